@@ -1,0 +1,51 @@
+"""A commit of an artifact, and what must be known to write one."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from aimdvc.model.oid import GitId
+
+
+class Signature(NamedTuple):
+    """Who and when. `time_s` is seconds since the epoch; `zone_s` is the offset east of UTC in seconds."""
+
+    name: str
+    email: str
+    time_s: int
+    zone_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A commit as read. The message holds the trailers too and ends with one newline."""
+
+    id: GitId
+    tree: GitId
+    parents: tuple[GitId, ...]
+    author: Signature
+    committer: Signature
+    message: str
+
+    @property
+    def subject(self) -> str:
+        """The first line of the message."""
+        return self.message.partition("\n")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class CommitDraft:
+    """All that a new commit holds; its id follows from it."""
+
+    tree: GitId
+    parents: tuple[GitId, ...]
+    author: Signature
+    committer: Signature
+    message: str
+
+
+class RefUpdate(NamedTuple):
+    """One ref to move from `old` to `new`; None means that it is not there (create, delete)."""
+
+    ref: str
+    old: GitId | None
+    new: GitId | None
