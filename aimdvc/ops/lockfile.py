@@ -1,0 +1,64 @@
+"""aimdvc.lock and HEAD: the lock is HEAD's printed copy (design, section 3).
+
+Every verb that ends with a HEAD elsewhere calls `sync_lock` as its last step. A lock that differs from HEAD was either
+changed by Git, and `checkout` follows it, or left behind by a crash, and is rewritten: what we wrote last tells.
+"""
+
+from collections.abc import Collection
+from enum import Enum
+
+from aimdvc.model.lock import Pin, dump_lock, parse_lock
+from aimdvc.ops.workspace import Workspace
+from aimdvc.store.state import Head
+
+
+class LockState(Enum):
+    """How an artifact's pin stands to its HEAD."""
+
+    SAME = "same"
+    MOVED = "moved"
+    """Git changed the lock: `checkout` follows it."""
+    BEHIND = "behind"
+    """A crash came before the lock was written: the next verb writes it."""
+    MISSING = "missing"
+
+
+def read_pins(workspace: Workspace) -> dict[str, Pin]:
+    """Returns what aimdvc.lock says, by artifact; every name and path in it was checked."""
+    try:
+        raw = workspace.lock_path.read_bytes()
+    except FileNotFoundError:
+        return {}
+    return parse_lock(raw)
+
+
+def lock_state(head: Head, pin: Pin | None) -> LockState:
+    """Returns how an artifact's pin stands to its HEAD."""
+    if pin is None:
+        return LockState.SAME if head.commit is None else LockState.MISSING
+    if pin.commit == head.commit:
+        return LockState.SAME
+    return LockState.BEHIND if pin.commit == head.written else LockState.MOVED
+
+
+def sync_lock(workspace: Workspace, moved: Collection[str] = ()) -> None:
+    """Writes lock := HEAD for the artifacts in `moved`, and for those whose lock a crash left behind.
+
+    Durable and atomic; leaves the file alone when nothing differs. Pins that Git changed stay as they are.
+    """
+    with workspace.state.transaction():
+        pins = read_pins(workspace)
+        wanted = dict(pins)
+        heads = workspace.state.heads()
+        for head in heads:
+            if head.commit is None:
+                continue
+            state = lock_state(head, pins.get(head.name))
+            if head.name in moved or state is LockState.BEHIND or (state is LockState.MISSING and head.written is None):
+                wanted[head.name] = Pin(commit=head.commit, path=head.path, source=head.source)
+        if wanted != pins:
+            workspace.disk.replace_file(workspace.lock_path, dump_lock(wanted))
+        for head in heads:
+            pin = wanted.get(head.name)
+            if pin is not None and pin.commit == head.commit and head.written != head.commit:
+                workspace.state.note_written(head, head.commit)

@@ -1,0 +1,99 @@
+"""Revisions of an artifact: from `v3~1` or `production` to a commit, and from a commit to what people call it."""
+
+import re
+from collections.abc import Mapping
+
+from aimdvc.errors import AmbiguousRevision, UnknownRevision
+from aimdvc.git.history import History
+from aimdvc.model.oid import GitId
+from aimdvc.model.selector import parse_revision
+
+_VERSION_TAG = re.compile(r"refs/tags/v([1-9][0-9]{0,17})")
+_PROVISIONAL = re.compile(r"v[1-9][0-9]{0,17}\?")
+_HEX = re.compile(r"[0-9a-f]{4,40}")
+
+
+def resolve(history: History, artifact: str, revision: str, head: GitId | None) -> GitId:
+    """Returns the commit that a revision means: vN, an alias, a branch or a commit, in that order, then `~N`/`^`.
+
+    `head` is the commit checked out, for `HEAD`. Raises UnknownRevision, AmbiguousRevision.
+    """
+    parsed = parse_revision(revision)
+    commit = _resolve_base(history, artifact, parsed.base, head)
+    for step in parsed.steps:
+        parents = history.commit(commit).parents
+        if step == 0:
+            continue
+        if len(parents) < step:
+            raise UnknownRevision(artifact, revision)
+        commit = parents[step - 1]
+    return commit
+
+
+def _resolve_base(history: History, artifact: str, base: str, head: GitId | None) -> GitId:
+    if base in ("HEAD", "") and head is not None:
+        return head
+    named = "main" if base == "latest" else base
+    for ref in (f"refs/tags/{named}", f"refs/aliases/{named}", f"refs/heads/{named}", f"refs/remotes/{named}"):
+        found = history.ref(ref)
+        if found is not None:
+            return found
+    remote, slash, branch = named.partition("/")
+    tracked = history.ref(f"refs/remotes/{remote}/heads/{branch}") if slash else None
+    if tracked is not None:
+        return tracked
+    if _PROVISIONAL.fullmatch(base):
+        for commit, label in provisional_labels(history).items():
+            if label == base:
+                return commit
+    if _HEX.fullmatch(base):
+        candidates = history.expand(base)
+        if len(candidates) > 1:
+            raise AmbiguousRevision(base, candidates)
+        if candidates:
+            return candidates[0]
+    raise UnknownRevision(artifact, base)
+
+
+def version_numbers(history: History) -> dict[GitId, int]:
+    """Returns the number of every published commit."""
+    numbers: dict[GitId, int] = {}
+    for ref, commit in history.refs("refs/tags/").items():
+        match = _VERSION_TAG.fullmatch(ref)
+        if match:
+            numbers[commit] = int(match[1])
+    return numbers
+
+
+def provisional_labels(history: History, numbers: Mapping[GitId, int] | None = None) -> dict[GitId, str]:
+    """Returns `v4?` for each unpublished commit on main's first-parent line: the number it would get now."""
+    tip = history.ref("refs/heads/main")
+    if tip is None:
+        return {}
+    known = version_numbers(history) if numbers is None else numbers
+    unpublished: list[GitId] = []
+    for commit in history.iter_log(tip, first_parent=True):
+        if commit.id in known:
+            break
+        unpublished.append(commit.id)
+    highest = max(known.values(), default=0)
+    return {commit: f"v{highest + offset}?" for offset, commit in enumerate(reversed(unpublished), 1)}
+
+
+def labels(history: History) -> dict[GitId, str]:
+    """Returns what each version is called: `v3`, or `v4?` while unpublished."""
+    numbers = version_numbers(history)
+    return provisional_labels(history, numbers) | {commit: f"v{number}" for commit, number in numbers.items()}
+
+
+def aliases(history: History) -> dict[str, GitId]:
+    """Returns the aliases and the commits they name."""
+    prefix = "refs/aliases/"
+    return {ref[len(prefix) :]: commit for ref, commit in history.refs(prefix).items()}
+
+
+def label(history: History, commit: GitId | None) -> str:
+    """Returns what one commit is called: its version, else its first twelve digits; "" for none."""
+    if commit is None:
+        return ""
+    return labels(history).get(commit, commit[:12])

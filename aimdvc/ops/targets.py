@@ -1,0 +1,84 @@
+"""From what was typed to what is meant: paths and artifact names, relative to the current directory."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from aimdvc.errors import UnknownPath, UnsafePath, UsageError
+from aimdvc.ops.workspace import Workspace
+from aimdvc.store.state import Head
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A place inside an artifact: `inner` is relative to its root, "" for all of it."""
+
+    head: Head
+    inner: str
+
+
+def workspace_path(workspace: Workspace, here: Path, text: str) -> str:
+    """Returns a typed path relative to the workspace, with `/`; "." is the workspace itself.
+
+    The last component is not resolved when it is a link. Raises UnsafePath outside the workspace.
+    """
+    absolute = os.path.normpath(os.path.join(here, text))
+    parent = os.path.realpath(os.path.dirname(absolute))
+    absolute = os.path.join(parent, os.path.basename(absolute)) if os.path.basename(absolute) else parent
+    relative = os.path.relpath(absolute, os.path.realpath(workspace.root))
+    if relative == ".." or relative.startswith("../"):
+        raise UnsafePath(text, f"outside the workspace '{workspace.root}'")
+    return relative.replace(os.sep, "/")
+
+
+def find_target(workspace: Workspace, path: str) -> Target | None:
+    """Returns the artifact that a workspace path belongs to, and the path inside it; None for a path in no artifact."""
+    for head in workspace.state.heads():
+        inner = _inside(head, path)
+        if inner is not None:
+            return Target(head, inner)
+    return None
+
+
+def targets_of(workspace: Workspace, here: Path, texts: tuple[str, ...]) -> list[Target]:
+    """Returns what typed paths mean: an artifact's part, or every artifact below. Raises UnknownPath for none."""
+    targets: list[Target] = []
+    for text in texts:
+        path = workspace_path(workspace, here, text)
+        found = find_target(workspace, path)
+        below = [Target(head, "") for head in heads_below(workspace, path)] if found is None else [found]
+        if not below:
+            raise UnknownPath(text, "any artifact", hint=f"run `aimdvc add {text}` to make it one")
+        targets.extend(below)
+    return targets
+
+
+def heads_below(workspace: Workspace, path: str) -> list[Head]:
+    """Returns the artifacts whose paths lie below a workspace path."""
+    prefix = "" if path == "." else path + "/"
+    return [head for head in workspace.state.heads() if head.path.startswith(prefix)]
+
+
+def default_artifact(workspace: Workspace, here: Path) -> Head:
+    """Returns the artifact of the current directory, or the only one. Raises UsageError when neither tells."""
+    found = find_target(workspace, workspace_path(workspace, here, "."))
+    if found is not None:
+        return found.head
+    heads = workspace.state.heads()
+    if len(heads) == 1:
+        return heads[0]
+    if not heads:
+        raise UsageError("the workspace has no artifacts", hint="run `aimdvc add PATH` to make one")
+    raise UsageError(
+        "which artifact is meant is not clear here", hint=f"name one of: {', '.join(head.name for head in heads)}"
+    )
+
+
+def _inside(head: Head, path: str) -> str | None:
+    if head.is_file:
+        return head.path.rpartition("/")[2] if path == head.path else None
+    if head.path == ".":
+        return "" if path == "." else path
+    if path == head.path:
+        return ""
+    return path[len(head.path) + 1 :] if path.startswith(head.path + "/") else None

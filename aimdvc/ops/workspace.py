@@ -1,0 +1,124 @@
+"""An open workspace: where things lie, and the open stores that the verbs work on.
+
+Every verb takes a Workspace. It opens lazily: `status` in an empty workspace opens one small database.
+"""
+
+import os
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+
+from aimdvc.errors import UnknownArtifact, UsageError
+from aimdvc.fs.disk import Disk
+from aimdvc.git.history import History
+from aimdvc.model.gitconfig import parse
+from aimdvc.model.settings import Settings, parse_settings
+from aimdvc.store.blobs import BlobStore
+from aimdvc.store.locate import Places, find_workspace
+from aimdvc.store.state import Head, State
+
+CLONE_MARK = "clone"
+"""In `.aimdvc/` while a clone is under way; holds its URL. A rerun of the same clone goes on where it stopped."""
+
+
+class Workspace:
+    """The open workspace that holds `start`. Close it, or use it as a context manager."""
+
+    def __init__(self, places: Places, disk: Disk) -> None:
+        self.places = places
+        self.disk = disk
+        self._histories: dict[str, History] = {}
+
+    @classmethod
+    def open(cls, start: Path, disk: Disk | None = None) -> "Workspace":
+        """Returns the workspace of a directory. Raises NoWorkspace, or UsageError for an unfinished clone."""
+        workspace = cls(find_workspace(start), disk or Disk())
+        mark = workspace.root / ".aimdvc" / CLONE_MARK
+        if mark.exists():
+            url = mark.read_text("utf-8").strip()
+            raise UsageError(
+                f"the clone into '{workspace.root}' was interrupted",
+                hint=f"run `aimdvc clone {url} {workspace.root}` to finish it",
+            )
+        return workspace
+
+    @property
+    def root(self) -> Path:
+        """The workspace's directory."""
+        return self.places.root
+
+    @cached_property
+    def state(self) -> State:
+        """HEADs and index."""
+        self.disk.make_directory(self.places.state)
+        return State(self.places.state)
+
+    @cached_property
+    def blobs(self) -> BlobStore:
+        """The blob store."""
+        self.disk.make_directory(self.places.store)
+        return BlobStore(self.places.store, self.disk)
+
+    @cached_property
+    def settings(self) -> Settings:
+        """What `.aimdvc/config` says. Only its allow-listed keys count: the file may come from anyone."""
+        path = self.config_path
+        text = path.read_bytes() if path.exists() else b""
+        return parse_settings(parse(text, str(path)))
+
+    @property
+    def config_path(self) -> Path:
+        """The settings that are committed with the code."""
+        return self.root / ".aimdvc" / "config"
+
+    @property
+    def lock_path(self) -> Path:
+        """The pins that are committed with the code."""
+        return self.root / "aimdvc.lock"
+
+    def repository_path(self, name: str) -> Path:
+        """Returns where the artifact's bare repository lies."""
+        return self.places.store / "repos" / f"{name}.git"
+
+    def history(self, name: str) -> History:
+        """Returns the artifact's Git history, opened once. The repository is made if it is not there."""
+        found = self._histories.get(name)
+        if found is None:
+            path = self.repository_path(name)
+            found = History.open(path, self.disk) if path.exists() else History.create(path, self.disk)
+            self._histories[name] = found
+        return found
+
+    def head(self, name: str) -> Head:
+        """Returns an artifact's HEAD. Raises UnknownArtifact."""
+        head = self.state.head(name)
+        if head is None:
+            raise UnknownArtifact(name)
+        return head
+
+    def artifact_root(self, head: Head) -> str:
+        """Returns the absolute directory that the artifact's entries are relative to."""
+        path = os.path.normpath(os.path.join(self.root, head.path))
+        return os.path.dirname(path) if head.is_file else path
+
+    def only_entry(self, head: Head) -> str:
+        """Returns the one entry of an artifact that is a file; "" for a directory, which has any."""
+        return head.path.rpartition("/")[2] if head.is_file else ""
+
+    def close(self) -> None:
+        """Closes what was opened."""
+        for history in self._histories.values():
+            history.close()
+        self._histories.clear()
+        if "blobs" in self.__dict__:
+            self.blobs.close()
+        if "state" in self.__dict__:
+            self.state.close()
+
+    def __enter__(self) -> "Workspace":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

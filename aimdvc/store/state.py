@@ -1,0 +1,322 @@
+"""The workspace's state: HEADs, the index and the stat cache, in `state.db`.
+
+Knows rows, not files: it never looks at the workspace and never opens a Git repository. The operations call it; one
+`BEGIN IMMEDIATE` a verb (design, section 3). A lost state.db costs what was staged and nothing else.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+from typing import NamedTuple
+
+from aimdvc.errors import UnsupportedFormat
+from aimdvc.fs.sqlite import connect, locked, mapped_sqlite
+from aimdvc.model.entries import path_bytes, path_text
+from aimdvc.model.oid import GitId, Oid
+
+FORMAT = 1
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS artifact (
+    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE COLLATE NOCASE, path TEXT NOT NULL UNIQUE, is_file INTEGER NOT NULL,
+    branch TEXT, head TEXT, tree TEXT, written TEXT, source TEXT);
+CREATE TABLE IF NOT EXISTS entry (
+    artifact INTEGER NOT NULL, path BLOB NOT NULL, mode INTEGER NOT NULL, git_id BLOB, oid BLOB, size INTEGER NOT NULL,
+    is_pointer INTEGER NOT NULL, place INTEGER NOT NULL, head_mode INTEGER NOT NULL, head_id BLOB, staged INTEGER NOT NULL,
+    st_size INTEGER, st_mtime INTEGER, st_ctime INTEGER, st_inode INTEGER,
+    PRIMARY KEY (artifact, path)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS staged_entry ON entry (artifact, path) WHERE staged = 1;
+"""
+
+_COLUMNS = (
+    "path, mode, git_id, oid, size, is_pointer, place, head_mode, head_id, st_size, st_mtime, st_ctime, st_inode"
+)
+
+# A file written within this time of being looked at may change again without its times changing: ext4 stamps by the
+# kernel's tick (4-10 ms), some file systems by 1 or 2 s. Its stat isn't kept, so it is hashed again next time.
+_RACY_NS = 20_000_000
+_COARSE_RACY_NS = 2_000_000_000
+
+
+class Place(IntEnum):
+    """Where an entry stands outside the tree."""
+
+    DISK = 0
+    HIDDEN = 1
+    """In the tree only: `.aimd/`, aimdvc's own `.gitattributes`, gitlinks."""
+    ABSENT = 2
+    """Not checked out: outside the workspace's patterns, or its state was lost."""
+
+
+class Stat(NamedTuple):
+    """What tells a file unchanged: bytes, nanoseconds, inode number."""
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+
+
+class Row(NamedTuple):
+    """One entry of the index. `mode` 0 means deleted; `head_mode` 0 means not in HEAD's tree.
+
+    `oid` and `size` name the content in the blob store; `oid` is None where only Git holds it.
+    """
+
+    path: str
+    mode: int
+    git_id: GitId | None
+    oid: Oid | None
+    size: int
+    is_pointer: bool
+    place: Place
+    head_mode: int
+    head_id: GitId | None
+    stat: Stat | None
+
+    @property
+    def is_staged(self) -> bool:
+        """Whether the entry differs from HEAD's."""
+        return (self.mode, self.git_id) != (self.head_mode, self.head_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What is checked out of one artifact. `branch` is None when detached; `commit` is None before the first commit.
+
+    `path` is relative to the workspace; `written` is the commit that aimdvc last wrote into aimdvc.lock.
+    """
+
+    id: int
+    name: str
+    path: str
+    is_file: bool
+    branch: str | None
+    commit: GitId | None
+    tree: GitId | None
+    written: GitId | None
+    source: str | None
+
+
+class State:
+    """An open state.db. One process may hold several; SQLite orders the writers."""
+
+    def __init__(self, directory: Path) -> None:
+        """Opens or makes the database. Raises UnsupportedFormat if a later aimdvc wrote it."""
+        self.path = directory / "state.db"
+        self._database = connect(self.path)
+        self._prepare()
+
+    def _prepare(self) -> None:
+        with mapped_sqlite(self.path):
+            found = self._database.execute("PRAGMA user_version").fetchone()[0]
+            if found > FORMAT:
+                raise UnsupportedFormat(str(self.path), found, FORMAT)
+            if found < FORMAT:
+                with locked(self._database):
+                    for statement in _SCHEMA.split(";"):
+                        self._database.execute(statement)
+                    self._database.execute(f"PRAGMA user_version = {FORMAT}")
+
+    def close(self) -> None:
+        """Closes the database."""
+        self._database.close()
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Begins to write, as the only writer; commits durably at the end, rolls back on an exception."""
+        return locked(self._database)
+
+    # HEADs
+
+    def heads(self) -> list[Head]:
+        """Returns the HEAD of every artifact, by name."""
+        with mapped_sqlite(self.path):
+            rows = self._database.execute(
+                "SELECT id, name, path, is_file, branch, head, tree, written, source FROM artifact ORDER BY name"
+            ).fetchall()
+        return [_head(row) for row in rows]
+
+    def head(self, name: str) -> Head | None:
+        """Returns the HEAD of an artifact, or None when the workspace doesn't have it."""
+        with mapped_sqlite(self.path):
+            row = self._database.execute(
+                "SELECT id, name, path, is_file, branch, head, tree, written, source FROM artifact WHERE name = ?",
+                (name,),
+            ).fetchone()
+        return _head(row) if row else None
+
+    def create_head(self, name: str, path: str, is_file: bool, branch: str | None, source: str | None) -> Head:
+        """Adds an artifact without a commit. Within a transaction."""
+        self._database.execute(
+            "INSERT INTO artifact (name, path, is_file, branch, source) VALUES (?, ?, ?, ?, ?)",
+            (name, path, int(is_file), branch, source),
+        )
+        head = self.head(name)
+        assert head is not None
+        return head
+
+    def move_head(self, head: Head, branch: str | None, commit: GitId | None, tree: GitId | None) -> None:
+        """Notes what is checked out now. Within a transaction."""
+        self._database.execute(
+            "UPDATE artifact SET branch = ?, head = ?, tree = ? WHERE id = ?", (branch, commit, tree, head.id)
+        )
+
+    def note_written(self, head: Head, commit: GitId | None) -> None:
+        """Notes which commit stands in aimdvc.lock by our own writing. Within a transaction."""
+        self._database.execute("UPDATE artifact SET written = ? WHERE id = ?", (commit, head.id))
+
+    def set_source(self, head: Head, source: str | None) -> None:
+        """Notes where the artifact comes from, when not `origin/<name>`. Within a transaction."""
+        self._database.execute("UPDATE artifact SET source = ? WHERE id = ?", (source, head.id))
+
+    def set_is_file(self, head: Head, is_file: bool) -> None:
+        """Notes whether the artifact's path is one file. Within a transaction."""
+        self._database.execute("UPDATE artifact SET is_file = ? WHERE id = ?", (int(is_file), head.id))
+
+    # The index
+
+    def rows(self, head: Head, under: str = "") -> Iterator[Row]:
+        """Yields the index's entries at or below a path of the artifact, in the order of their bytes."""
+        where, values = _under(under)
+        cursor = self._database.execute(
+            f"SELECT {_COLUMNS} FROM entry WHERE artifact = ?{where} ORDER BY path",  # noqa: S608
+            (head.id, *values),
+        )
+        return map(_row, cursor)
+
+    def staged(self, head: Head, under: str = "") -> Iterator[Row]:
+        """Yields the entries that differ from HEAD's, in the order of their bytes."""
+        where, values = _under(under)
+        cursor = self._database.execute(
+            f"SELECT {_COLUMNS} FROM entry WHERE artifact = ? AND staged = 1{where} ORDER BY path",  # noqa: S608
+            (head.id, *values),
+        )
+        return map(_row, cursor)
+
+    def row(self, head: Head, path: str) -> Row | None:
+        """Returns one entry, or None."""
+        found = self._database.execute(
+            f"SELECT {_COLUMNS} FROM entry WHERE artifact = ? AND path = ?",  # noqa: S608
+            (head.id, path_bytes(path)),
+        ).fetchone()
+        return _row(found) if found else None
+
+    def count(self, head: Head) -> int:
+        """Returns how many entries the index has, deletions aside."""
+        counted: int = self._database.execute(
+            "SELECT count(*) FROM entry WHERE artifact = ? AND mode != 0", (head.id,)
+        ).fetchone()[0]
+        return counted
+
+    def stat_cache(self, head: Head, under: str = "") -> dict[bytes, tuple[int, int, int, int, int]]:
+        """Returns (mode, size, mtime, ctime, inode) of every entry that ought to be on disk, by path.
+
+        The whole cache is read at once: 100,000 entries are 35 MiB and 0.1 s. Entries without a known stat have -1.
+        """
+        where, values = _under(under)
+        cursor = self._database.execute(
+            "SELECT path, mode, ifnull(st_size, -1), ifnull(st_mtime, -1), ifnull(st_ctime, -1), ifnull(st_inode, -1)"  # noqa: S608
+            f" FROM entry WHERE artifact = ? AND place = 0 AND mode NOT IN (0, {0o160000}){where}",
+            (head.id, *values),
+        )
+        return {row[0]: row[1:] for row in cursor}
+
+    def put_rows(self, head: Head, rows: Iterable[Row]) -> None:
+        """Writes entries; one that is neither in the index nor in HEAD vanishes. Within a transaction."""
+        self._database.executemany(
+            "INSERT OR REPLACE INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (_values(head.id, row) for row in rows),
+        )
+        self._database.execute(
+            "DELETE FROM entry WHERE artifact = ? AND staged = 0 AND mode = 0 AND head_mode = 0", (head.id,)
+        )
+
+    def delete_rows(self, head: Head, paths: Iterable[str]) -> None:
+        """Forgets entries. Within a transaction."""
+        self._database.executemany(
+            "DELETE FROM entry WHERE artifact = ? AND path = ?", ((head.id, path_bytes(path)) for path in paths)
+        )
+
+    def refresh_stats(self, head: Head, stats: Iterable[tuple[str, Stat]], now_ns: int) -> None:
+        """Notes the stat of files whose content is known to be the index's. Within a transaction."""
+        self._database.executemany(
+            "UPDATE entry SET st_size = ?, st_mtime = ?, st_ctime = ?, st_inode = ? WHERE artifact = ? AND path = ?",
+            ((*stat, head.id, path_bytes(path)) for path, stat in stats if not is_racy(stat, now_ns)),
+        )
+
+    def mark_committed(self, head: Head) -> None:
+        """Makes every staged entry HEAD's own. Within a transaction."""
+        self._database.execute("DELETE FROM entry WHERE artifact = ? AND staged = 1 AND mode = 0", (head.id,))
+        self._database.execute(
+            "UPDATE entry SET head_mode = mode, head_id = git_id, staged = 0 WHERE artifact = ? AND staged = 1",
+            (head.id,),
+        )
+
+    def clear_rows(self, head: Head) -> None:
+        """Forgets the whole index of an artifact. Within a transaction."""
+        self._database.execute("DELETE FROM entry WHERE artifact = ?", (head.id,))
+
+
+def is_racy(stat: Stat, now_ns: int) -> bool:
+    """Returns whether a file of this stat could still change unseen."""
+    newest = max(stat.mtime_ns, stat.ctime_ns)
+    window = _COARSE_RACY_NS if newest % 1_000_000_000 == 0 else _RACY_NS
+    return newest > now_ns - window
+
+
+def _under(path: str) -> tuple[str, tuple[bytes, ...]]:
+    if not path:
+        return "", ()
+    raw = path_bytes(path)
+    return " AND (path = ? OR (path > ? AND path < ?))", (raw, raw + b"/", raw + b"0")
+
+
+def _head(row: sqlite3.Row | tuple[object, ...]) -> Head:
+    identity, name, path, is_file, branch, head, tree, written, source = row
+    return Head(
+        int(str(identity)),
+        str(name),
+        str(path),
+        bool(is_file),
+        None if branch is None else str(branch),
+        None if head is None else GitId(str(head)),
+        None if tree is None else GitId(str(tree)),
+        None if written is None else GitId(str(written)),
+        None if source is None else str(source),
+    )
+
+
+def _row(row: tuple[bytes, int, bytes, bytes, int, int, int, int, bytes, int, int, int, int]) -> Row:
+    path, mode, git_id, oid, size, is_pointer, place, head_mode, head_id, st_size, mtime, ctime, inode = row
+    return Row(
+        path_text(path),
+        mode,
+        GitId(git_id.hex()) if git_id else None,
+        Oid(oid.hex()) if oid else None,
+        size,
+        is_pointer == 1,
+        Place(place),
+        head_mode,
+        GitId(head_id.hex()) if head_id else None,
+        None if st_size is None else Stat(st_size, mtime, ctime, inode),
+    )
+
+
+def _values(identity: int, row: Row) -> tuple[object, ...]:
+    return (
+        identity,
+        path_bytes(row.path),
+        row.mode,
+        bytes.fromhex(row.git_id) if row.git_id else None,
+        bytes.fromhex(row.oid) if row.oid else None,
+        row.size,
+        int(row.is_pointer),
+        int(row.place),
+        row.head_mode,
+        bytes.fromhex(row.head_id) if row.head_id else None,
+        int(row.is_staged),
+        *(row.stat or (None, None, None, None)),
+    )
