@@ -1,0 +1,200 @@
+"""`add`: takes what changed into the blob store and the index. A path in no artifact becomes one.
+
+Real when the index is saved; before that, blobs that nothing names. Safe to repeat and to run from many processes.
+"""
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aimdvc.errors import UnknownPath
+from aimdvc.model.attributes import Attributes
+from aimdvc.model.entries import path_bytes, path_text
+from aimdvc.model.paths import check_entry_path, windows_reason
+from aimdvc.model.progress import Progress
+from aimdvc.ops.create import create_artifact, restore_default_attributes
+from aimdvc.ops.scan import Scan, clock_ns, scan
+from aimdvc.ops.settle import settle
+from aimdvc.ops.stage import ATTRIBUTES, Stager, attribute_files, reattribute
+from aimdvc.ops.targets import Target, find_target, heads_below, workspace_path
+from aimdvc.ops.workspace import Workspace
+from aimdvc.store.blobs import BlobWriter
+from aimdvc.store.state import Head, Row, is_racy
+from aimdvc.store.walk import DiskStat
+
+
+@dataclass(slots=True)
+class Added:
+    """What `add` staged of one artifact. Counts are of entries; `size` is bytes read into the store."""
+
+    artifact: str
+    path: str
+    is_new: bool
+    added: int = 0
+    modified: int = 0
+    deleted: int = 0
+    size: int = 0
+    ignored: int = 0
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class AddOptions:
+    """`name` and `kind` are for paths that become artifacts; `force` takes ignored files; `update` only tracked ones."""
+
+    name: str | None = None
+    kind: str | None = None
+    force: bool = False
+    update: bool = False
+
+
+def add(
+    workspace: Workspace, here: Path, paths: Sequence[str], options: AddOptions, progress: Progress
+) -> list[Added]:
+    """Stages the files at these paths, deletions too, and returns what was staged of each artifact.
+
+    Raises UnknownPath, UnsafePath, ChangedWhileReading, StorageError; the index is then as it was.
+    """
+    results: dict[str, Added] = {}
+    for text in paths:
+        for target, is_new in _targets(workspace, here, text, options):
+            head = settle(workspace, target.head.name)
+            result = results.setdefault(head.name, Added(head.name, head.path, is_new))
+            stage_part(workspace, head, target.inner, options, result, progress)
+    return list(results.values())
+
+
+def _targets(workspace: Workspace, here: Path, text: str, options: AddOptions) -> Iterable[tuple[Target, bool]]:
+    path = workspace_path(workspace, here, text)
+    found = find_target(workspace, path)
+    if found is not None:
+        known = _exists(workspace, path) or any(True for _ in workspace.state.rows(found.head, found.inner))
+        if not known:
+            raise UnknownPath(text, f"artifact '{found.head.name}' nor on disk")
+        return [(found, False)]
+    below = heads_below(workspace, path)
+    if below:
+        return [(Target(head, ""), False) for head in below]
+    if not _exists(workspace, path):
+        raise UnknownPath(text, "the workspace")
+    head = create_artifact(workspace, path, options.name, options.kind)
+    return [(Target(head, ""), True)]
+
+
+def _exists(workspace: Workspace, path: str) -> bool:
+    return os.path.lexists(os.path.join(workspace.root, path))
+
+
+def stage_part(
+    workspace: Workspace, head: Head, inner: str, options: AddOptions, result: Added, progress: Progress
+) -> None:
+    """Stages what differs at or below `inner`, and saves the index once."""
+    found = scan(workspace, head, inner, use_ignore=not options.force)
+    untracked = {} if options.update else _storable(found.untracked, result)
+    result.ignored += found.walked.ignored
+    _note(found, result)
+    changed = {**found.suspects, **untracked}
+    with workspace.blobs.writer() as writer:
+        stager = Stager(os.fsencode(workspace.artifact_root(head)), _attributes(workspace, head, changed, found), writer)
+        rows = _stage_all(workspace, head, stager, changed, result, progress)
+        rows.extend(_represented_anew(workspace, head, stager, rows, found, writer))
+    now_ns = clock_ns(workspace.places.state)
+    with workspace.state.transaction():
+        workspace.state.put_rows(head, _with_heads(workspace, head, rows, now_ns))
+        _delete(workspace, head, found.deleted, result)
+
+
+def _storable(untracked: dict[bytes, DiskStat], result: Added) -> dict[bytes, DiskStat]:
+    for raw in untracked:
+        path = path_text(raw)
+        check_entry_path(path)
+        reason = windows_reason(path)
+        if reason is not None and len(result.notes) < 20:
+            result.notes.append(f"'{path}' can't be checked out on Windows: {reason}")
+    return untracked
+
+
+def _note(found: Scan, result: Added) -> None:
+    result.notes.extend(f"skipped the nested repository '{path_text(path)}'" for path in found.walked.nested_git[:20])
+    result.notes.extend(f"skipped '{path_text(path)}': neither file nor link" for path in found.walked.special[:20])
+    if found.walked.empty_directories:
+        result.notes.append(f"{found.walked.empty_directories} empty directories are not kept")
+
+
+def _attributes(workspace: Workspace, head: Head, changed: dict[bytes, DiskStat], found: Scan) -> Attributes:
+    files = attribute_files(workspace, head)
+    if head.is_file:
+        return Attributes.parse(files)
+    root = workspace.artifact_root(head)
+    for raw in changed:
+        directory, _, name = path_text(raw).rpartition("/")
+        if name == ATTRIBUTES:
+            files[directory] = Path(root, directory, name).read_bytes()
+    for raw in found.deleted:
+        directory, _, name = path_text(raw).rpartition("/")
+        if name == ATTRIBUTES:
+            files.pop(directory, None)
+    return Attributes.parse(files)
+
+
+def _stage_all(
+    workspace: Workspace, head: Head, stager: Stager, changed: dict[bytes, DiskStat], result: Added, progress: Progress
+) -> list[Row]:
+    rows: list[Row] = []
+    progress.start(f"add {head.name}", sum(status[1] for status in changed.values()), "bytes")
+    for raw, status in changed.items():
+        try:
+            row = stager.stage(path_text(raw), raw)
+        except FileNotFoundError:
+            continue
+        rows.append(row)
+        result.size += status[1]
+        progress.advance(status[1])
+    progress.finish()
+    _count(workspace, head, rows, result)
+    return rows
+
+
+def _count(workspace: Workspace, head: Head, rows: list[Row], result: Added) -> None:
+    for row in rows:
+        before = workspace.state.row(head, row.path)
+        if before is None or before.mode == 0:
+            result.added += 1
+        elif (before.mode, before.git_id) != (row.mode, row.git_id):
+            result.modified += 1
+
+
+def _represented_anew(
+    workspace: Workspace, head: Head, stager: Stager, rows: list[Row], found: Scan, writer: BlobWriter
+) -> list[Row]:
+    touched = [row.path for row in rows] + [path_text(raw) for raw in found.deleted]
+    if not any(path.rpartition("/")[2] == ATTRIBUTES for path in touched):
+        return []
+    fresh = {row.path for row in rows}
+    others = (row for row in workspace.state.rows(head) if row.path not in fresh and row.mode)
+    return list(reattribute(others, stager.attributes, workspace.history(head.name), workspace, writer))
+
+
+def _with_heads(workspace: Workspace, head: Head, rows: list[Row], now_ns: int) -> Iterable[Row]:
+    for row in rows:
+        before = workspace.state.row(head, row.path)
+        if row.stat is not None and is_racy(row.stat, now_ns):
+            row = row._replace(stat=None)
+        yield row if before is None else row._replace(head_mode=before.head_mode, head_id=before.head_id)
+
+
+def _delete(workspace: Workspace, head: Head, deleted: list[bytes], result: Added) -> None:
+    rows = []
+    for raw in deleted:
+        row = workspace.state.row(head, path_text(raw))
+        # Another process may have put it back meanwhile: what is on disk now is not deleted.
+        if row is None or os.path.lexists(os.path.join(path_bytes(workspace.artifact_root(head)), raw)):
+            continue
+        rows.append(row._replace(mode=0, git_id=None, oid=None, size=0, is_pointer=False, stat=None))
+    workspace.state.put_rows(head, rows)
+    result.deleted += len(rows)
+    if any(row.path == ATTRIBUTES for row in rows):
+        restore_default_attributes(workspace, head)
+
+

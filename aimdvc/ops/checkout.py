@@ -1,0 +1,182 @@
+"""`checkout`: the workspace becomes what a version holds, or what aimdvc.lock says.
+
+Order: plan, refuse what would lose a change, fetch blobs that are missing, write files by temporary name and rename, then
+index and HEAD in one transaction, then lock := HEAD. Cut anywhere, running it again finishes it: what is already on disk
+as wanted is kept.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from aimdvc.errors import LocalChange, UnknownPath, UnknownRevision
+from aimdvc.git.history import History
+from aimdvc.model.entries import Entry
+from aimdvc.model.lock import Pin
+from aimdvc.model.oid import GitId
+from aimdvc.model.pointer import Pointer
+from aimdvc.model.progress import Progress
+from aimdvc.ops.blobs import ensure_blobs
+from aimdvc.ops.create import MAIN
+from aimdvc.ops.lockfile import LockState, lock_state, read_pins, sync_lock
+from aimdvc.ops.plan import CheckoutPlan, EntryPair, plan_checkout, row_of
+from aimdvc.ops.revisions import label, resolve
+from aimdvc.ops.scan import clock_ns
+from aimdvc.ops.settle import settle
+from aimdvc.ops.workspace import Workspace
+from aimdvc.ops.write import write_plan
+from aimdvc.store.state import Head, Place, Row, Stat, is_racy
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedOut:
+    """What a checkout did. Counts are of files on disk."""
+
+    artifact: str
+    path: str
+    version: str
+    commit: GitId
+    branch: str | None
+    written: int
+    deleted: int
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where a HEAD goes: a commit, and the branch it is then on, None for detached."""
+
+    commit: GitId
+    branch: str | None
+
+
+def checkout(
+    workspace: Workspace, name: str, revision: str | None, force: bool, progress: Progress
+) -> CheckedOut:
+    """Makes the artifact's files those of a revision; a branch's name attaches HEAD to it.
+
+    Raises LocalChange before anything is touched, MissingBlob, UnknownRevision, StorageError.
+    """
+    head = settle(workspace, name)
+    history = workspace.history(name)
+    to = find_destination(history, head, revision or "HEAD")
+    result = switch(workspace, head, to, force, progress)
+    sync_lock(workspace, moved={name})
+    return result
+
+
+def checkout_lock(
+    workspace: Workspace, names: Iterable[str], force: bool, progress: Progress
+) -> list[CheckedOut]:
+    """Makes the workspace what aimdvc.lock says; returns what moved. Artifacts that aren't here yet need `pull`."""
+    pins = read_pins(workspace)
+    moved = []
+    for name in list(names) or [head.name for head in workspace.state.heads()]:
+        head = settle(workspace, name)
+        pin = pins.get(name)
+        if pin is not None and lock_state(head, pin) is LockState.MOVED:
+            moved.append(follow_pin(workspace, head, pin, force, progress))
+    sync_lock(workspace, moved={result.artifact for result in moved})
+    return moved
+
+
+def follow_pin(workspace: Workspace, head: Head, pin: Pin, force: bool, progress: Progress) -> CheckedOut:
+    """Checks out the commit that a pin names. Raises UnknownRevision when it was not fetched yet."""
+    history = workspace.history(head.name)
+    if not history.has(pin.commit):
+        raise UnknownRevision(head.name, pin.commit)
+    branch = MAIN if history.ref(MAIN) == pin.commit else None
+    return switch(workspace, head, Destination(pin.commit, branch), force, progress)
+
+
+def find_destination(history: History, head: Head, revision: str) -> Destination:
+    """Returns where a revision leads: a branch's name, or main's tip, attaches; anything else detaches."""
+    if revision in ("HEAD", "") and head.commit is not None:
+        return Destination(head.commit, head.branch)
+    named = "main" if revision == "latest" else revision
+    commit = resolve(history, head.name, revision, head.commit)
+    if history.ref(f"refs/heads/{named}") == commit:
+        return Destination(commit, f"refs/heads/{named}")
+    return Destination(commit, MAIN if history.ref(MAIN) == commit else None)
+
+
+def switch(
+    workspace: Workspace, head: Head, to: Destination, force: bool, progress: Progress
+) -> CheckedOut:
+    """Moves files, index and HEAD to a destination; the lock is the caller's."""
+    history = workspace.history(head.name)
+    target = history.commit(to.commit).tree
+    pairs = list(_pairs(workspace, head, history, target, force))
+    plan = plan_checkout(workspace, head, pairs, force)
+    if plan.lost:
+        raise LocalChange(f"checkout of '{head.name}' would lose local changes", sorted(set(plan.lost)))
+    ensure_blobs(workspace, head, plan.pointers(), progress)
+    stats = write_plan(workspace, head, plan, progress)
+    _save(workspace, head, to, target, pairs, plan, stats)
+    return CheckedOut(
+        head.name, head.path, label(history, to.commit), to.commit, to.branch, len(plan.write), len(plan.delete)
+    )
+
+
+def _pairs(workspace: Workspace, head: Head, history: History, target: GitId, force: bool) -> Iterable[EntryPair]:
+    """Yields what differs: between HEAD's tree and the target, and with force whatever the disk has otherwise."""
+    changed = set()
+    for old, new in history.tree_changes(head.tree, target):
+        changed.add((old or new).path)  # type: ignore[union-attr]
+        yield old, new
+    if not force:
+        return
+    # Forced: every tracked path is held against the disk, and what was only staged goes away.
+    wanted = {entry.path: entry for entry in history.iter_entries(target)}
+    for row in list(workspace.state.rows(head)):
+        if row.path in changed:
+            continue
+        new = wanted.get(row.path)
+        if new is not None or row.place is Place.DISK:
+            yield entry_of(row), new
+
+
+def entry_of(row: Row) -> Entry | None:
+    """Returns the index's entry, or None for a deleted one."""
+    if row.mode == 0 or row.git_id is None:
+        return None
+    pointer = Pointer(row.oid, row.size) if row.is_pointer and row.oid else None
+    return Entry(row.path, row.mode, row.git_id, pointer)
+
+
+def _save(
+    workspace: Workspace,
+    head: Head,
+    to: Destination,
+    target: GitId,
+    pairs: Sequence[EntryPair],
+    plan: CheckoutPlan,
+    stats: dict[str, Stat],
+) -> None:
+    now_ns = clock_ns(workspace.places.state)
+    rows = [row_of(entry, Place.HIDDEN) for entry in plan.hidden]
+    rows += [row_of(entry, Place.DISK, _settled(stats.get(entry.path), now_ns)) for entry in plan.write]
+    rows += [row_of(entry, Place.DISK, _settled(stat, now_ns)) for entry, stat in plan.keep]
+    gone = [old.path for old, new in pairs if old is not None and new is None]
+    with workspace.state.transaction():
+        workspace.state.delete_rows(head, gone)
+        workspace.state.put_rows(head, rows)
+        workspace.state.move_head(head, to.branch, to.commit, target)
+
+
+def _settled(stat: Stat | None, now_ns: int) -> Stat | None:
+    return None if stat is None or is_racy(stat, now_ns) else stat
+
+
+def known_paths(workspace: Workspace, head: Head, paths: Sequence[str], tree: GitId) -> list[Entry]:
+    """Returns the entries of a tree at or below the paths. Raises UnknownPath for a path that has none."""
+    history = workspace.history(head.name)
+    found: list[Entry] = []
+    for path in paths:
+        below = [entry for entry in history.iter_entries(tree) if _is_at(entry.path, path)]
+        if not below:
+            raise UnknownPath(path, f"that version of '{head.name}'")
+        found.extend(below)
+    return found
+
+
+def _is_at(path: str, place: str) -> bool:
+    return not place or path == place or path.startswith(place + "/")

@@ -1,0 +1,111 @@
+"""`commit`: the index becomes a commit of the artifact's branch.
+
+Order: git objects durable, then the ref by compare-and-set, then the index, then lock := HEAD. Cut anywhere, the next
+command finishes it (ops/settle.py). One writer at a time; nothing here waits for a network.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from aimdvc.errors import RefMoved, Refused
+from aimdvc.git.history import History, HistoryWriter
+from aimdvc.model.commits import CommitDraft, RefUpdate, Signature
+from aimdvc.model.oid import GitId
+from aimdvc.model.pointer import Pointer, encode_pointer
+from aimdvc.model.progress import Progress
+from aimdvc.ops.add import Added, AddOptions, stage_part
+from aimdvc.ops.create import MAIN
+from aimdvc.ops.lockfile import sync_lock
+from aimdvc.ops.revisions import label
+from aimdvc.ops.settle import settle, tree_edits
+from aimdvc.ops.workspace import Workspace
+from aimdvc.store.state import Head, Row
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """One commit made. `changes` counts the entries that differ from the parent's."""
+
+    artifact: str
+    commit: GitId
+    version: str
+    subject: str
+    changes: int
+
+
+@dataclass(frozen=True, slots=True)
+class CommitOptions:
+    """`all_changes` first stages what changed of tracked files; `allow_empty` commits even when nothing did."""
+
+    message: str
+    author: Signature
+    all_changes: bool = False
+    allow_empty: bool = False
+
+
+def commit(workspace: Workspace, names: Iterable[str], options: CommitOptions, progress: Progress) -> list[Committed]:
+    """Commits the staged changes of the named artifacts, or of all that have any, and returns what was committed.
+
+    Raises Refused on a detached HEAD that is not main's tip, RefMoved when the branch moved in another worktree.
+    """
+    wanted = list(names) or [head.name for head in workspace.state.heads()]
+    made = []
+    for name in wanted:
+        head = settle(workspace, name)
+        if options.all_changes:
+            stage_part(workspace, head, "", AddOptions(update=True), Added(name, head.path, False), progress)
+        committed = _commit_one(workspace, name, options)
+        if committed is not None:
+            made.append(committed)
+    sync_lock(workspace, moved={committed.artifact for committed in made})
+    return made
+
+
+def _commit_one(workspace: Workspace, name: str, options: CommitOptions) -> Committed | None:
+    history = workspace.history(name)
+    with workspace.state.transaction():
+        head = workspace.head(name)
+        edits = tree_edits(workspace.state.staged(head))
+        if not edits and not (options.allow_empty and head.commit):
+            return None
+        branch = branch_to_commit_on(history, head)
+        with history.writer() as writer:
+            _write_blobs(workspace, writer, head)
+            tree = writer.tree(head.tree, edits)
+            parents = () if head.commit is None else (head.commit,)
+            draft = CommitDraft(tree, parents, options.author, options.author, options.message)
+            new = writer.commit(draft)
+        subject = options.message.partition("\n")[0]
+        kind = "commit" if head.commit else "commit (initial)"
+        history.move_refs([RefUpdate(branch, head.commit, new)], f"{kind}: {subject}", options.author)
+        workspace.state.mark_committed(head)
+        workspace.state.move_head(head, branch, new, tree)
+    return Committed(name, new, label(history, new), subject, len(edits))
+
+
+def branch_to_commit_on(history: History, head: Head) -> str:
+    """Returns the branch that a commit on this HEAD moves. Raises Refused when detached, RefMoved when it moved."""
+    branch = head.branch or MAIN
+    tip = history.ref(branch)
+    if tip == head.commit:
+        return branch
+    if head.branch is None:
+        raise Refused(
+            f"artifact '{head.name}' is at {label(history, head.commit)}, not at the tip of main",
+            hint=f"run `aimdvc checkout {head.name}@main`, or `aimdvc reset {head.name}@{label(history, head.commit)}`",
+        )
+    raise RefMoved(branch, "another workspace moved it", hint=f"run `aimdvc checkout {head.name}@main`")
+
+
+def _write_blobs(workspace: Workspace, writer: HistoryWriter, head: Head) -> None:
+    inline: list[Row] = []
+    for row in workspace.state.staged(head):
+        if row.is_pointer and row.oid is not None:
+            writer.blob(encode_pointer(Pointer(row.oid, row.size)))
+        elif row.mode and row.git_id is not None:
+            inline.append(row)
+    for row in inline:
+        if row.oid is not None:
+            writer.blob(workspace.blobs.read(row.oid))
+        elif row.size == 0:
+            writer.blob(b"")

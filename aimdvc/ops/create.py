@@ -1,0 +1,126 @@
+"""A path becomes an artifact: its checks, its first entries, its line in `.gitignore`."""
+
+import os
+
+from aimdvc.errors import UnsafePath, UsageError
+from aimdvc.git.code import is_tracked
+from aimdvc.model.attributes import AIMD_ATTRIBUTES, DEFAULT_ATTRIBUTES
+from aimdvc.model.entries import Mode
+from aimdvc.model.metadata import Metadata, dump_metadata
+from aimdvc.model.names import check_artifact_name
+from aimdvc.model.paths import check_workspace_path
+from aimdvc.ops.lockfile import read_pins
+from aimdvc.ops.stage import ATTRIBUTES, inline_row
+from aimdvc.ops.workspace import Workspace
+from aimdvc.store.state import Head, Place, Row
+
+AIMD_DIRECTORY_ATTRIBUTES = ".aimd/.gitattributes"
+METADATA = ".aimd/metadata.json"
+MAIN = "refs/heads/main"
+
+
+def create_artifact(workspace: Workspace, path: str, name: str | None, kind: str | None) -> Head:
+    """Makes a workspace path an artifact on branch main, with nothing but aimdvc's own entries staged.
+
+    Raises UsageError when the name is taken, UnsafePath for a path that can't be one.
+    """
+    name = check_artifact_name(name or _base_name(workspace, path))
+    check_artifact_path(workspace, path)
+    _check_free(workspace, name)
+    workspace.history(name)
+    is_file = os.path.isfile(os.path.join(workspace.root, path)) and not os.path.isdir(
+        os.path.join(workspace.root, path)
+    )
+    rows = _first_rows(workspace, path, is_file, kind)
+    with workspace.state.transaction():
+        head = workspace.state.head(name)
+        if head is None:
+            head = workspace.state.create_head(name, path, is_file, MAIN, None)
+            workspace.state.put_rows(head, rows)
+    ensure_ignored(workspace, path)
+    return head
+
+
+def check_artifact_path(workspace: Workspace, path: str, own: str | None = None) -> None:
+    """Raises UnsafePath unless an artifact (other than `own`) may lie at this workspace path."""
+    check_workspace_path(path)
+    if path == "." and workspace.places.work_tree is not None:
+        raise UnsafePath(path, "the whole workspace can't be an artifact inside a Git work tree")
+    for head in workspace.state.heads():
+        if head.name != own and (_is_below(path, head.path) or _is_below(head.path, path)):
+            raise UnsafePath(path, f"overlaps artifact '{head.name}' at '{head.path}'; artifacts don't nest")
+    parent = os.path.dirname(os.path.join(workspace.root, path))
+    if os.path.realpath(parent) != os.path.normpath(os.path.join(os.path.realpath(workspace.root), os.path.dirname(path))):
+        raise UnsafePath(path, "reached through a symbolic link")
+    if os.path.islink(os.path.join(workspace.root, path)):
+        raise UnsafePath(path, "is a symbolic link")
+    places = workspace.places
+    if places.git_dir is not None and places.work_tree is not None:
+        inside = os.path.relpath(os.path.join(workspace.root, path), places.work_tree)
+        if is_tracked(places.git_dir, inside):
+            raise UnsafePath(path, "Git tracks files there", hint=f"run `git rm -r --cached '{path}'` first")
+
+
+def ensure_ignored(workspace: Workspace, path: str) -> None:
+    """Adds an artifact's path to the `.gitignore` beside it, once, when the workspace is in a Git work tree."""
+    if workspace.places.work_tree is None:
+        return
+    directory, _, name = path.rpartition("/")
+    ignore_file = workspace.root / directory / ".gitignore"
+    line = b"/" + _escaped(name)
+    content = ignore_file.read_bytes() if ignore_file.exists() else b""
+    if line in content.splitlines():
+        return
+    separator = b"" if not content or content.endswith(b"\n") else b"\n"
+    workspace.disk.replace_file(ignore_file, content + separator + line + b"\n")
+
+
+def restore_default_attributes(workspace: Workspace, head: Head) -> None:
+    """Puts aimdvc's own `.gitattributes` back into the index, after the user's was deleted. Within a transaction."""
+    with workspace.blobs.writer() as writer:
+        row = inline_row(writer, ATTRIBUTES, int(Mode.FILE), DEFAULT_ATTRIBUTES, Place.HIDDEN, None)
+    before = workspace.state.row(head, ATTRIBUTES)
+    if before is not None:
+        row = row._replace(head_mode=before.head_mode, head_id=before.head_id)
+    workspace.state.put_rows(head, [row])
+
+
+def _first_rows(workspace: Workspace, path: str, is_file: bool, kind: str | None) -> list[Row]:
+    contents = {AIMD_DIRECTORY_ATTRIBUTES: AIMD_ATTRIBUTES}
+    if is_file or not os.path.lexists(os.path.join(workspace.root, path, ATTRIBUTES)):
+        contents[ATTRIBUTES] = DEFAULT_ATTRIBUTES
+    if kind is not None:
+        contents[METADATA] = dump_metadata(Metadata(type=kind))
+    with workspace.blobs.writer() as writer:
+        return [
+            inline_row(writer, name, int(Mode.FILE), content, Place.HIDDEN, None) for name, content in contents.items()
+        ]
+
+
+def _base_name(workspace: Workspace, path: str) -> str:
+    return workspace.root.name if path == "." else path.rpartition("/")[2]
+
+
+def _check_free(workspace: Workspace, name: str) -> None:
+    taken = {head.name.lower(): head.path for head in workspace.state.heads()}
+    pins = {pinned.lower(): pin.path for pinned, pin in read_pins(workspace).items()}
+    if name.lower() in taken:
+        raise UsageError(
+            f"artifact '{name}' already exists at '{taken[name.lower()]}'", hint="give another name with -n"
+        )
+    if name.lower() in pins:
+        raise UsageError(
+            f"aimdvc.lock already pins '{name}' at '{pins[name.lower()]}'",
+            hint="run `aimdvc pull` to get it, or give another name with -n",
+        )
+
+
+def _is_below(path: str, other: str) -> bool:
+    return path == other or other == "." or path.startswith(other + "/")
+
+
+def _escaped(name: str) -> bytes:
+    raw = os.fsencode(name)
+    for special in (b"\\", b"*", b"?", b"["):
+        raw = raw.replace(special, b"\\" + special)
+    return raw[:-1] + b"\\ " if raw.endswith(b" ") else raw

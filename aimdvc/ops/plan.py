@@ -1,0 +1,152 @@
+"""What a checkout has to do: the differences between two trees, held against the index and the disk.
+
+Work is proportional to what differs: paths that are the same in both trees are never looked at, so local changes there
+are kept, as `git checkout` keeps them.
+"""
+
+import os
+import stat
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from aimdvc.model.attributes import is_ours
+from aimdvc.model.entries import Entry, Mode, path_bytes
+from aimdvc.model.oid import GitId, Oid
+from aimdvc.model.pointer import Pointer
+from aimdvc.ops.scan import is_same_content
+from aimdvc.ops.stage import ATTRIBUTES, stat_of
+from aimdvc.ops.workspace import Workspace
+from aimdvc.store.state import Head, Place, Row, Stat
+from aimdvc.store.walk import git_mode
+
+EntryPair = tuple[Entry | None, Entry | None]
+ReadBlob = Callable[[GitId], bytes]
+
+
+@dataclass(slots=True)
+class CheckoutPlan:
+    """`write` and `delete` are for the disk; `keep` are already there; `lost` would lose a local change."""
+
+    write: list[Entry] = field(default_factory=list)
+    delete: list[str] = field(default_factory=list)
+    keep: list[tuple[Entry, Stat]] = field(default_factory=list)
+    hidden: list[Entry] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+
+    def pointers(self) -> list[Pointer]:
+        """Returns the pointers of what is to be written."""
+        return [entry.pointer for entry in self.write if entry.pointer is not None]
+
+
+def plan_checkout(workspace: Workspace, head: Head, pairs: Iterable[EntryPair], force: bool) -> CheckoutPlan:
+    """Returns what turns the disk from the first entries of the pairs into the second. Reads no more than it must."""
+    plan = CheckoutPlan()
+    root = path_bytes(workspace.artifact_root(head))
+    is_empty = not os.path.isdir(root)
+    history = workspace.history(head.name)
+    for old, new in pairs:
+        path = (old or new).path  # type: ignore[union-attr]
+        if new is not None and is_hidden(new, history.read_blob):
+            plan.hidden.append(new)
+            if old is not None and not is_hidden(old, history.read_blob):
+                _plan_deletion(workspace, head, root, path, plan, force)
+            continue
+        if new is None:
+            if not is_hidden(old, history.read_blob):  # type: ignore[arg-type]
+                _plan_deletion(workspace, head, root, path, plan, force)
+            continue
+        if is_empty:
+            plan.write.append(new)
+            continue
+        _plan_write(workspace, head, root, new, plan, force)
+    return plan
+
+
+def is_hidden(entry: Entry, read_blob: ReadBlob) -> bool:
+    """Returns whether an entry is of the tree only: `.aimd/`, aimdvc's own `.gitattributes`, a gitlink."""
+    if entry.mode == Mode.GITLINK or entry.path.startswith(".aimd/"):
+        return True
+    return entry.path == ATTRIBUTES and entry.pointer is None and is_ours(read_blob(entry.git_id))
+
+
+def _plan_write(workspace: Workspace, head: Head, root: bytes, new: Entry, plan: CheckoutPlan, force: bool) -> None:
+    absolute = os.path.join(root, path_bytes(new.path))
+    status = _lstat(absolute)
+    row = workspace.state.row(head, new.path)
+    if status is not None and not stat.S_ISDIR(status.st_mode):
+        wanted = row_of(new)
+        disk = (git_mode(status.st_mode), status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+        if disk[0] == new.mode and is_same_content(absolute, disk, wanted):
+            plan.keep.append((new, stat_of(status)))
+            return
+        if not force and not _is_clean(absolute, disk, row):
+            plan.lost.append(new.path)
+    elif status is not None and not force and not _may_replace_directory(workspace, head, new.path, absolute):
+        plan.lost.append(new.path)
+    if status is None and not force and _blocked(root, new.path, workspace, head):
+        plan.lost.append(new.path)
+    if not force and row is not None and row.is_staged and (row.mode, row.git_id) != (new.mode, new.git_id):
+        plan.lost.append(new.path)
+    plan.write.append(new)
+
+
+def _plan_deletion(
+    workspace: Workspace, head: Head, root: bytes, path: str, plan: CheckoutPlan, force: bool
+) -> None:
+    absolute = os.path.join(root, path_bytes(path))
+    status = _lstat(absolute)
+    row = workspace.state.row(head, path)
+    if row is None or row.place is not Place.DISK:
+        return
+    if status is None or stat.S_ISDIR(status.st_mode):
+        return
+    disk = (git_mode(status.st_mode), status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+    if not force and (not _is_clean(absolute, disk, row) or (row.is_staged and row.mode)):
+        plan.lost.append(path)
+    plan.delete.append(path)
+
+
+def _is_clean(absolute: bytes, disk: tuple[int, int, int, int, int], row: Row | None) -> bool:
+    if row is None or row.mode == 0 or row.place is not Place.DISK:
+        return False
+    if row.stat == disk[1:] and row.mode == disk[0]:
+        return True
+    return row.mode == disk[0] and is_same_content(absolute, disk, row)
+
+
+def _may_replace_directory(workspace: Workspace, head: Head, path: str, absolute: bytes) -> bool:
+    # A directory gives way to a file only when all in it is tracked; each file's own pair then checks for changes.
+    tracked = {row.path for row in workspace.state.rows(head, path)}
+    prefix = len(path_bytes(workspace.artifact_root(head))) + 1
+    for directory, _, names in os.walk(absolute):
+        for name in names:
+            if os.path.join(directory, name)[prefix:].decode("utf-8", "surrogateescape") not in tracked:
+                return False
+    return True
+
+
+def _blocked(root: bytes, path: str, workspace: Workspace, head: Head) -> bool:
+    parent = path.rpartition("/")[0]
+    while parent:
+        status = _lstat(os.path.join(root, path_bytes(parent)))
+        if status is not None:
+            return not stat.S_ISDIR(status.st_mode) and workspace.state.row(head, parent) is None
+        parent = parent.rpartition("/")[0]
+    return False
+
+
+def _lstat(path: bytes) -> os.stat_result | None:
+    try:
+        return os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def row_of(entry: Entry, place: Place = Place.DISK, status: Stat | None = None) -> Row:
+    """Returns the index's row of a tree's entry, as HEAD has it."""
+    pointer = entry.pointer
+    oid: Oid | None = pointer.oid if pointer else None
+    size = pointer.size if pointer else 0
+    return Row(
+        entry.path, entry.mode, entry.git_id, oid, size, pointer is not None, place, entry.mode, entry.git_id, status
+    )

@@ -1,0 +1,126 @@
+"""Compares an artifact's files with its index, by stat first and by content where the stat can't tell."""
+
+import hashlib
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from aimdvc.fs.faults import mapped
+from aimdvc.model.entries import Mode, path_bytes, path_text
+from aimdvc.ops.workspace import Workspace
+from aimdvc.store.ignore import Ignore
+from aimdvc.store.state import Head, Row, Stat
+from aimdvc.store.walk import DiskStat, IsIgnored, Walked, walk
+
+CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What the walk found against the stat cache: `suspects` are tracked and may have changed."""
+
+    suspects: dict[bytes, DiskStat]
+    untracked: dict[bytes, DiskStat]
+    deleted: list[bytes]
+    walked: Walked
+
+
+def scan(workspace: Workspace, head: Head, under: str = "", use_ignore: bool = True) -> Scan:
+    """Returns how the files at or below `under` differ from the index by stat. Opens no file."""
+    root = os.fsencode(workspace.artifact_root(head))
+    raw_under = path_bytes(under or workspace.only_entry(head))
+    cached = workspace.state.stat_cache(head, under)
+    ignore = Ignore.load(Path(os.fsdecode(root))) if use_ignore and not head.is_file else None
+    is_ignored = _unless_tracked(ignore, cached) if ignore is not None and not ignore.is_empty else None
+    with mapped(os.fsdecode(root)):
+        walked = walk(root, raw_under, is_ignored, is_workspace=head.path == ".")
+    suspects: dict[bytes, DiskStat] = {}
+    untracked: dict[bytes, DiskStat] = {}
+    known = cached.get
+    for path, status in walked.files.items():
+        row = known(path)
+        if row is None:
+            untracked[path] = status
+        elif row != status:
+            suspects[path] = status
+    deleted = sorted(cached.keys() - walked.files.keys()) if len(cached) > len(walked.files) - len(untracked) else []
+    return Scan(suspects, untracked, deleted, walked)
+
+
+def _unless_tracked(ignore: Ignore, cached: Iterable[bytes]) -> IsIgnored:
+    tracked = set(cached)
+    parents = {b""}
+    for path in tracked:
+        parent = path.rpartition(b"/")[0]
+        while parent not in parents:
+            parents.add(parent)
+            parent = parent.rpartition(b"/")[0]
+
+    def is_ignored(path: bytes, is_directory: bool) -> bool:
+        kept = parents if is_directory else tracked
+        return path not in kept and ignore.matches(path_text(path), is_directory)
+
+    return is_ignored
+
+
+def changed_suspects(workspace: Workspace, head: Head, found: Scan) -> dict[bytes, DiskStat]:
+    """Returns the suspects whose content or mode really differs, and refreshes the stat cache for the others.
+
+    Reads every suspect whose size is the index's. A store that can't be written leaves the cache as it is.
+    """
+    if not found.suspects:
+        return {}
+    root = os.fsencode(workspace.artifact_root(head))
+    changed: dict[bytes, DiskStat] = {}
+    same: list[tuple[str, Stat]] = []
+    for path, status in found.suspects.items():
+        row = workspace.state.row(head, path_text(path))
+        if row is not None and row.mode == status[0] and is_same_content(os.path.join(root, path), status, row):
+            same.append((path_text(path), Stat(*status[1:])))
+        else:
+            changed[path] = status
+    if same and os.access(workspace.state.path, os.W_OK):
+        with workspace.state.transaction():
+            workspace.state.refresh_stats(head, same, _now_ns(workspace))
+    return changed
+
+
+def _now_ns(workspace: Workspace) -> int:
+    # The file system's clock, not ours: they differ by a tick, and on network file systems by seconds.
+    return clock_ns(workspace.places.state)
+
+
+def clock_ns(directory: Path) -> int:
+    """Returns the time as the file system of a directory stamps it, in nanoseconds."""
+    probe = directory / ".clock"
+    with mapped(probe):
+        probe.touch()
+        return probe.stat().st_mtime_ns
+
+
+def is_same_content(path: bytes, status: DiskStat, row: Row) -> bool:
+    """Returns whether the file holds the bytes that the row stands for. Streams."""
+    if row.mode == Mode.SYMLINK:
+        return status[0] == Mode.SYMLINK and git_blob_id(os.readlink(path)) == row.git_id
+    if status[0] == Mode.SYMLINK or (row.size != status[1] and (row.is_pointer or row.oid is not None)):
+        return False
+    with mapped(os.fsdecode(path)):
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            if row.is_pointer:
+                return _digest(descriptor, hashlib.sha256()) == row.oid
+            return _digest(descriptor, hashlib.sha1(b"blob %d\0" % status[1])) == row.git_id  # noqa: S324
+        finally:
+            os.close(descriptor)
+
+
+def _digest(descriptor: int, digest: "hashlib._Hash") -> str:
+    while chunk := os.read(descriptor, CHUNK):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def git_blob_id(content: bytes) -> str:
+    """Returns the name that Git gives a blob of these bytes."""
+    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()  # noqa: S324

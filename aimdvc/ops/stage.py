@@ -1,0 +1,177 @@
+"""Takes one file into the blob store and says what its entry becomes: a pointer, or bytes that Git keeps.
+
+The attributes decide by path alone; the content never does. What is refused is refused by name, with the command to run.
+"""
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from aimdvc.errors import ChangedWhileReading, UnsafePath
+from aimdvc.fs.faults import mapped
+from aimdvc.git.history import History
+from aimdvc.model.attributes import DEFAULT_ATTRIBUTES, Attributes
+from aimdvc.model.entries import Mode
+from aimdvc.model.oid import EMPTY_BLOB, GitId
+from aimdvc.model.pointer import POINTER_LIMIT, Pointer, encode_pointer, find_pointer
+from aimdvc.ops.scan import git_blob_id
+from aimdvc.ops.workspace import Workspace
+from aimdvc.store.blobs import BlobWriter
+from aimdvc.store.state import Head, Place, Row, Stat
+from aimdvc.store.walk import git_mode
+
+INLINE_LIMIT = 16 << 20
+"""Bytes; what no rule makes a pointer and is larger is refused."""
+
+SMALL = 64 << 10
+"""Bytes; files below this are read whole."""
+
+ATTRIBUTES = ".gitattributes"
+
+
+@dataclass(frozen=True, slots=True)
+class Stager:
+    """What is needed to stage the files of one artifact."""
+
+    root: bytes
+    attributes: Attributes
+    writer: BlobWriter
+
+    def stage(self, path: str, raw_path: bytes) -> Row:
+        """Stores a file's content and returns its row, without what HEAD has. Reads again if the file changes.
+
+        Raises ChangedWhileReading, UnsafePath for what can't be kept, StorageError.
+        """
+        absolute = os.path.join(self.root, raw_path)
+        for _ in range(3):
+            row = self._stage_once(path, absolute)
+            if row is not None:
+                return row
+        raise ChangedWhileReading(path)
+
+    def _stage_once(self, path: str, absolute: bytes) -> Row | None:
+        status = os.lstat(absolute)
+        if stat.S_ISLNK(status.st_mode):
+            target = os.readlink(absolute)
+            return self._inline(path, int(Mode.SYMLINK), target, stat_of(status))
+        # O_NONBLOCK: a file that was swapped for a pipe must not hang us (safety L31).
+        with mapped(os.fsdecode(absolute)):
+            descriptor = os.open(absolute, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            before = os.fstat(descriptor)
+            if not stat.S_ISREG(before.st_mode):
+                raise UnsafePath(path, "not a regular file")
+            row = self._read(path, descriptor, before)
+            return row if stat_of(os.fstat(descriptor)) == stat_of(before) else None
+        finally:
+            os.close(descriptor)
+
+    def _read(self, path: str, descriptor: int, status: os.stat_result) -> Row | None:
+        size, mode = status.st_size, git_mode(status.st_mode)
+        if size == 0:
+            return Row(path, mode, EMPTY_BLOB, None, 0, False, Place.DISK, 0, None, stat_of(status))
+        is_lfs = self.attributes.is_lfs(path)
+        if not is_lfs and size > INLINE_LIMIT:
+            raise too_large_for_git(path, size)
+        if size < SMALL or not is_lfs:
+            content = _read_all(descriptor, size)
+            if len(content) != size:
+                return None
+            if size < POINTER_LIMIT and find_pointer(content) is not None:
+                raise UnsafePath(
+                    path, "is a Git LFS pointer, not the content it stands for", hint="run `git lfs pull` first"
+                )
+            if not is_lfs:
+                return self._inline(path, mode, content, stat_of(status))
+            pointer = self.writer.add_bytes(content)
+        else:
+            pointer = self.writer.add_file(descriptor, size)
+        return pointer_row(path, mode, pointer, stat_of(status))
+
+    def _inline(self, path: str, mode: int, content: bytes, status: Stat | None) -> Row:
+        return inline_row(self.writer, path, mode, content, Place.DISK, status)
+
+
+def stat_of(status: os.stat_result) -> Stat:
+    """Returns what tells the file unchanged."""
+    return Stat(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+
+
+def too_large_for_git(path: str, size: int) -> UnsafePath:
+    """Returns the error for bytes that Git should not hold."""
+    suffix = os.path.splitext(path)[1]
+    pattern = f"*{suffix}" if suffix else path
+    return UnsafePath(
+        path,
+        f"{size >> 20} MiB that no rule of '{ATTRIBUTES}' takes out of Git",
+        hint=f"run `aimdvc track '{pattern}'`, then add it again",
+    )
+
+
+def pointer_row(path: str, mode: int, pointer: Pointer, status: Stat | None) -> Row:
+    """Returns the row of a file that becomes a pointer."""
+    git_id = GitId(git_blob_id(encode_pointer(pointer)))
+    return Row(path, mode, git_id, pointer.oid, pointer.size, True, Place.DISK, 0, None, status)
+
+
+def inline_row(writer: BlobWriter, path: str, mode: int, content: bytes, place: Place, status: Stat | None) -> Row:
+    """Stores bytes that Git will keep, safe until the commit, and returns their row."""
+    git_id = GitId(git_blob_id(content))
+    oid = writer.add_bytes(content).oid if content else None
+    return Row(path, mode, git_id, oid, len(content), False, place, 0, None, status)
+
+
+def attribute_files(workspace: Workspace, head: Head) -> dict[str, bytes]:
+    """Returns the `.gitattributes` files of the index, by their directory, with "" for the root."""
+    files: dict[str, bytes] = {}
+    for row in workspace.state.named(head, ATTRIBUTES):
+        if row.mode:
+            files[row.path.rpartition("/")[0]] = row_content(workspace, head, row)
+    return files or {"": DEFAULT_ATTRIBUTES}
+
+
+def row_content(workspace: Workspace, head: Head, row: Row) -> bytes:
+    """Returns the bytes of a small entry, from the blob store or from Git."""
+    if row.size == 0 and row.git_id == EMPTY_BLOB:
+        return b""
+    if row.oid is not None:
+        return workspace.blobs.read(row.oid)
+    assert row.git_id is not None
+    return workspace.history(head.name).read_blob(row.git_id)
+
+
+def reattribute(
+    rows: Iterator[Row], attributes: Attributes, history: History, workspace: Workspace, writer: BlobWriter
+) -> Iterator[Row]:
+    """Yields the rows that the rules now represent otherwise, so that one commit holds rules and entries together."""
+    for row in rows:
+        regular = row.mode in (Mode.FILE, Mode.EXECUTABLE)
+        if not regular or row.place is Place.HIDDEN or row.git_id == EMPTY_BLOB:
+            continue
+        if attributes.is_lfs(row.path) == row.is_pointer:
+            continue
+        if row.is_pointer:
+            if row.size > INLINE_LIMIT:
+                raise too_large_for_git(row.path, row.size)
+            assert row.oid is not None
+            content = workspace.blobs.read(row.oid)
+            yield row._replace(git_id=GitId(git_blob_id(content)), is_pointer=False)
+        else:
+            assert row.git_id is not None
+            content = workspace.blobs.read(row.oid) if row.oid else history.read_blob(row.git_id)
+            pointer = writer.add_bytes(content)
+            new = pointer_row(row.path, row.mode, pointer, row.stat)
+            yield row._replace(git_id=new.git_id, oid=new.oid, size=new.size, is_pointer=True)
+
+
+def _read_all(descriptor: int, size: int) -> bytes:
+    content = os.read(descriptor, size + 1)
+    if len(content) == size:
+        return content
+    parts = [content]
+    total = len(content)
+    while total <= size and (more := os.read(descriptor, size + 1 - total)):
+        parts.append(more)
+        total += len(more)
+    return b"".join(parts)

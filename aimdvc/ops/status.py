@@ -1,0 +1,99 @@
+"""`status`: how workspace, index, HEAD, lock and remote stand to each other. Changes nothing but the stat cache."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from aimdvc.git.history import History
+from aimdvc.model.entries import path_text
+from aimdvc.model.oid import GitId
+from aimdvc.ops.lockfile import LockState, lock_state, read_pins
+from aimdvc.ops.revisions import aliases, label
+from aimdvc.ops.scan import changed_suspects, scan
+from aimdvc.ops.settle import settle
+from aimdvc.ops.workspace import Workspace
+from aimdvc.store.state import Head, Place
+
+
+@dataclass(frozen=True, slots=True)
+class PathChange:
+    """One changed path: `kind` is added, modified, deleted or untracked."""
+
+    kind: str
+    path: str
+
+
+@dataclass(slots=True)
+class ArtifactStatus:
+    """How one artifact stands. `ahead` and `behind` count commits against the remote's main as last fetched."""
+
+    artifact: str
+    path: str
+    version: str
+    branch: str | None
+    commit: GitId | None
+    lock: str = LockState.SAME.value
+    staged: list[PathChange] = field(default_factory=list)
+    unstaged: list[PathChange] = field(default_factory=list)
+    untracked: list[str] = field(default_factory=list)
+    ahead: int = 0
+    behind: int = 0
+    aliases: list[str] = field(default_factory=list)
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing would be lost or committed."""
+        return not (self.staged or self.unstaged or self.untracked)
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """All artifacts of a workspace; `missing` are pinned in aimdvc.lock but not here yet."""
+
+    artifacts: list[ArtifactStatus]
+    missing: list[str]
+
+
+def status(workspace: Workspace, names: Iterable[str] = ()) -> Status:
+    """Returns how the named artifacts stand, or all."""
+    pins = read_pins(workspace)
+    wanted = list(names) or [head.name for head in workspace.state.heads()]
+    found = []
+    for name in wanted:
+        head = settle(workspace, name)
+        found.append(_status(workspace, head, lock_state(head, pins.get(name)).value))
+    have = {head.name for head in workspace.state.heads()}
+    return Status(found, sorted(pins.keys() - have) if not names else [])
+
+
+def _status(workspace: Workspace, head: Head, lock: str) -> ArtifactStatus:
+    history = workspace.history(head.name)
+    result = ArtifactStatus(head.name, head.path, label(history, head.commit), head.branch, head.commit, lock)
+    for row in workspace.state.staged(head):
+        if row.place is Place.HIDDEN and row.head_mode == 0 and not row.path.endswith("metadata.json"):
+            continue
+        kind = "deleted" if row.mode == 0 else "modified" if row.head_mode else "added"
+        result.staged.append(PathChange(kind, row.path))
+    found = scan(workspace, head)
+    changed = changed_suspects(workspace, head, found)
+    unstaged = [PathChange("modified", path_text(path)) for path in changed]
+    unstaged += [PathChange("deleted", path_text(path)) for path in found.deleted]
+    result.unstaged = sorted(unstaged, key=lambda change: change.path)
+    result.untracked = sorted(path_text(path) for path in found.untracked)
+    _compare_with_remote(history, head, result)
+    return result
+
+
+def _compare_with_remote(history: History, head: Head, result: ArtifactStatus) -> None:
+    result.aliases = sorted(name for name, commit in aliases(history).items() if commit == head.commit)
+    remote = head.source.partition("/")[0] if head.source else "origin"
+    theirs = history.ref(f"refs/remotes/{remote}/heads/main")
+    if theirs is None or head.commit is None or theirs == head.commit:
+        return
+    result.ahead = count_beyond(history, head.commit, theirs)
+    result.behind = count_beyond(history, theirs, head.commit)
+
+
+def count_beyond(history: History, tip: GitId, base: GitId) -> int:
+    """Returns how many commits `tip` has that `base` hasn't."""
+    reached = {commit.id for commit in history.iter_log(base)}
+    return sum(1 for commit in history.iter_log(tip) if commit.id not in reached)
