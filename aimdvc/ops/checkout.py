@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 from aimdvc.errors import LocalChange, UnknownPath, UnknownRevision
 from aimdvc.git.history import History
+from aimdvc.model.commits import RefUpdate
 from aimdvc.model.entries import Entry
 from aimdvc.model.lock import Pin
 from aimdvc.model.oid import GitId
 from aimdvc.model.pointer import Pointer
-from aimdvc.model.progress import Progress
-from aimdvc.ops.blobs import ensure_blobs
+from aimdvc.ops.blobs import Means, ensure_blobs
 from aimdvc.ops.create import MAIN
 from aimdvc.ops.lockfile import LockState, lock_state, read_pins, sync_lock
 from aimdvc.ops.plan import CheckoutPlan, EntryPair, plan_checkout, row_of
@@ -49,7 +49,7 @@ class Destination:
 
 
 def checkout(
-    workspace: Workspace, name: str, revision: str | None, force: bool, progress: Progress
+    workspace: Workspace, name: str, revision: str | None, force: bool, means: Means
 ) -> CheckedOut:
     """Makes the artifact's files those of a revision; a branch's name attaches HEAD to it.
 
@@ -58,13 +58,13 @@ def checkout(
     head = settle(workspace, name)
     history = workspace.history(name)
     to = find_destination(history, head, revision or "HEAD")
-    result = switch(workspace, head, to, force, progress)
+    result = switch(workspace, head, to, force, means)
     sync_lock(workspace, moved={name})
     return result
 
 
 def checkout_lock(
-    workspace: Workspace, names: Iterable[str], force: bool, progress: Progress
+    workspace: Workspace, names: Iterable[str], force: bool, means: Means
 ) -> list[CheckedOut]:
     """Makes the workspace what aimdvc.lock says; returns what moved. Artifacts that aren't here yet need `pull`."""
     pins = read_pins(workspace)
@@ -73,18 +73,18 @@ def checkout_lock(
         head = settle(workspace, name)
         pin = pins.get(name)
         if pin is not None and lock_state(head, pin) is LockState.MOVED:
-            moved.append(follow_pin(workspace, head, pin, force, progress))
+            moved.append(follow_pin(workspace, head, pin, force, means))
     sync_lock(workspace, moved={result.artifact for result in moved})
     return moved
 
 
-def follow_pin(workspace: Workspace, head: Head, pin: Pin, force: bool, progress: Progress) -> CheckedOut:
+def follow_pin(workspace: Workspace, head: Head, pin: Pin, force: bool, means: Means) -> CheckedOut:
     """Checks out the commit that a pin names. Raises UnknownRevision when it was not fetched yet."""
     history = workspace.history(head.name)
     if not history.has(pin.commit):
         raise UnknownRevision(head.name, pin.commit)
     branch = MAIN if history.ref(MAIN) == pin.commit else None
-    return switch(workspace, head, Destination(pin.commit, branch), force, progress)
+    return switch(workspace, head, Destination(pin.commit, branch), force, means)
 
 
 def find_destination(history: History, head: Head, revision: str) -> Destination:
@@ -99,17 +99,27 @@ def find_destination(history: History, head: Head, revision: str) -> Destination
 
 
 def switch(
-    workspace: Workspace, head: Head, to: Destination, force: bool, progress: Progress
+    workspace: Workspace,
+    head: Head,
+    to: Destination,
+    force: bool,
+    means: Means,
+    advance: RefUpdate | None = None,
 ) -> CheckedOut:
-    """Moves files, index and HEAD to a destination; the lock is the caller's."""
+    """Moves files, index and HEAD to a destination; the lock is the caller's.
+
+    `advance` is a branch to move by compare-and-set when the files are there and before the index is saved.
+    """
     history = workspace.history(head.name)
     target = history.commit(to.commit).tree
     pairs = list(_pairs(workspace, head, history, target, force))
     plan = plan_checkout(workspace, head, pairs, force)
     if plan.lost:
         raise LocalChange(f"checkout of '{head.name}' would lose local changes", sorted(set(plan.lost)))
-    ensure_blobs(workspace, head, plan.pointers(), progress)
-    stats = write_plan(workspace, head, plan, progress)
+    ensure_blobs(workspace, head, plan.pointers(), means)
+    stats = write_plan(workspace, head, plan, means.progress)
+    if advance is not None:
+        history.move_refs([advance], f"pull: to {to.commit[:12]}", workspace.actor())
     _save(workspace, head, to, target, pairs, plan, stats)
     return CheckedOut(
         head.name, head.path, label(history, to.commit), to.commit, to.branch, len(plan.write), len(plan.delete)

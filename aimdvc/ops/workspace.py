@@ -4,13 +4,15 @@ Every verb takes a Workspace. It opens lazily: `status` in an empty workspace op
 """
 
 import os
+import time
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 
-from aimdvc.errors import UnknownArtifact, UsageError
+from aimdvc.errors import NoAuthor, UnknownArtifact, UsageError
 from aimdvc.fs.disk import Disk
 from aimdvc.git.history import History
+from aimdvc.model.commits import Signature
 from aimdvc.model.gitconfig import parse
 from aimdvc.model.settings import Settings, parse_settings
 from aimdvc.store.blobs import BlobStore
@@ -24,15 +26,19 @@ CLONE_MARK = "clone"
 class Workspace:
     """The open workspace that holds `start`. Close it, or use it as a context manager."""
 
-    def __init__(self, places: Places, disk: Disk) -> None:
+    def __init__(self, places: Places, disk: Disk, author: tuple[str, str] | None = None) -> None:
         self.places = places
         self.disk = disk
+        self._author = author
         self._histories: dict[str, History] = {}
 
     @classmethod
-    def open(cls, start: Path, disk: Disk | None = None) -> "Workspace":
-        """Returns the workspace of a directory. Raises NoWorkspace, or UsageError for an unfinished clone."""
-        workspace = cls(find_workspace(start), disk or Disk())
+    def open(cls, start: Path, disk: Disk | None = None, author: tuple[str, str] | None = None) -> "Workspace":
+        """Returns the workspace of a directory. Raises NoWorkspace, or UsageError for an unfinished clone.
+
+        `author` is the (name, email) that commits and reflogs get.
+        """
+        workspace = cls(find_workspace(start), disk or Disk(), author)
         mark = workspace.root / ".aimdvc" / CLONE_MARK
         if mark.exists():
             url = mark.read_text("utf-8").strip()
@@ -75,6 +81,16 @@ class Workspace:
     def lock_path(self) -> Path:
         """The pins that are committed with the code."""
         return self.root / "aimdvc.lock"
+
+    def author(self) -> Signature:
+        """Returns who commits, as of now. Raises NoAuthor."""
+        if self._author is None:
+            raise NoAuthor
+        return _sign(*self._author)
+
+    def actor(self) -> Signature:
+        """Returns who moves refs, as of now: the author, or aimdvc itself when none is known."""
+        return _sign(*(self._author or ("aimdvc", "")))
 
     def repository_path(self, name: str) -> Path:
         """Returns where the artifact's bare repository lies."""
@@ -122,3 +138,8 @@ class Workspace:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _sign(name: str, email: str) -> Signature:
+    now = time.time()
+    return Signature(name, email, int(now), time.localtime(now).tm_gmtoff)

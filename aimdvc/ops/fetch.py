@@ -1,0 +1,116 @@
+"""`fetch`: brings a remote's commits, versions and aliases here; workspace and branches stay as they are.
+
+Git objects first, refs last. A local alias moves only if it still stands where the remote's was last seen.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from aimdvc.git.history import History
+from aimdvc.git.transport import RemoteRefs
+from aimdvc.model.commits import RefUpdate
+from aimdvc.model.oid import GitId
+from aimdvc.model.progress import Progress
+from aimdvc.ops.connect import Connection, Connector, connect_artifact
+from aimdvc.ops.workspace import Workspace
+
+MAIN = "refs/heads/main"
+
+
+@dataclass(slots=True)
+class Fetched:
+    """What a fetch brought of one artifact: `old` and `new` are the remote's main before and now."""
+
+    artifact: str
+    remote: str
+    old: GitId | None
+    new: GitId | None
+    versions: list[str] = field(default_factory=list)
+    aliases: list[str] = field(default_factory=list)
+    diverged_aliases: list[str] = field(default_factory=list)
+
+
+def fetch(workspace: Workspace, connector: Connector, names: Iterable[str], progress: Progress) -> list[Fetched]:
+    """Fetches the named artifacts, or all, and returns what is new. One round trip each when nothing is."""
+    results = []
+    for name in list(names) or [head.name for head in workspace.state.heads()]:
+        head = workspace.head(name)
+        connection = connect_artifact(workspace, connector, head)
+        results.append(fetch_history(workspace, name, connection, progress))
+    return results
+
+
+def fetch_history(workspace: Workspace, name: str, connection: Connection, progress: Progress) -> Fetched:
+    """Fetches one artifact's history over a connection. Safe to repeat; refs move after their objects are durable."""
+    history = workspace.history(name)
+    known = connection.transport.read_refs(for_push=False)
+    wants = sorted({commit for ref, commit in known.refs.items() if _is_ours(ref) and not history.has(commit)})
+    if wants:
+        connection.transport.fetch(history, wants, progress)
+    return follow_remote(workspace, name, history, connection, known)
+
+
+def follow_remote(
+    workspace: Workspace, name: str, history: History, connection: Connection, known: RemoteRefs
+) -> Fetched:
+    """Moves the remote-tracking refs, new version tags and unchanged aliases to what the remote has."""
+    prefix = f"refs/remotes/{connection.remote}/"
+    tracked = {ref[len(prefix) :]: commit for ref, commit in history.refs(prefix).items()}
+    theirs = _tracked_names(known)
+    main = "heads/main"
+    result = Fetched(name, connection.remote, tracked.get(main), theirs.get(main))
+    updates = [
+        RefUpdate(prefix + ref, tracked.get(ref), theirs.get(ref))
+        for ref in sorted(tracked.keys() | theirs.keys())
+        if tracked.get(ref) != theirs.get(ref)
+    ]
+    updates += _new_tags(history, theirs, result)
+    updates += _unchanged_aliases(history, tracked, theirs, result)
+    if updates:
+        history.move_refs(updates, f"fetch {connection.remote}", workspace.actor())
+    return result
+
+
+def _is_ours(ref: str) -> bool:
+    return ref.startswith(("refs/heads/", "refs/tags/", "refs/aliases/")) and not ref.endswith("^{}")
+
+
+def _tracked_names(known: RemoteRefs) -> dict[str, GitId]:
+    names: dict[str, GitId] = {}
+    for ref, commit in known.refs.items():
+        if _is_ours(ref):
+            names[ref[len("refs/") :]] = commit
+    # A foreign remote's HEAD branch is main here (design, section 3).
+    if known.head is not None and known.head != MAIN and MAIN not in known.refs:
+        head = names.pop(known.head[len("refs/") :], None)
+        if head is not None:
+            names["heads/main"] = head
+    return names
+
+
+def _new_tags(history: History, theirs: dict[str, GitId], result: Fetched) -> list[RefUpdate]:
+    have = history.refs("refs/tags/")
+    updates = []
+    for ref, commit in theirs.items():
+        if ref.startswith("tags/") and f"refs/{ref}" not in have:
+            updates.append(RefUpdate(f"refs/{ref}", None, commit))
+            result.versions.append(ref[len("tags/") :])
+    result.versions.sort(key=lambda version: (len(version), version))
+    return updates
+
+
+def _unchanged_aliases(
+    history: History, tracked: dict[str, GitId], theirs: dict[str, GitId], result: Fetched
+) -> list[RefUpdate]:
+    ours = {ref[len("refs/") :]: commit for ref, commit in history.refs("refs/aliases/").items()}
+    updates = []
+    for ref in sorted({ref for ref in tracked.keys() | theirs.keys() if ref.startswith("aliases/")}):
+        before, now, here = tracked.get(ref), theirs.get(ref), ours.get(ref)
+        if here == now:
+            continue
+        if here == before:
+            updates.append(RefUpdate(f"refs/{ref}", here, now))
+            result.aliases.append(ref[len("aliases/") :])
+        elif before != now:
+            result.diverged_aliases.append(ref[len("aliases/") :])
+    return updates
