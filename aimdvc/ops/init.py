@@ -1,0 +1,61 @@
+"""`init`: a directory becomes a workspace. Safe to repeat; moves the store when `git init` came later."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from aimdvc.fs.disk import Disk
+from aimdvc.fs.faults import mapped
+from aimdvc.model.gitconfig import parse
+from aimdvc.model.names import check_remote_name
+from aimdvc.ops.remotes import checked_url
+from aimdvc.store.locate import Places, places_for
+
+_IGNORE = b"*\n!.gitignore\n!config\n"
+_STORE = ("repos", "blobs", "store.db", "store.db-wal", "store.db-shm", "trash", "tmp")
+_STATE = ("state.db", "state.db-wal", "state.db-shm")
+
+
+@dataclass(frozen=True, slots=True)
+class Initialised:
+    """A workspace made, or found again; `moved_store` says that the store went into the Git directory."""
+
+    root: str
+    store: str
+    is_new: bool
+    moved_store: bool
+
+
+def init(root: Path, remote: str | None, disk: Disk) -> Initialised:
+    """Makes `root` a workspace; `remote` becomes its remote `origin`. Nothing that is there is overwritten."""
+    own = root / ".aimdvc"
+    is_new = not own.exists()
+    url = checked_url(remote, root) if remote is not None else None
+    disk.make_directory(own)
+    places = places_for(root)
+    config = own / "config"
+    if not (own / ".gitignore").exists():
+        disk.replace_file(own / ".gitignore", _IGNORE)
+    parsed = parse(config.read_bytes() if config.exists() else b"", str(config))
+    if url is not None:
+        parsed.set("remote", check_remote_name("origin"), "url", url)
+    if url is not None or not config.exists():
+        disk.replace_file(config, parsed.dump())
+    moved = _move_store(own, places, disk)
+    disk.make_directory(places.store)
+    return Initialised(str(root), str(places.store), is_new, moved)
+
+
+def _move_store(own: Path, places: Places, disk: Disk) -> bool:
+    """Moves a store made before `git init`; each rename is whole, so a cut move goes on at the next run."""
+    if places.store == own:
+        return False
+    moved = False
+    for names, target in ((_STORE, places.store), (_STATE, places.state)):
+        for name in names:
+            old = own / name
+            if old.exists() and not (target / name).exists():
+                disk.make_directory(target)
+                with mapped(old):
+                    disk.rename(old, target / name)
+                moved = True
+    return moved

@@ -1,0 +1,167 @@
+"""`pull`: fetch, then fast-forward or merge by path; artifacts that aimdvc.lock pins and that aren't here are brought.
+
+Order: git objects, blobs, files, then the branch, then index and HEAD, then lock := HEAD. A merge that conflicts changes
+nothing and names the paths; `favor` settles them.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from aimdvc.errors import MergeConflict, UnknownRevision, UsageError
+from aimdvc.git.history import History
+from aimdvc.model.commits import CommitDraft, RefUpdate
+from aimdvc.model.lock import Pin
+from aimdvc.model.merge import merge_entries
+from aimdvc.model.oid import GitId
+from aimdvc.ops.blobs import Means
+from aimdvc.ops.checkout import Destination, follow_pin, switch
+from aimdvc.ops.connect import Connector, connect_artifact
+from aimdvc.ops.create import MAIN, check_artifact_path, ensure_ignored
+from aimdvc.ops.fetch import fetch_history
+from aimdvc.ops.lockfile import LockState, lock_state, read_pins, sync_lock
+from aimdvc.ops.revisions import label
+from aimdvc.ops.settle import settle
+from aimdvc.ops.workspace import Workspace
+from aimdvc.store.state import Head
+
+Favor = Literal["ours", "theirs"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """What a pull did to one artifact: `how` is up-to-date, fast-forward, merge, checkout or detached."""
+
+    artifact: str
+    how: str
+    version: str
+    old: GitId | None
+    new: GitId | None
+    written: int = 0
+    deleted: int = 0
+
+
+def pull(
+    workspace: Workspace, connector: Connector, names: Iterable[str], favor: Favor | None, means: Means
+) -> list[Pulled]:
+    """Pulls the named artifacts, or all that are here or pinned, and returns what happened to each.
+
+    Raises MergeConflict or LocalChange before any file of that artifact was touched.
+    """
+    pins = read_pins(workspace)
+    have = {head.name for head in workspace.state.heads()}
+    wanted = list(names) or sorted(have | pins.keys())
+    results = []
+    for name in wanted:
+        pin = pins.get(name)
+        if name not in have and pin is not None:
+            results.append(_bring(workspace, connector, name, pin, means))
+        else:
+            results.append(_pull_one(workspace, connector, name, pin, favor, means))
+    return results
+
+
+def _bring(workspace: Workspace, connector: Connector, name: str, pin: Pin, means: Means) -> Pulled:
+    head = adopt(workspace, name, pin.path, pin.source)
+    fetch_history(workspace, name, connect_artifact(workspace, connector, head), means.progress)
+    start_main(workspace, workspace.history(name), head)
+    result = follow_pin(workspace, workspace.head(name), pin, force=False, means=means)
+    sync_lock(workspace, moved={name})
+    return Pulled(name, "checkout", result.version, None, result.commit, result.written, result.deleted)
+
+
+def adopt(workspace: Workspace, name: str, path: str, source: str | None) -> Head:
+    """Adds an artifact that a remote has, without any file yet. Safe to repeat. Raises UnsafePath."""
+    head = workspace.state.head(name)
+    if head is not None:
+        return head
+    check_artifact_path(workspace, path)
+    workspace.history(name)
+    with workspace.state.transaction():
+        head = workspace.state.create_head(name, path, False, None, source)
+    ensure_ignored(workspace, path)
+    return head
+
+
+def start_main(workspace: Workspace, history: History, head: Head) -> None:
+    """Sets a new clone's main to the remote's, and whether the artifact is one file. Safe to repeat."""
+    remote = (head.source or "origin/").partition("/")[0]
+    theirs = history.ref(f"refs/remotes/{remote}/heads/main")
+    if theirs is not None and history.ref(MAIN) is None:
+        history.move_refs([RefUpdate(MAIN, None, theirs)], "clone", workspace.actor())
+
+
+def _pull_one(
+    workspace: Workspace, connector: Connector, name: str, pin: Pin | None, favor: Favor | None, means: Means
+) -> Pulled:
+    head = settle(workspace, name)
+    history = workspace.history(name)
+    connection = connect_artifact(workspace, connector, head)
+    fetch_history(workspace, name, connection, means.progress)
+    old = head.commit
+    if pin is not None and lock_state(head, pin) is LockState.MOVED:
+        moved = follow_pin(workspace, head, pin, force=False, means=means)
+        sync_lock(workspace, moved={name})
+        return Pulled(name, "checkout", moved.version, old, moved.commit, moved.written, moved.deleted)
+    start_main(workspace, history, head)
+    theirs = history.ref(f"refs/remotes/{connection.remote}/heads/main")
+    if head.branch is None and head.commit is not None:
+        return Pulled(name, "detached", label(history, head.commit), old, old)
+    if theirs is None:
+        return Pulled(name, "up-to-date", label(history, old), old, old)
+    return _advance(workspace, head, theirs, favor, means)
+
+
+def _advance(workspace: Workspace, head: Head, theirs: GitId, favor: Favor | None, means: Means) -> Pulled:
+    history = workspace.history(head.name)
+    branch = head.branch or MAIN
+    ours = history.ref(branch)
+    how = "up-to-date"
+    to = ours or theirs
+    advance = None
+    if ours is None or (ours != theirs and history.is_ancestor(ours, theirs)):
+        how, to, advance = "fast-forward", theirs, RefUpdate(branch, ours, theirs)
+    elif ours != theirs and not history.is_ancestor(theirs, ours):
+        how, to = "merge", _merge(workspace, head, ours, theirs, favor)
+        advance = RefUpdate(branch, ours, to)
+    if to == head.commit and advance is None:
+        return Pulled(head.name, how, label(history, to), head.commit, to)
+    result = switch(workspace, head, Destination(to, branch), False, means, advance)
+    sync_lock(workspace, moved={head.name})
+    return Pulled(head.name, how, label(history, to), head.commit, to, result.written, result.deleted)
+
+
+def _merge(workspace: Workspace, head: Head, ours: GitId, theirs: GitId, favor: Favor | None) -> GitId:
+    """Writes the merge commit, which no ref names yet, and returns it. The remote's tip is its first parent."""
+    history = workspace.history(head.name)
+    if any(True for _ in workspace.state.staged(head)):
+        raise UsageError(
+            f"artifact '{head.name}' has staged changes, and its remote has diverged", hint="run `aimdvc commit` first"
+        )
+    base = history.merge_base(ours, theirs)
+    base_tree = history.commit(base).tree if base else None
+    our_tree, their_tree = history.commit(ours).tree, history.commit(theirs).tree
+    merged = merge_entries(history.tree_changes(base_tree, our_tree), history.tree_changes(base_tree, their_tree))
+    edits = {path: (entry.mode, entry.git_id) if entry else None for path, entry in merged.edits.items()}
+    if merged.conflicts and favor is None:
+        raise MergeConflict(
+            head.name,
+            [conflict.path for conflict in merged.conflicts],
+            hint=f"run `aimdvc pull --favor ours {head.name}` or `--favor theirs` to choose a side; nothing was changed",
+        )
+    for conflict in merged.conflicts:
+        chosen = conflict.ours if favor == "ours" else conflict.theirs
+        edits[conflict.path] = (chosen.mode, chosen.git_id) if chosen else None
+    author = workspace.author()
+    remote = (head.source or "origin/").partition("/")[0]
+    with history.writer() as writer:
+        tree = writer.tree(our_tree, edits)
+        message = f"Merge main of {remote}\n"
+        return writer.commit(CommitDraft(tree, (theirs, ours), author, author, message))
+
+
+def require_commit(history: History, name: str, commit: GitId | None) -> GitId:
+    """Returns the commit. Raises UnknownRevision when the remote has none yet."""
+    if commit is None:
+        raise UnknownRevision(name, "main")
+    return commit
