@@ -1,0 +1,68 @@
+"""The bytes of an entry, wherever they are: the blob store, Git, or the workspace's file. Streams."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from aimdvc.fs.faults import mapped
+from aimdvc.model.entries import Entry, Mode, path_bytes
+from aimdvc.ops.scan import CHUNK
+from aimdvc.ops.workspace import Workspace
+from aimdvc.store.state import Head
+
+
+@dataclass(frozen=True, slots=True)
+class DiskEntry:
+    """A file of the workspace that stands against an entry of a tree."""
+
+    path: str
+    mode: int
+    size: int
+
+
+Side = Entry | DiskEntry
+
+
+def iter_content(workspace: Workspace, head: Head, side: Side) -> Iterator[bytes]:
+    """Yields the bytes in chunks, hash-checked when they come from the store. Raises MissingBlob, CorruptBlob."""
+    if isinstance(side, DiskEntry):
+        yield from _iter_file(workspace, head, side)
+    elif side.pointer is not None:
+        yield from workspace.blobs.iter_chunks(side.pointer.oid)
+    elif side.mode != Mode.GITLINK:
+        yield workspace.history(head.name).read_blob(side.git_id)
+
+
+def read_content(workspace: Workspace, head: Head, side: Side, limit: int) -> bytes | None:
+    """Returns the bytes, or None when there are more than `limit`."""
+    parts = []
+    total = 0
+    for chunk in iter_content(workspace, head, side):
+        parts.append(chunk)
+        total += len(chunk)
+        if total > limit:
+            return None
+    return b"".join(parts)
+
+
+def content_size(workspace: Workspace, head: Head, side: Side) -> int:
+    """Returns how many bytes the entry has."""
+    if isinstance(side, DiskEntry):
+        return side.size
+    if side.pointer is not None:
+        return side.pointer.size
+    return 0 if side.mode == Mode.GITLINK else workspace.history(head.name).blob_size(side.git_id)
+
+
+def _iter_file(workspace: Workspace, head: Head, side: DiskEntry) -> Iterator[bytes]:
+    path = os.path.join(path_bytes(workspace.artifact_root(head)), path_bytes(side.path))
+    if side.mode == Mode.SYMLINK:
+        yield os.readlink(path)
+        return
+    with mapped(os.fsdecode(path)):
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            while chunk := os.read(descriptor, CHUNK):
+                yield chunk
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,157 @@
+"""`log`, `show`, `ls`, `cat`: the versions of an artifact and what they hold. Reads only."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+from aimdvc.errors import UnknownPath
+from aimdvc.model.changes import with_renames
+from aimdvc.model.commits import Commit
+from aimdvc.model.entries import Entry
+from aimdvc.model.selector import Selector
+from aimdvc.ops.blobs import Means, ensure_blobs
+from aimdvc.ops.content import content_size, iter_content
+from aimdvc.ops.diff import is_wanted
+from aimdvc.ops.plan import is_hidden
+from aimdvc.ops.revisions import aliases, labels, resolve
+from aimdvc.ops.settle import settle
+from aimdvc.ops.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedChange:
+    """One changed entry of a version; `size` in bytes on the newer side, None when deleted."""
+
+    kind: str
+    path: str
+    old_path: str | None
+    size: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """One version: its commit, what people call it, and on demand what it changed."""
+
+    commit: Commit
+    version: str
+    aliases: list[str]
+    is_head: bool
+    changes: list[LoggedChange] = field(default_factory=list)
+
+
+def log(
+    workspace: Workspace, selector: Selector, name: str, limit: int | None, paths: Sequence[str], with_changes: bool
+) -> list[Logged]:
+    """Returns the versions from a revision back, newest first; with paths, those that changed something there."""
+    head = settle(workspace, name)
+    if selector.revision is None and head.commit is None:
+        return []
+    history = workspace.history(name)
+    start = resolve(history, name, selector.revision or "HEAD", head.commit)
+    named = labels(history)
+    by_commit: dict[str, list[str]] = {}
+    for alias, commit in sorted(aliases(history).items()):
+        by_commit.setdefault(commit, []).append(alias)
+
+    def versions() -> Iterator[Logged]:
+        for commit in history.iter_log(start):
+            changes = _changes(workspace, name, commit, paths) if with_changes or paths else []
+            if paths and not changes:
+                continue
+            yield Logged(
+                commit,
+                named.get(commit.id, commit.id[:12]),
+                by_commit.get(commit.id, []),
+                commit.id == head.commit,
+                changes if with_changes else [],
+            )
+
+    return list(islice(versions(), limit))
+
+
+def _changes(workspace: Workspace, name: str, commit: Commit, paths: Sequence[str]) -> list[LoggedChange]:
+    history = workspace.history(name)
+    head = workspace.head(name)
+    before = history.commit(commit.parents[0]).tree if commit.parents else None
+    pairs = [pair for pair in history.tree_changes(before, commit.tree) if is_wanted(pair, paths)]
+    changes = []
+    for change in with_renames(pairs):
+        new = change.new
+        entry = new or change.old
+        assert entry is not None
+        if is_hidden(entry, history.read_blob) and not entry.path.endswith("metadata.json"):
+            continue
+        old_path = change.old.path if change.kind == "renamed" and change.old is not None else None
+        size = content_size(workspace, head, new) if new is not None else None
+        changes.append(LoggedChange(change.kind, entry.path, old_path, size))
+    return changes
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One entry of a version. `id` is the oid of a blob, or the git id of what lies in Git; `size` is in bytes."""
+
+    path: str
+    mode: str
+    size: int
+    id: str
+    is_here: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactLine:
+    """One artifact of the workspace, with the version checked out."""
+
+    artifact: str
+    path: str
+    version: str
+    commit: str | None
+    entries: int
+
+
+def list_artifacts(workspace: Workspace) -> list[ArtifactLine]:
+    """Returns the artifacts of the workspace."""
+    lines = []
+    for known in workspace.state.heads():
+        head = settle(workspace, known.name)
+        version = labels(workspace.history(head.name)).get(head.commit, "") if head.commit else ""
+        lines.append(ArtifactLine(head.name, head.path, version, head.commit, workspace.state.count(head)))
+    return lines
+
+
+def ls(workspace: Workspace, selector: Selector, name: str) -> Iterator[Listed]:
+    """Yields the entries of a version, at or below the selector's path. Raises UnknownPath."""
+    head = settle(workspace, name)
+    history = workspace.history(name)
+    tree = history.commit(resolve(history, name, selector.revision or "HEAD", head.commit)).tree
+    found = False
+    for entry in history.iter_entries(tree):
+        if not is_wanted((None, entry), [selector.path] if selector.path else []):
+            continue
+        if is_hidden(entry, history.read_blob):
+            continue
+        found = True
+        pointer = entry.pointer
+        yield Listed(
+            entry.path,
+            f"{entry.mode:06o}",
+            content_size(workspace, head, entry),
+            pointer.oid if pointer else entry.git_id,
+            pointer is None or workspace.blobs.has(pointer.oid),
+        )
+    if selector.path and not found:
+        raise UnknownPath(selector.path, f"that version of '{name}'")
+
+
+def cat(workspace: Workspace, selector: Selector, name: str, means: Means) -> Iterator[bytes]:
+    """Yields the bytes of one entry of a version, hash-checked. Raises UnknownPath."""
+    head = settle(workspace, name)
+    history = workspace.history(name)
+    commit = resolve(history, name, selector.revision or "HEAD", head.commit)
+    path = selector.path or workspace.only_entry(head)
+    entry: Entry | None = history.entry(history.commit(commit).tree, path) if path else None
+    if entry is None:
+        raise UnknownPath(path, f"that version of '{name}'", hint=f"`aimdvc ls {name}` lists what is")
+    if entry.pointer is not None:
+        ensure_blobs(workspace, head, [entry.pointer], means)
+    yield from iter_content(workspace, head, entry)
