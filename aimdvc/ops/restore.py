@@ -1,0 +1,182 @@
+"""`restore` and `reset`: files back from the index or a version; HEAD, and the index with it, to another version."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from aimdvc.errors import LocalChange, UnknownPath
+from aimdvc.model.commits import RefUpdate
+from aimdvc.model.entries import Entry
+from aimdvc.model.oid import GitId
+from aimdvc.ops.blobs import Means, ensure_blobs
+from aimdvc.ops.checkout import CheckedOut, Destination, entry_of, switch
+from aimdvc.ops.lockfile import sync_lock
+from aimdvc.ops.plan import CheckoutPlan, is_hidden, plan_checkout, row_of
+from aimdvc.ops.revisions import label, resolve
+from aimdvc.ops.scan import clock_ns
+from aimdvc.ops.settle import settle
+from aimdvc.ops.targets import Target
+from aimdvc.ops.workspace import Workspace
+from aimdvc.ops.write import write_plan
+from aimdvc.store.state import Head, Place, Row
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What was put back. Counts are of entries."""
+
+    artifact: str
+    written: int
+    deleted: int
+    unstaged: int = 0
+
+
+def restore(
+    workspace: Workspace, targets: Sequence[Target], revision: str | None, means: Means
+) -> list[Restored]:
+    """Puts the files at these paths back as the index, or a revision, has them; their local changes are lost.
+
+    With a revision the index follows, so that the old content can be committed again. Raises UnknownPath.
+    """
+    return [_restore_one(workspace, target, revision, means) for target in targets]
+
+
+def _restore_one(workspace: Workspace, target: Target, revision: str | None, means: Means) -> Restored:
+    head = settle(workspace, target.head.name)
+    pairs = _wanted(workspace, head, target.inner, revision)
+    if not pairs:
+        raise UnknownPath(target.inner or head.path, f"artifact '{head.name}'")
+    plan = plan_checkout(workspace, head, pairs, force=True)
+    written = _bring(workspace, head, plan, means)
+    if revision is not None:
+        _follow(workspace, head, pairs)
+    return Restored(head.name, written, len(plan.delete))
+
+
+def _wanted(
+    workspace: Workspace, head: Head, inner: str, revision: str | None
+) -> list[tuple[Entry | None, Entry | None]]:
+    history = workspace.history(head.name)
+    rows = [row for row in workspace.state.rows(head, inner) if row.place is not Place.HIDDEN]
+    if revision is None:
+        return [(entry_of(row), entry_of(row)) for row in rows if row.mode]
+    tree = history.commit(resolve(history, head.name, revision, head.commit)).tree
+    wanted = {
+        entry.path: entry
+        for entry in history.iter_entries(tree)
+        if _is_at(entry.path, inner) and not is_hidden(entry, history.read_blob)
+    }
+    have = {row.path: entry_of(row) for row in rows}
+    return [(have.get(path), wanted.get(path)) for path in sorted(have.keys() | wanted.keys())]
+
+
+def _is_at(path: str, place: str) -> bool:
+    return not place or path == place or path.startswith(place + "/")
+
+
+def _bring(workspace: Workspace, head: Head, plan: CheckoutPlan, means: Means) -> int:
+    ensure_blobs(workspace, head, plan.pointers(), means)
+    stats = write_plan(workspace, head, plan, means.progress)
+    now_ns = clock_ns(workspace.places.state)
+    kept = [(entry.path, stat) for entry, stat in plan.keep]
+    with workspace.state.transaction():
+        workspace.state.refresh_stats(head, [*stats.items(), *kept], now_ns)
+    return len(plan.write)
+
+
+def _follow(workspace: Workspace, head: Head, pairs: Sequence[tuple[Entry | None, Entry | None]]) -> None:
+    rows: list[Row] = []
+    for old, new in pairs:
+        path = (new or old).path  # type: ignore[union-attr]
+        before = workspace.state.row(head, path)
+        head_mode, head_id = (before.head_mode, before.head_id) if before else (0, None)
+        if new is not None:
+            rows.append(row_of(new)._replace(head_mode=head_mode, head_id=head_id))
+        elif before is not None:
+            rows.append(before._replace(mode=0, git_id=None, oid=None, size=0, is_pointer=False, stat=None))
+    with workspace.state.transaction():
+        workspace.state.put_rows(head, rows)
+
+
+def unstage(workspace: Workspace, targets: Sequence[Target]) -> list[Restored]:
+    """Makes the index at these paths what HEAD has; files stay as they are."""
+    results = []
+    for target in targets:
+        head = settle(workspace, target.head.name)
+        staged = [
+            row
+            for row in workspace.state.staged(head, target.inner)
+            if row.place is not Place.HIDDEN or row.head_mode  # aimdvc's own first entries stay
+        ]
+        history = workspace.history(head.name)
+        rows, gone = [], []
+        for row in staged:
+            entry = history.entry(head.tree, row.path) if row.head_mode and head.tree else None
+            if entry is None:
+                gone.append(row.path)
+            else:
+                rows.append(row_of(entry, row.place))
+        with workspace.state.transaction():
+            workspace.state.delete_rows(head, gone)
+            workspace.state.put_rows(head, rows)
+        results.append(Restored(head.name, 0, 0, len(staged)))
+    return results
+
+
+def reset(workspace: Workspace, name: str, revision: str | None, is_hard: bool, means: Means) -> CheckedOut:
+    """Moves the branch (or a detached HEAD) to a revision and makes the index its tree; `is_hard` the files too.
+
+    The old tip stays in the reflog. Without `is_hard` no file is touched.
+    """
+    head = settle(workspace, name)
+    history = workspace.history(name)
+    commit = resolve(history, name, revision or "HEAD", head.commit)
+    update = None
+    if head.branch is not None and history.ref(head.branch) != commit:
+        update = RefUpdate(head.branch, history.ref(head.branch), commit)
+    if is_hard:
+        result = switch(workspace, head, Destination(commit, head.branch), True, means, update)
+    else:
+        result = _reset_index(workspace, head, commit, update)
+    sync_lock(workspace, moved={name})
+    return result
+
+
+def _reset_index(workspace: Workspace, head: Head, commit: GitId, update: RefUpdate | None) -> CheckedOut:
+    history = workspace.history(head.name)
+    tree = history.commit(commit).tree
+    rows, gone = [], []
+    for old, new in history.tree_changes(head.tree, tree):
+        if new is None:
+            gone.append(old.path)  # type: ignore[union-attr]
+        else:
+            rows.append(row_of(new, Place.HIDDEN if is_hidden(new, history.read_blob) else Place.DISK))
+    changed = {row.path for row in rows} | set(gone)
+    for row in list(workspace.state.staged(head)):
+        if row.path in changed:
+            continue
+        entry = history.entry(tree, row.path)
+        if entry is None:
+            gone.append(row.path)
+        else:
+            rows.append(row_of(entry, row.place))
+    if update is not None:
+        history.move_refs([update], f"reset: to {commit[:12]}", workspace.actor())
+    with workspace.state.transaction():
+        workspace.state.delete_rows(head, gone)
+        workspace.state.put_rows(head, rows)
+        workspace.state.move_head(head, head.branch, commit, tree)
+    return CheckedOut(head.name, head.path, label(history, commit), commit, head.branch, 0, 0)
+
+
+def restore_from(
+    workspace: Workspace, name: str, revision: str, targets: Sequence[Target], force: bool, means: Means
+) -> list[Restored]:
+    """`checkout NAME@REV -- PATH…`: like `restore`, but refuses to lose a local change unless `force`."""
+    head = settle(workspace, name)
+    lost: list[str] = []
+    for target in targets:
+        plan = plan_checkout(workspace, head, _wanted(workspace, head, target.inner, revision), force)
+        lost.extend(plan.lost)
+    if lost:
+        raise LocalChange(f"checkout of '{name}' would lose local changes", sorted(set(lost)))
+    return restore(workspace, targets, revision, means)
