@@ -1,0 +1,188 @@
+"""The only door for durable writes: temporary file, fsync, rename, fsync of the directory.
+
+Every step that changes the disk first calls `before(operation, path)`, so that a test can fail or stop at the n-th.
+A failed fsync makes its file dead: it is written anew, never synced again (the kernel drops the pages it could not
+write). Nothing here knows what it stores.
+"""
+
+import ctypes
+import fcntl
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+
+from aimdvc.fs.faults import mapped
+
+Before = Callable[[str, Path], None]
+
+_FICLONE = 0x40049409
+_CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def nothing(operation: str, path: Path) -> None:
+    """The step that a Disk takes before each operation, unless told otherwise."""
+
+
+class TempFile:
+    """A new file of one process, which vanishes unless it is published. Mode 0600, opened exclusively."""
+
+    def __init__(self, disk: "Disk", path: Path, descriptor: int) -> None:
+        self._disk = disk
+        self.path = path
+        self.fd = descriptor
+
+    def write(self, content: bytes | memoryview) -> None:
+        """Appends all the bytes, however short the writes are."""
+        self._disk.before("write", self.path)
+        with mapped(self.path):
+            written = os.write(self.fd, content)
+            if written < len(content):
+                view = memoryview(content)[written:]
+                while view:
+                    view = view[os.write(self.fd, view) :]
+
+    def sync(self) -> None:
+        """Makes the bytes durable. After a failure the file must be discarded."""
+        self._disk.before("fsync", self.path)
+        with mapped(self.path):
+            os.fsync(self.fd)
+
+    def close(self) -> None:
+        """Closes the file, which stays."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+    def discard(self) -> None:
+        """Closes and removes the file."""
+        self.close()
+        self.path.unlink(missing_ok=True)
+
+    def __enter__(self) -> "TempFile":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # A published file has its path no more; what was not published goes.
+        if error is None or isinstance(error, Exception):
+            self.discard()
+        else:
+            self.close()
+
+
+class Disk:
+    """Durable operations on the file system; stateless but for the step that tests put in."""
+
+    def __init__(self, before: Before = nothing) -> None:
+        self.before = before
+
+    def make_directory(self, path: Path) -> None:
+        """Makes a directory and its missing parents, each durable. Safe to repeat."""
+        if path.is_dir():
+            return
+        missing = []
+        parent = path
+        while not parent.exists():
+            missing.append(parent)
+            parent = parent.parent
+        for directory in reversed(missing):
+            self.before("mkdir", directory)
+            with mapped(directory):
+                directory.mkdir(exist_ok=True)
+            self.sync_directory(directory.parent)
+
+    def create_temp(self, directory: Path, prefix: str = "") -> TempFile:
+        """Returns a new empty file in a directory, which exists; its name tells the process that owns it."""
+        self.before("create", directory)
+        while True:
+            path = directory / f"{prefix}tmp-{os.getpid()}-{os.urandom(6).hex()}"
+            try:
+                with mapped(directory):
+                    return TempFile(self, path, os.open(path, _CREATE, 0o600))
+            except FileExistsError:
+                continue
+
+    def publish(self, temp: TempFile, target: Path, mode: int) -> None:
+        """Makes a written file appear under its name, whole and durable; replaces what was there."""
+        temp.sync()
+        with mapped(target):
+            os.fchmod(temp.fd, mode)
+        temp.close()
+        self.rename(temp.path, target)
+        self.sync_directory(target.parent)
+
+    def replace_file(self, path: Path, content: bytes, mode: int | None = None) -> None:
+        """Makes a small file hold these bytes, old or new whatever happens. Keeps the mode that it had."""
+        if mode is None:
+            mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~current_umask()
+        with self.create_temp(path.parent, ".") as temp:
+            temp.write(content)
+            self.publish(temp, path, mode)
+
+    def rename(self, source: Path, target: Path) -> None:
+        """Renames within a file system; not durable until the directory is synced."""
+        self.before("rename", target)
+        with mapped(target):
+            source.replace(target)
+
+    def link(self, source: Path, target: Path) -> None:
+        """Makes a hard link. Raises FileExistsError."""
+        self.before("link", target)
+        target.hardlink_to(source)
+
+    def unlink(self, path: Path) -> None:
+        """Removes a file; one that is gone is fine."""
+        self.before("unlink", path)
+        with mapped(path):
+            path.unlink(missing_ok=True)
+
+    def sync_directory(self, path: Path) -> None:
+        """Makes the names in a directory durable."""
+        self.before("fsync", path)
+        with mapped(path):
+            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+    def sync_filesystem(self, path: Path) -> None:
+        """Makes everything written on the file system of `path` durable: cheaper than many fsyncs."""
+        self.before("syncfs", path)
+        with mapped(path):
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                _syncfs(descriptor)
+            finally:
+                os.close(descriptor)
+
+
+def reflink(source_fd: int, target_fd: int) -> bool:
+    """Makes one file share another's blocks, copied on write; returns False where the file system can't."""
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        fcntl.ioctl(target_fd, _FICLONE, source_fd)
+    except OSError:
+        return False
+    return True
+
+
+def current_umask() -> int:
+    """Returns the process's umask."""
+    umask = os.umask(0o022)
+    os.umask(umask)
+    return umask
+
+
+def _syncfs(descriptor: int) -> None:
+    if not sys.platform.startswith("linux"):
+        os.sync()
+        return
+    library = ctypes.CDLL(None, use_errno=True)
+    if library.syncfs(descriptor) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))

@@ -1,0 +1,46 @@
+"""Maps what the operating system says into errors of ours, at this one place."""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from aimdvc.errors import DiskFull, ReadOnlyStorage, StorageError
+
+_FULL = {errno.ENOSPC: "no space left", errno.EDQUOT: "the quota is used up", errno.EFBIG: "the file is too large"}
+_READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
+
+
+def storage_error(error: OSError, path: Path | str) -> StorageError:
+    """Returns our error for an OSError at a path; no space, no inodes and no rights are told apart."""
+    shown = str(path)
+    if error.errno in _FULL:
+        reason = "no inodes left" if error.errno == errno.ENOSPC and _has_no_inodes(path) else _FULL[error.errno]
+        return DiskFull(shown, reason)
+    reason = (error.strerror or str(error)).lower()
+    if error.errno in _READ_ONLY:
+        return ReadOnlyStorage(shown, reason, hint="make it writable, then run it again")
+    return StorageError(shown, reason)
+
+
+@contextmanager
+def mapped(path: Path | str) -> Iterator[None]:
+    """Raises storage_error of any OSError inside, save FileNotFoundError, which callers tell apart."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise storage_error(error, path) from error
+
+
+def _has_no_inodes(path: Path | str) -> bool:
+    probe = Path(path)
+    while not probe.exists() and probe != probe.parent:
+        probe = probe.parent
+    try:
+        status = os.statvfs(probe)
+    except OSError:
+        return False
+    return status.f_files > 0 and status.f_favail == 0

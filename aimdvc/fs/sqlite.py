@@ -1,0 +1,73 @@
+"""SQLite as the project uses it: write-ahead log, synchronous=FULL, one immediate transaction a verb."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from aimdvc.errors import Busy, CorruptRepository, DiskFull, ReadOnlyStorage, StorageError
+from aimdvc.fs.probe import is_network_filesystem
+
+BUSY_TIMEOUT_S = 60
+
+# Primary result codes (sqlite.org/rescode.html); the module names them only from Python 3.11 on.
+_BUSY, _LOCKED, _READONLY, _IOERR, _CORRUPT, _FULL, _CANTOPEN, _NOTADB = 5, 6, 8, 10, 11, 13, 14, 26
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Opens or makes a database; the connection may be used from one thread at a time.
+
+    Raises CorruptRepository for a file that is no database, StorageError.
+    """
+    with mapped_sqlite(path):
+        database = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+        try:
+            # WAL needs shared memory, which a network file system doesn't give (sqlite.org/wal.html).
+            journal = "DELETE" if is_network_filesystem(path.parent) else "WAL"
+            if database.execute("PRAGMA journal_mode").fetchone()[0].upper() != journal:
+                database.execute(f"PRAGMA journal_mode = {journal}")
+            database.execute("PRAGMA synchronous = FULL")
+        except sqlite3.Error:
+            database.close()
+            raise
+    return database
+
+
+@contextmanager
+def locked(database: sqlite3.Connection) -> Iterator[None]:
+    """Holds the database for writing; commits durably at the end, rolls back on any exception."""
+    with mapped_sqlite(_name(database)):
+        database.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        if database.in_transaction:
+            database.execute("ROLLBACK")
+        raise
+    with mapped_sqlite(_name(database)):
+        database.execute("COMMIT")
+
+
+@contextmanager
+def mapped_sqlite(path: Path) -> Iterator[None]:
+    """Raises our errors for SQLite's."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        text = str(error)
+        if code in (_BUSY, _LOCKED) or "locked" in text:
+            raise Busy(f"'{path}'") from error
+        if code == _FULL or "disk is full" in text:
+            raise DiskFull(str(path), "no space left") from error
+        if code in (_READONLY, _CANTOPEN) or "readonly" in text:
+            raise ReadOnlyStorage(str(path), text) from error
+        if code in (_CORRUPT, _NOTADB) or "not a database" in text:
+            raise CorruptRepository(str(path), text) from error
+        if code == _IOERR:
+            raise StorageError(str(path), text) from error
+        raise
+
+
+def _name(database: sqlite3.Connection) -> Path:
+    return Path(database.execute("PRAGMA database_list").fetchone()[2])
