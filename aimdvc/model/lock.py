@@ -1,0 +1,76 @@
+"""aimdvc.lock: which commit of each artifact the code uses. Git config syntax; hostile input (design, section 3)."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from aimdvc.errors import ConfigSyntaxError, UnsafePath
+from aimdvc.model.gitconfig import parse, quote, section_header
+from aimdvc.model.names import check_artifact_name, check_remote_name
+from aimdvc.model.oid import GitId, is_git_id
+from aimdvc.model.paths import check_workspace_path
+
+_SOURCE = "aimdvc.lock"
+_KEYS = ("commit", "source", "path")
+
+
+class Pin(NamedTuple):
+    """The exact commit that the code uses of an artifact, and where its files lie, relative to the workspace.
+
+    `source` is `<remote>/<path on the server>`, None when that is `origin/<name>`.
+    """
+
+    commit: GitId
+    path: str
+    source: str | None
+
+
+def parse_lock(raw: bytes) -> dict[str, Pin]:
+    """Returns the pins by artifact. Raises ConfigSyntaxError, InvalidName, UnsafePath."""
+    config = parse(raw, _SOURCE)
+    pins: dict[str, Pin] = {}
+    seen: dict[str, str] = {}
+    for section, name in config.sections():
+        if section != "artifact" or name is None:
+            raise ConfigSyntaxError(_SOURCE, 1, f"unknown section '{section_header(section, name)}'")
+        check_artifact_name(name)
+        if name.lower() in seen:
+            raise ConfigSyntaxError(_SOURCE, 1, f"artifact '{name}' stands twice: resolve the merge by hand")
+        seen[name.lower()] = name
+        keys = config.keys("artifact", name)
+        if len(keys) != len(set(keys)):
+            raise ConfigSyntaxError(_SOURCE, 1, f"artifact '{name}' has a key twice: resolve the merge by hand")
+        commit = config.get("artifact", name, "commit") or ""
+        if not is_git_id(commit):
+            raise ConfigSyntaxError(_SOURCE, 1, f"artifact '{name}': commit is '{commit[:60]}', expected 40 hex digits")
+        path = check_workspace_path(config.get("artifact", name, "path") or "")
+        pins[name] = Pin(GitId(commit), path, _check_source(config.get("artifact", name, "source")))
+    _check_overlaps(pins)
+    return pins
+
+
+def dump_lock(pins: Mapping[str, Pin]) -> bytes:
+    """Returns the file for these pins: sorted, a blank line between, the constant key last (git-facts: merges)."""
+    blocks = []
+    for name in sorted(pins):
+        values = pins[name]._asdict()
+        lines = [section_header("artifact", name)]
+        lines += [f"\t{key} = {quote(values[key])}" for key in _KEYS if values[key]]
+        blocks.append("\n".join(lines) + "\n")
+    return "\n".join(blocks).encode("utf-8", "surrogateescape")
+
+
+def _check_source(source: str | None) -> str | None:
+    if source is None:
+        return None
+    remote, slash, path = source.partition("/")
+    check_remote_name(remote)
+    if not slash or any(part in ("", ".", "..") or "\\" in part for part in path.split("/")):
+        raise UnsafePath(source, "is no source: the form is REMOTE/PATH")
+    return source
+
+
+def _check_overlaps(pins: Mapping[str, Pin]) -> None:
+    paths = sorted((pin.path, name) for name, pin in pins.items())
+    for (path, _), (other, name) in zip(paths, paths[1:], strict=False):
+        if other == path or path == "." or other.startswith(path + "/"):
+            raise UnsafePath(other, f"the path of '{name}' lies inside another artifact's")
