@@ -1,0 +1,51 @@
+"""`.aimd/metadata.json`: what is known of an artifact beside its files. Unknown keys are kept."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from aimdvc.errors import CorruptRepository
+
+_SOURCE = ".aimd/metadata.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """Description, labels, free metadata and type; `unknown` are keys of a later aimdvc or another program."""
+
+    description: str = ""
+    labels: tuple[str, ...] = ()
+    metadata: dict[str, Any] = field(default_factory=dict)
+    type: str = ""
+    unknown: dict[str, Any] = field(default_factory=dict)
+
+
+def parse_metadata(raw: bytes) -> Metadata:
+    """Returns the metadata of a file. Raises CorruptRepository for anything but one JSON object of the right types."""
+    try:
+        loaded = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise CorruptRepository(_SOURCE, "is not JSON") from error
+    if not isinstance(loaded, dict):
+        raise CorruptRepository(_SOURCE, "is not a JSON object")
+    description = loaded.pop("description", "")
+    labels = loaded.pop("labels", [])
+    metadata = loaded.pop("metadata", {})
+    kind = loaded.pop("type", "")
+    if not (isinstance(description, str) and isinstance(kind, str) and isinstance(metadata, dict)):
+        raise CorruptRepository(_SOURCE, "has a value of the wrong type")
+    if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
+        raise CorruptRepository(_SOURCE, "has labels that are no list of texts")
+    return Metadata(description, tuple(labels), metadata, kind, loaded)
+
+
+def dump_metadata(metadata: Metadata) -> bytes:
+    """Returns the file: sorted keys, two spaces, one final newline."""
+    content = {
+        **metadata.unknown,
+        "description": metadata.description,
+        "labels": list(metadata.labels),
+        "metadata": metadata.metadata,
+        "type": metadata.type,
+    }
+    return (json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")

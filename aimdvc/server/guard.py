@@ -1,0 +1,262 @@
+"""The input and output guard: what stands between a WSGI server and the handlers.
+
+WSGI servers differ just where it hurts: behind granian a body that breaks off looks complete, `wsgi.input` knows only
+`read(n)`, and an answer without Content-Length that breaks off looks complete too. So handlers never see an environ:
+they get a Request whose body counts and raises, and return a Response whose size is always said. The whole process
+environment is in granian's environ; nothing but the names read here leaves this module.
+"""
+
+import re
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Protocol
+from urllib.parse import parse_qs
+
+from aimdvc.server.limits import CHUNK_BYTES, Limits
+
+_HEADER_NAME = re.compile(r"[A-Za-z0-9-]+")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_HOST = re.compile(r"[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?")
+_HEADERS = ("ACCEPT", "AUTHORIZATION", "CONTENT_ENCODING", "HOST", "RANGE", "EXPECT")
+
+
+class HttpError(Exception):
+    """A request that is answered with this status. The message is for the client: no path, no secret."""
+
+    def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.headers = dict(headers or {})
+
+
+class Readable(Protocol):
+    """What a WSGI server gives as `wsgi.input`, as far as all of them agree."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
+class Body:
+    """A request's body. `read` raises HttpError where a WSGI server would only return less.
+
+    With a Content-Length, a short body is an error (400). Without (chunked), the end can't be trusted: whoever reads it
+    must know from the content itself where it ends. A gzip body is inflated here; `limit` counts inflated bytes.
+    """
+
+    def __init__(self, source: Readable, length: int | None, gzipped: bool) -> None:
+        self._source = source
+        self._left = length
+        self._inflate = zlib.decompressobj(16 + zlib.MAX_WBITS) if gzipped else None
+        self._taken = 0
+        self._limit: int | None = None
+        self._pending = b""
+        self.length = None if gzipped else length
+
+    def limit(self, size: int) -> None:
+        """Refuses (413) whatever goes over this many bytes, at once when the length is known."""
+        self._limit = size
+        if self.length is not None and self.length > size:
+            raise HttpError(413, f"the body has {self.length} bytes, expected at most {size}")
+
+    def read(self, size: int) -> bytes:
+        """Returns up to `size` bytes (`size` > 0), b"" at the end. May be short in the middle."""
+        if self._inflate is None:
+            return self._count(self._raw(size))
+        while True:
+            content = self._inflate.decompress(self._pending, size)
+            self._pending = self._inflate.unconsumed_tail
+            if content:
+                return self._count(content)
+            if self._inflate.eof:
+                if self._inflate.unused_data or self._raw(1):
+                    raise HttpError(400, "bytes follow the end of the gzip body")
+                return b""
+            if not self._pending:
+                self._pending = self._raw(CHUNK_BYTES)
+                if not self._pending:
+                    raise HttpError(400, "the gzip body broke off")
+
+    def read_exactly(self, size: int) -> bytes:
+        """Returns `size` bytes. Raises HttpError (400) when the body ends before."""
+        parts: list[bytes] = []
+        while size:
+            part = self.read(min(size, CHUNK_BYTES))
+            if not part:
+                raise HttpError(400, "the body broke off")
+            parts.append(part)
+            size -= len(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def read_all(self, limit: int) -> bytes:
+        """Returns the whole body. Raises HttpError (413) over the limit."""
+        self.limit(limit)
+        return b"".join(self.iter_chunks())
+
+    def iter_chunks(self) -> Iterator[bytes]:
+        """Yields the rest of the body."""
+        while chunk := self.read(CHUNK_BYTES):
+            yield chunk
+
+    def _raw(self, size: int) -> bytes:
+        wanted = size if self._left is None else min(size, self._left)
+        if wanted == 0:
+            return b""
+        try:
+            chunk = self._source.read(wanted)
+        except (OSError, ValueError) as error:  # cheroot raises these for a chunked body that breaks off
+            raise HttpError(400, "the body broke off") from error
+        if self._left is not None:
+            if not chunk:
+                raise HttpError(400, f"the body broke off, {self._left} bytes are missing")
+            self._left -= len(chunk)
+        return chunk
+
+    def _count(self, chunk: bytes) -> bytes:
+        self._taken += len(chunk)
+        if self._limit is not None and self._taken > self._limit:
+            raise HttpError(413, f"the body is too large, expected at most {self._limit} bytes")
+        return chunk
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request, as far as handlers may know it. `path` keeps the bytes of the URL as text (surrogate escapes)."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    content_type: str
+    base_url: str
+    body: Body
+
+
+@dataclass(frozen=True)
+class Response:
+    """An answer. `body` is bytes, or an iterable with `size` bytes whose `close`, if any, is called at the end."""
+
+    status: int = 200
+    body: bytes | Iterable[bytes] = b""
+    size: int | None = None
+    content_type: str = "application/octet-stream"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+StartResponse = Callable[[str, list[tuple[str, str]]], object]
+
+
+def read_request(environ: Mapping[str, object], limits: Limits) -> Request:
+    """Returns the request in a WSGI environ. Raises HttpError (400, 413, 415, 431)."""
+    headers: dict[str, str] = {}
+    for name in _HEADERS:
+        value = environ.get(f"HTTP_{name}")
+        if isinstance(value, str):
+            if len(value) > limits.header_bytes:
+                raise HttpError(431, "a header is too large")
+            headers[name.replace("_", "-").lower()] = value
+    encoding = headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("identity", "gzip", "x-gzip", ""):
+        raise HttpError(415, "the body's encoding is not known, expected gzip or none")
+    scheme = "https" if environ.get("wsgi.url_scheme") == "https" else "http"
+    source = environ["wsgi.input"]
+    body = Body(source, _length(environ), encoding in ("gzip", "x-gzip"))  # type: ignore[arg-type]
+    return Request(
+        method=str(environ.get("REQUEST_METHOD", "")),
+        path=_path(str(environ.get("PATH_INFO", "/"))),
+        query=_query(str(environ.get("QUERY_STRING", ""))),
+        headers=headers,
+        content_type=str(environ.get("CONTENT_TYPE") or "").partition(";")[0].strip().lower(),
+        base_url=f"{scheme}://{_host(headers.get('host'), environ)}",
+        body=body,
+    )
+
+
+def _path(raw: str) -> str:
+    """PEP 3333: the path is bytes in latin-1 clothes."""
+    try:
+        path = raw.encode("latin-1").decode("utf-8")
+    except (UnicodeEncodeError, UnicodeDecodeError) as error:
+        raise HttpError(400, "the path is not UTF-8") from error
+    if any(ord(character) < 32 or character in "\x7f\\" for character in path):
+        raise HttpError(400, "the path has a character that no name may have")
+    return path
+
+
+def _query(raw: str) -> dict[str, str]:
+    try:
+        pairs = parse_qs(raw, keep_blank_values=True, max_num_fields=20, errors="strict")
+    except ValueError as error:
+        raise HttpError(400, "the query can't be read") from error
+    if any(len(values) > 1 for values in pairs.values()):
+        raise HttpError(400, "the query names one thing twice")
+    return {name: values[0] for name, values in pairs.items()}
+
+
+def _length(environ: Mapping[str, object]) -> int | None:
+    # A chunked body has no length; granian and waitress leave Transfer-Encoding in although they undo it.
+    if environ.get("HTTP_TRANSFER_ENCODING"):
+        return None
+    raw = environ.get("CONTENT_LENGTH")
+    if raw in (None, ""):
+        return 0
+    text = str(raw)
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise HttpError(400, "the Content-Length is not a number")
+    return int(text)
+
+
+def _host(host: str | None, environ: Mapping[str, object]) -> str:
+    if host is None:
+        host = f"{environ.get('SERVER_NAME', 'localhost')}:{environ.get('SERVER_PORT', '')}"
+    if not _HOST.fullmatch(host):
+        raise HttpError(400, "the Host header is not a host")
+    return host
+
+
+class _Counted:
+    """An answer's chunks, exactly as many bytes as were promised; else the connection breaks and the client knows."""
+
+    def __init__(self, chunks: Iterable[bytes], size: int) -> None:
+        self._chunks = chunks
+        self._iterator = iter(chunks)
+        self._left = size
+
+    def __iter__(self) -> "_Counted":
+        return self
+
+    def __next__(self) -> bytes:
+        chunk = next(self._iterator)
+        self._left -= len(chunk)
+        if self._left < 0:
+            raise RuntimeError("an answer is longer than it said")
+        return chunk
+
+    def close(self) -> None:
+        close = getattr(self._chunks, "close", None)
+        if close is not None:
+            close()
+
+
+def write_response(response: Response, start_response: StartResponse, request_id: str) -> Iterable[bytes]:
+    """Hands an answer to the WSGI server: status and headers before the iterable, always with Content-Length."""
+    body = response.body
+    size = len(body) if isinstance(body, bytes) else response.size
+    if size is None:
+        raise RuntimeError("an answer that is streamed must say its size")
+    headers = {
+        "Content-Type": response.content_type,
+        "Content-Length": str(size),
+        "Cache-Control": "no-store",
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "X-Request-Id": request_id,
+        **response.headers,
+    }
+    for name, value in headers.items():
+        if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
+            raise RuntimeError(f"header {name!r} can't be sent")
+    start_response(f"{response.status} {HTTPStatus(response.status).phrase}", list(headers.items()))
+    # Granian's one-shot path wants a list; everything else goes chunk by chunk.
+    return [body] if isinstance(body, bytes) else _Counted(body, size)

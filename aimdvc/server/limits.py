@@ -1,0 +1,48 @@
+"""How much one request may ask of the server. All sizes are bytes, and count what a body inflates to.
+
+Plain data: tests make smaller ones.
+"""
+
+from dataclasses import dataclass
+
+_KIB = 1024
+_MIB = 1024 * _KIB
+_GIB = 1024 * _MIB
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The bounds of one request; what goes over is refused and nothing of it is kept."""
+
+    header_bytes: int = 32 * _KIB
+    """One header's value. Granian itself accepts 500 KB."""
+    json_bytes: int = 8 * _MIB
+    """A JSON body."""
+    batch_objects: int = 10_000
+    """Objects in one LFS batch."""
+    commands: int = 20_000
+    """Refs in one push."""
+    wants: int = 50_000
+    """Lines in one request to upload-pack; a stock client sends at most a few hundred."""
+    pack_bytes: int = 8 * _GIB
+    """A git pack as it arrives."""
+    git_object_bytes: int = 64 * _MIB
+    """One inflated git object; aimdvc itself refuses files over 16 MiB in Git."""
+    inflated_bytes: int = 16 * _GIB
+    """All git objects of a pack together, inflated."""
+    git_objects: int = 20_000_000
+    """Git objects in one pack."""
+    delta_depth: int = 100
+    """The longest chain of deltas; stock Git makes 50 at most."""
+    blob_bytes: int = 1024 * _GIB
+    """One blob."""
+    aimd_pack_bytes: int = 1 * _GIB
+    """One aimd-pack body."""
+    packed_blob_bytes: int = 64 * _KIB
+    """Blobs from this size on travel by themselves, not in an aimd-pack."""
+    href_seconds: int = 300
+    """How long a signed href lives."""
+
+
+CHUNK_BYTES = 256 * _KIB
+"""What is read at a time: 64 to 256 KiB is best behind granian, 1 MiB is 35-40 % slower (docs/decisions)."""
