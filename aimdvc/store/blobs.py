@@ -1,0 +1,158 @@
+"""The blob store: contents by their SHA-256. Blobs of 64 KiB and more are files, smaller ones lie in blob packs.
+
+A blob appears by rename, whole and durable, and is never rewritten. Reading checks the hash. Safe for many processes;
+a process that dies leaves files in `tmp/` that the next writer removes.
+"""
+
+import hashlib
+import os
+import threading
+from collections.abc import Iterable, Iterator
+from io import BytesIO
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO
+
+from aimdvc.errors import CorruptBlob, MissingBlob
+from aimdvc.fs.disk import Disk
+from aimdvc.fs.faults import mapped
+from aimdvc.model.oid import Oid
+from aimdvc.model.pointer import Pointer
+from aimdvc.store.blobwriter import BlobWriter
+from aimdvc.store.catalog import Catalog, PackedBlob
+from aimdvc.store.layout import Layout, clean_temporary
+
+CHUNK = 1 << 20
+
+
+class BlobStore:
+    """The open store of one process."""
+
+    def __init__(self, root: Path, disk: Disk) -> None:
+        """Opens or makes the store at `root`."""
+        self.layout = Layout(root)
+        self._disk = disk
+        for directory in self.layout.directories():
+            disk.make_directory(directory)
+        self.catalog = Catalog(root)
+        self._descriptors: dict[str, int] = {}
+        self._lock = threading.Lock()
+
+    def has(self, oid: Oid) -> bool:
+        """Returns whether a blob is here, by name."""
+        return self.catalog.find(oid) is not None or self.layout.blob_file(oid).exists()
+
+    def missing(self, oids: Iterable[Oid]) -> set[Oid]:
+        """Returns those of the blobs that aren't here."""
+        wanted = set(oids)
+        wanted -= self.catalog.find_many(wanted).keys()
+        return {oid for oid in wanted if not self.layout.blob_file(oid).exists()}
+
+    def path_of(self, oid: Oid) -> Path | None:
+        """Returns the file of a blob that is stored as one, or None."""
+        path = self.layout.blob_file(oid)
+        return path if path.exists() else None
+
+    def find_many(self, oids: Iterable[Oid]) -> dict[Oid, PackedBlob]:
+        """Returns where the packed ones of these blobs lie."""
+        return self.catalog.find_many(oids)
+
+    def read_packed(self, oid: Oid, place: PackedBlob) -> bytes:
+        """Returns a packed blob's bytes, hash-checked. Raises CorruptBlob, MissingBlob."""
+        content = os.pread(self._descriptor(place.pack, oid), place.size, place.offset)
+        if hashlib.sha256(content).hexdigest() != oid:
+            raise CorruptBlob(oid, f"{len(content)} bytes with another hash in pack '{place.pack}'")
+        return content
+
+    def read(self, oid: Oid) -> bytes:
+        """Returns a blob's bytes at once, hash-checked; for small ones. Raises MissingBlob, CorruptBlob."""
+        place = self.catalog.find(oid)
+        if place is not None:
+            return self.read_packed(oid, place)
+        return b"".join(self.iter_chunks(oid))
+
+    def open(self, oid: Oid) -> BinaryIO:
+        """Returns an open file of a blob's bytes; the reader checks the hash. Raises MissingBlob."""
+        place = self.catalog.find(oid)
+        if place is not None:
+            return BytesIO(self.read_packed(oid, place))
+        path = self.layout.blob_file(oid)
+        try:
+            with mapped(path):
+                return path.open("rb", buffering=0)  # type: ignore[return-value]
+        except FileNotFoundError:
+            raise MissingBlob(oid) from None
+
+    def iter_chunks(self, oid: Oid) -> Iterator[bytes]:
+        """Yields a blob's bytes, at most 1 MiB at a time. Raises CorruptBlob at the end, MissingBlob at the start."""
+        place = self.catalog.find(oid)
+        if place is not None:
+            yield self.read_packed(oid, place)
+            return
+        digest = hashlib.sha256()
+        size = 0
+        with self.open(oid) as file:
+            while chunk := file.read(CHUNK):
+                digest.update(chunk)
+                size += len(chunk)
+                yield chunk
+        if digest.hexdigest() != oid:
+            raise CorruptBlob(oid, f"{size} bytes with another hash")
+
+    def verify(self, oid: Oid) -> None:
+        """Reads and hashes a blob. Raises CorruptBlob, MissingBlob."""
+        for _ in self.iter_chunks(oid):
+            pass
+
+    def iter_pointers(self) -> Iterator[Pointer]:
+        """Yields every blob here with its size in bytes."""
+        for oid, place in self.catalog.iter_blobs():
+            yield Pointer(oid, place.size)
+        for directory in sorted(self.layout.files.iterdir()):
+            for path in sorted(directory.iterdir()):
+                if len(path.name) == 64:
+                    yield Pointer(Oid(path.name), path.stat().st_size)
+
+    def size_on_disk(self) -> int:
+        """Returns how many bytes all blobs take, each counted once."""
+        packs = sum(path.stat().st_size for path in self.layout.packs.iterdir())
+        return packs + sum(path.stat().st_size for path in self.layout.files.glob("*/*"))
+
+    def touch(self, oids: Iterable[Oid]) -> None:
+        """Notes that blobs were wanted now, so that prune leaves them."""
+        self.catalog.touch(oids)
+
+    def writer(self) -> BlobWriter:
+        """Returns a writer, to use as a context manager: all it took in is durable when that ends."""
+        clean_temporary(self.layout.temporary)
+        return BlobWriter(self.layout, self.catalog, self._disk)
+
+    def close(self) -> None:
+        """Closes files and database."""
+        for descriptor in self._descriptors.values():
+            os.close(descriptor)
+        self._descriptors.clear()
+        self.catalog.close()
+
+    def __enter__(self) -> "BlobStore":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _descriptor(self, pack: str, oid: Oid) -> int:
+        with self._lock:
+            descriptor = self._descriptors.get(pack)
+            if descriptor is None:
+                path = self.layout.packs / pack
+                try:
+                    with mapped(path):
+                        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+                except FileNotFoundError:
+                    raise MissingBlob(oid) from None
+                if len(self._descriptors) >= 64:
+                    os.close(self._descriptors.pop(next(iter(self._descriptors))))
+                self._descriptors[pack] = descriptor
+            return descriptor

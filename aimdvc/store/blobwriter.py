@@ -1,0 +1,230 @@
+"""Takes blobs in: small ones together into one pack, large ones each into a file, durable when the writer ends.
+
+Hashes what is written, never what might have changed meanwhile, so an oid is always that of the stored bytes.
+"""
+
+import fcntl
+import hashlib
+import os
+import threading
+from collections.abc import Iterable
+from types import TracebackType
+
+from aimdvc.errors import AimdvcError, CorruptBlob
+from aimdvc.fs.disk import Disk, TempFile
+from aimdvc.fs.faults import mapped
+from aimdvc.model.frames import FRAME, MAGIC, end_frame, frame_header
+from aimdvc.model.oid import Oid
+from aimdvc.model.pointer import Pointer
+from aimdvc.store.catalog import Catalog
+from aimdvc.store.layout import SMALL, Layout
+
+CHUNK = 1 << 20
+PACK_LIMIT = 64 << 20
+"""Bytes; a pack that reaches this is ended, and the next begun."""
+
+_BUFFER = 1 << 20
+
+
+class BlobWriter:
+    """One session of writing; safe to use from several threads. Nothing is promised before the `with` ends."""
+
+    def __init__(self, layout: Layout, catalog: Catalog, disk: Disk) -> None:
+        self._layout = layout
+        self._catalog = catalog
+        self._disk = disk
+        self._lock = threading.RLock()
+        self._temp: TempFile | None = None
+        self._buffer: list[bytes] = []
+        self._buffered = 0
+        self._size = 0
+        self._blobs: dict[Oid, tuple[int, int]] = {}
+        self._touched: set[Oid] = set()
+
+    def add_bytes(self, content: bytes) -> Pointer:
+        """Stores small content and returns its pointer; content that is here already is only noted as seen."""
+        oid = Oid(hashlib.sha256(content).hexdigest())
+        if len(content) >= SMALL:
+            return self._add_stream(iter((content,)), None)
+        self._pack(oid, content)
+        return Pointer(oid, len(content))
+
+    def add_file(self, descriptor: int, size_hint: int) -> Pointer:
+        """Stores what an open file holds from its position on, streamed, and returns its pointer."""
+        if size_hint < SMALL:
+            content = b"".join(_chunks(descriptor))
+            return self.add_bytes(content)
+        return self._add_stream(_chunks(descriptor), None)
+
+    def receive(self, pointer: Pointer, chunks: Iterable[bytes]) -> None:
+        """Stores a blob that arrives from elsewhere. Raises CorruptBlob when it is another; nothing is kept then."""
+        if pointer.size < SMALL:
+            content = b"".join(chunks)
+            if len(content) != pointer.size or hashlib.sha256(content).hexdigest() != pointer.oid:
+                raise CorruptBlob(pointer.oid, f"{len(content)} other bytes arrived")
+            self._pack(pointer.oid, content)
+            return
+        self._add_stream(chunks, pointer)
+
+    def partial(self, pointer: Pointer) -> "PartialBlob":
+        """Returns the begun download of a large blob, to go on with; what is there survives a crash."""
+        return PartialBlob(self._layout, self._disk, pointer)
+
+    def _pack(self, oid: Oid, content: bytes) -> None:
+        with self._lock:
+            if oid in self._blobs or oid in self._touched:
+                return
+            if self._catalog.find(oid) is not None:
+                self._touched.add(oid)
+                return
+            if self._temp is None:
+                self._temp = self._disk.create_temp(self._layout.temporary)
+                self._append(MAGIC)
+            self._blobs[oid] = (self._size + FRAME.size, len(content))
+            self._append(frame_header(oid, len(content)))
+            self._append(content)
+            if self._size >= PACK_LIMIT:
+                self._end_pack()
+
+    def _append(self, content: bytes) -> None:
+        self._buffer.append(content)
+        self._buffered += len(content)
+        self._size += len(content)
+        if self._buffered >= _BUFFER:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._temp is not None and self._buffer:
+            self._temp.write(b"".join(self._buffer))
+        self._buffer, self._buffered = [], 0
+
+    def _end_pack(self) -> None:
+        if self._temp is None:
+            return
+        self._append(end_frame(len(self._blobs)))
+        self._flush()
+        name = f"{os.urandom(16).hex()}.pack"
+        self._disk.publish(self._temp, self._layout.packs / name, 0o444)
+        self._temp = None
+        blobs = ((oid, offset, size) for oid, (offset, size) in self._blobs.items())
+        self._catalog.insert_pack(name, blobs, self._touched)
+        self._blobs, self._touched, self._size = {}, set(), 0
+
+    def _add_stream(self, chunks: Iterable[bytes], expected: Pointer | None) -> Pointer:
+        digest = hashlib.sha256()
+        size = 0
+        with self._disk.create_temp(self._layout.temporary) as temp:
+            for chunk in chunks:
+                digest.update(chunk)
+                temp.write(chunk)
+                size += len(chunk)
+                if expected is not None and size > expected.size:
+                    raise CorruptBlob(expected.oid, f"more than {expected.size} bytes arrived")
+            pointer = Pointer(Oid(digest.hexdigest()), size)
+            if expected is not None and pointer != expected:
+                raise CorruptBlob(expected.oid, f"{size} other bytes arrived")
+            self._publish(temp, pointer)
+        return pointer
+
+    def _publish(self, temp: TempFile, pointer: Pointer) -> None:
+        target = self._layout.blob_file(pointer.oid)
+        # A file of another size under this name is a crash's or a disk's doing: it is replaced, never trusted.
+        if target.exists() and target.stat().st_size == pointer.size:
+            os.utime(target)
+            return
+        self._disk.make_directory(target.parent)
+        self._disk.publish(temp, target, 0o444)
+
+    def close(self) -> None:
+        """Makes everything durable."""
+        with self._lock:
+            self._end_pack()
+            if self._touched:
+                self._catalog.touch(self._touched)
+                self._touched = set()
+
+    def discard(self) -> None:
+        """Throws away what isn't durable yet."""
+        with self._lock:
+            if self._temp is not None:
+                self._temp.discard()
+                self._temp = None
+
+    def __enter__(self) -> "BlobWriter":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # What arrived whole before an error is kept: a rerun then fetches or hashes only the rest.
+        if error is None or isinstance(error, (Exception, KeyboardInterrupt)):
+            try:
+                self.close()
+            except (AimdvcError, OSError):
+                self.discard()
+                if error is None:
+                    raise
+        elif self._temp is not None:
+            self._temp.close()
+
+
+class PartialBlob:
+    """A large blob that is being downloaded. Held by one process at a time; another gets a private file."""
+
+    def __init__(self, layout: Layout, disk: Disk, pointer: Pointer) -> None:
+        self._layout = layout
+        self._disk = disk
+        self._pointer = pointer
+        self._path = layout.partial / pointer.oid
+        self._temp = self._open()
+        self.size_bytes = os.fstat(self._temp.fd).st_size
+        self._digest = hashlib.sha256()
+        if self.size_bytes > pointer.size:
+            self.restart()
+        elif self.size_bytes:
+            os.lseek(self._temp.fd, 0, os.SEEK_SET)
+            for chunk in _chunks(self._temp.fd):
+                self._digest.update(chunk)
+
+    def _open(self) -> TempFile:
+        with mapped(self._path):
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(descriptor)
+            return self._disk.create_temp(self._layout.temporary)
+        return TempFile(self._disk, self._path, descriptor)
+
+    def append(self, chunk: bytes) -> None:
+        """Adds bytes to the end."""
+        self._temp.write(chunk)
+        self._digest.update(chunk)
+        self.size_bytes += len(chunk)
+
+    def restart(self) -> None:
+        """Throws away what is there."""
+        os.ftruncate(self._temp.fd, 0)
+        os.lseek(self._temp.fd, 0, os.SEEK_SET)
+        self._digest = hashlib.sha256()
+        self.size_bytes = 0
+
+    def finish(self) -> None:
+        """Makes the blob appear, durable. Raises CorruptBlob when the bytes are others, and throws them away."""
+        if self.size_bytes != self._pointer.size or self._digest.hexdigest() != self._pointer.oid:
+            found = self.size_bytes
+            self._temp.discard()
+            raise CorruptBlob(self._pointer.oid, f"{found} other bytes arrived")
+        target = self._layout.blob_file(self._pointer.oid)
+        self._disk.make_directory(target.parent)
+        self._disk.publish(self._temp, target, 0o444)
+
+    def close(self) -> None:
+        """Leaves what arrived for the next try."""
+        self._temp.close()
+
+
+def _chunks(descriptor: int) -> Iterable[bytes]:
+    while chunk := os.read(descriptor, CHUNK):
+        yield chunk
+

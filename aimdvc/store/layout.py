@@ -1,0 +1,70 @@
+"""Where things lie below the blob store, and the rule for temporary files: their name tells the process."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from aimdvc.model.oid import Oid
+
+SMALL = 64 << 10
+"""Bytes; smaller blobs go into blob packs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The directories of a store at `root`."""
+
+    root: Path
+
+    @property
+    def files(self) -> Path:
+        """Blobs of 64 KiB and more, in a directory by their first two digits."""
+        return self.root / "blobs" / "files"
+
+    @property
+    def packs(self) -> Path:
+        """Blob packs."""
+        return self.root / "blobs" / "packs"
+
+    @property
+    def temporary(self) -> Path:
+        """Files that are being written."""
+        return self.root / "tmp"
+
+    @property
+    def partial(self) -> Path:
+        """Downloads that were begun, by oid; they outlive the process."""
+        return self.root / "tmp" / "partial"
+
+    def directories(self) -> tuple[Path, ...]:
+        """Returns what must exist."""
+        return (self.files, self.packs, self.partial)
+
+    def blob_file(self, oid: Oid) -> Path:
+        """Returns where a blob stored as a file lies."""
+        return self.files / oid[:2] / oid
+
+
+def clean_temporary(directory: Path) -> None:
+    """Removes temporary files whose process is gone. A file of another machine's process is left alone for a day."""
+    try:
+        names = os.listdir(directory)
+    except FileNotFoundError:
+        return
+    for name in names:
+        head, _, rest = name.partition("tmp-")
+        pid = rest.partition("-")[0]
+        if not rest or not pid.isdigit() or head not in ("", "."):
+            continue
+        if int(pid) != os.getpid() and not _is_running(int(pid)):
+            (directory / name).unlink(missing_ok=True)
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,80 @@
+"""Where a workspace, its store and its state lie. The one place that knows (design, section 3).
+
+In a code repository the store is in the Git common directory: `git clean -fdx` doesn't reach it, worktrees share it.
+Reads `.git` itself and runs no process.
+"""
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from aimdvc.errors import NoWorkspace, UnsafePath
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The directories of one workspace. The Git ones are None outside of a code repository."""
+
+    root: Path
+    store: Path
+    state: Path
+    git_dir: Path | None
+    git_common_dir: Path | None
+    work_tree: Path | None
+
+
+def find_workspace(start: Path) -> Places:
+    """Returns the workspace that holds a directory: it or a parent has `.aimdvc/`. Raises NoWorkspace."""
+    start = Path(os.path.realpath(start))
+    for directory in (start, *start.parents):
+        if (directory / ".aimdvc").is_dir():
+            return places_for(directory)
+    raise NoWorkspace(str(start))
+
+
+def places_for(root: Path) -> Places:
+    """Returns where everything of a workspace at `root` lies. Raises UnsafePath for another user's directory."""
+    root = Path(os.path.realpath(root))
+    own = root / ".aimdvc"
+    _check_owner(own)
+    for directory in (root, *root.parents):
+        git_dir = _git_dir(directory / ".git")
+        if git_dir is not None:
+            _check_owner(git_dir)
+            common = _common_dir(git_dir)
+            inside = os.path.relpath(root, directory)
+            identity = "root" if inside == "." else hashlib.sha256(os.fsencode(inside)).hexdigest()[:16]
+            state = git_dir / "aimdvc" / "workspaces" / identity
+            return Places(root, common / "aimdvc", state, git_dir, common, directory)
+    return Places(root, own, own, None, None, None)
+
+
+def _git_dir(dot_git: Path) -> Path | None:
+    if dot_git.is_dir():
+        return dot_git if (dot_git / "HEAD").exists() else None
+    if not dot_git.is_file():
+        return None
+    text = dot_git.read_text("utf-8", "surrogateescape").strip()
+    if not text.startswith("gitdir: "):
+        return None
+    target = dot_git.parent / text[len("gitdir: ") :]
+    return Path(os.path.realpath(target)) if (target / "HEAD").exists() else None
+
+
+def _common_dir(git_dir: Path) -> Path:
+    pointer = git_dir / "commondir"
+    if not pointer.is_file():
+        return git_dir
+    return Path(os.path.realpath(git_dir / pointer.read_text("utf-8", "surrogateescape").strip()))
+
+
+def _check_owner(directory: Path) -> None:
+    # As Git's safe.directory: another user's configuration is not to be trusted. Root may, under sudo its caller's too.
+    try:
+        owner = directory.stat().st_uid
+    except OSError:
+        return
+    user = os.getuid()
+    if owner not in (user, 0) and user != 0:
+        raise UnsafePath(str(directory), f"belongs to user {owner}, not to you", hint=f"chown it, or copy it: '{directory}'")
