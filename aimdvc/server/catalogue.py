@@ -21,7 +21,7 @@ _FOLDER = re.compile(r"[^\W_](?:[\w .+-]{0,98}[\w+-])?")
 _MAX_DEPTH = 32
 
 RESERVED = frozenset(
-    "api apis oauth2 openapi.json docs healthz readyz metrics static login web info git objects".split()
+    {"api", "apis", "oauth2", "openapi.json", "docs", "healthz", "readyz", "metrics", "static", "login", "web"}
 )
 """First segments that no root may have."""
 
@@ -138,10 +138,11 @@ def _hash(key: str) -> bytes:
 def _add_user(connection: Connection, name: str, is_admin: bool) -> str:
     if not _FOLDER.fullmatch(name) or name.lower() in RESERVED:
         raise InvalidName("user", name, "1 to 100 letters and digits, not a reserved word")
-    row = {"id": uuid.uuid4().hex, "name": name, "name_key": name.casefold(), "is_admin": is_admin, "created_s": now_s()}
+    user = uuid.uuid4().hex
+    row = {"id": user, "name": name, "name_key": name.casefold(), "is_admin": is_admin, "created_s": now_s()}
     connection.execute(insert(users), row)
-    _add_node(connection, "", "root", name, row["id"])
-    return str(row["id"])
+    _add_node(connection, "", "root", name, user)
+    return user
 
 
 def _add_key(connection: Connection, user: str, may_write: bool, expires_s: float | None) -> str:
@@ -151,9 +152,10 @@ def _add_key(connection: Connection, user: str, may_write: bool, expires_s: floa
     return key
 
 
-def _add_node(connection: Connection, parent: str, kind: str, name: str, owner: object) -> str:
+def _add_node(connection: Connection, parent: str, kind: str, name: str, owner: str) -> str:
+    node = uuid.uuid4().hex
     row = {
-        "id": uuid.uuid4().hex,
+        "id": node,
         "parent": parent,
         "kind": kind,
         "name": name,
@@ -162,7 +164,7 @@ def _add_node(connection: Connection, parent: str, kind: str, name: str, owner: 
         "created_s": now_s(),
     }
     connection.execute(insert(nodes), row)
-    return str(row["id"])
+    return node
 
 
 @dataclass(frozen=True, slots=True)

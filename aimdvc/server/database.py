@@ -195,4 +195,4 @@ def now_s() -> float:
 def is_alive(database: Database) -> bool:
     """Returns whether the database answers."""
     with database.read() as connection:
-        return connection.scalar(text("SELECT 1")) == 1
+        return bool(connection.scalar(text("SELECT 1")) == 1)

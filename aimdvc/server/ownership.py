@@ -1,0 +1,55 @@
+"""Which artifact owns which blob. Knowing an oid is no permission: a claim needs the bytes, sent to that artifact."""
+
+from collections.abc import Iterable, Sequence
+from itertools import islice
+
+from sqlalchemy import Connection, insert, select
+
+from aimdvc.model.oid import Oid
+from aimdvc.model.pointer import Pointer
+from aimdvc.server.database import Database, owned_blobs
+
+_GROUP = 800
+"""Values in one IN list; SQLite of 2020 and before allows 999."""
+
+
+def owned(database: Database, artifact: str, oids: Iterable[Oid]) -> dict[Oid, int]:
+    """Returns those of the blobs that the artifact owns, with their sizes in bytes."""
+    found: dict[Oid, int] = {}
+    with database.read() as connection:
+        for group in _groups(oids):
+            found.update(_owned_of(connection, artifact, group))
+    return found
+
+
+def claim(database: Database, artifact: str, pointers: Iterable[Pointer]) -> None:
+    """Makes the artifact own blobs whose bytes it sent, and which are durable. Safe to repeat."""
+    with database.write() as connection:
+        for group in _pointer_groups(pointers):
+            known = _owned_of(connection, artifact, [pointer.oid for pointer in group])
+            rows = [
+                {"artifact": artifact, "oid": bytes.fromhex(oid), "size": size}
+                for oid, size in dict(group).items()
+                if oid not in known
+            ]
+            if rows:
+                connection.execute(insert(owned_blobs), rows)
+
+
+def _owned_of(connection: Connection, artifact: str, oids: Sequence[Oid]) -> dict[Oid, int]:
+    query = select(owned_blobs.c.oid, owned_blobs.c.size).where(
+        owned_blobs.c.artifact == artifact, owned_blobs.c.oid.in_([bytes.fromhex(oid) for oid in oids])
+    )
+    return {Oid(oid.hex()): size for oid, size in connection.execute(query)}
+
+
+def _groups(oids: Iterable[Oid]) -> Iterable[list[Oid]]:
+    iterator = iter(oids)
+    while group := list(islice(iterator, _GROUP)):
+        yield group
+
+
+def _pointer_groups(pointers: Iterable[Pointer]) -> Iterable[list[Pointer]]:
+    iterator = iter(pointers)
+    while group := list(islice(iterator, _GROUP)):
+        yield group

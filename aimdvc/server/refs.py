@@ -1,0 +1,155 @@
+"""Refs in SQL: one transaction compares, numbers and moves. History of every move is kept.
+
+A ref never moves unless it is where the pusher saw it. `refs/tags/v<digits>` are made here, in the transaction that
+moves `main`, and never change. Names are bytes in the database and text with surrogate escapes in Python.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from aimdvc.model.commits import RefUpdate
+from aimdvc.model.entries import path_bytes, path_text
+from aimdvc.model.oid import GitId
+from aimdvc.server.database import Database, now_s, ref_history, refs
+
+MAIN = "refs/heads/main"
+VERSION_TAG = re.compile(r"refs/tags/v([0-9]+)", re.IGNORECASE)
+
+LOST = "fetch first"
+"""Stock Git shows its own hint for exactly this wording."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """Where a ref stands; `peeled` is what an annotated tag ends with."""
+
+    target: GitId
+    peeled: GitId | None
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A checked update of one ref. `line` is what it numbers, oldest first (main only); `reason` goes to history."""
+
+    update: RefUpdate
+    peeled: GitId | None = None
+    line: tuple[GitId, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What a transaction did: per ref None or why it was refused, and the numbers that it gave."""
+
+    results: Mapping[str, str | None]
+    versions: Mapping[str, GitId]
+
+
+def read_refs(database: Database, artifact: str) -> dict[str, Ref]:
+    """Returns all refs of an artifact, sorted by the bytes of their names."""
+    with database.read() as connection:
+        return _read(connection, artifact)
+
+
+def move_refs(database: Database, artifact: str, user: str, moves: Sequence[Move], atomic: bool) -> Moved:
+    """Moves refs by compare-and-set and writes history and numbers, all in one transaction.
+
+    With `atomic` one lost race refuses all. Durable when this returns.
+    """
+    results: dict[str, str | None] = {}
+    versions: dict[str, GitId] = {}
+    with database.write() as connection:
+        found = _read(connection, artifact)
+        for move in moves:
+            results[move.update.ref] = _refusal(found, move)
+        if atomic and any(results.values()):
+            refused = {ref: reason or "atomic transaction failed" for ref, reason in results.items()}
+            return Moved(refused, {})
+        for move in moves:
+            if results[move.update.ref] is None:
+                versions |= _apply(connection, artifact, user, move, found)
+    return Moved(results, versions)
+
+
+def _read(connection: Connection, artifact: str) -> dict[str, Ref]:
+    query = select(refs.c.name, refs.c.target, refs.c.peeled).where(refs.c.artifact == artifact).order_by(refs.c.name)
+    return {path_text(name): Ref(GitId(target), peeled) for name, target, peeled in connection.execute(query)}
+
+
+def _refusal(found: Mapping[str, Ref], move: Move) -> str | None:
+    ref, old, new = move.update
+    current = found[ref].target if ref in found else None
+    if current == new and VERSION_TAG.fullmatch(ref):
+        return None  # the number that this very push, or an earlier one, gave it
+    if current != old:
+        return LOST if current is not None else "it was deleted meanwhile"
+    return clash(ref, found) if new is not None and old is None else None
+
+
+def clash(ref: str, found: Mapping[str, Ref]) -> str | None:
+    """Returns why a new ref can't stand beside those that are there, or None."""
+    folded = ref.casefold()
+    for other in found:
+        shorter, longer = sorted((folded, other.casefold()), key=len)
+        if other != ref and (shorter == longer or longer.startswith(shorter + "/")):
+            return f"conflicts with {other}"
+    return None
+
+
+def _apply(
+    connection: Connection, artifact: str, user: str, move: Move, found: dict[str, Ref]
+) -> dict[str, GitId]:
+    ref, old, new = move.update
+    if (found[ref].target if ref in found else None) != new:
+        _set(connection, artifact, RefUpdate(ref, old, new), move.peeled)
+        _note(connection, artifact, user, RefUpdate(ref, old, new), "push")
+        if new is None:
+            found.pop(ref, None)
+        else:
+            found[ref] = Ref(new, move.peeled)
+    versions: dict[str, GitId] = {}
+    if move.line:
+        numbered = {row.target for name, row in found.items() if VERSION_TAG.fullmatch(name)}
+        number = highest_version(found)
+        for commit in move.line:
+            if commit not in numbered:
+                number += 1
+                versions[f"refs/tags/v{number}"] = commit
+        for tag, commit in versions.items():
+            if tag in found:
+                continue
+            _set(connection, artifact, RefUpdate(tag, None, commit), None)
+            _note(connection, artifact, user, RefUpdate(tag, None, commit), "numbered")
+            found[tag] = Ref(commit, None)
+    return versions
+
+
+def highest_version(names: Mapping[str, object]) -> int:
+    """Returns the highest number among version tags, 0 when there is none."""
+    return max((int(match[1]) for name in names if (match := VERSION_TAG.fullmatch(name))), default=0)
+
+
+def _set(connection: Connection, artifact: str, change: RefUpdate, peeled: GitId | None) -> None:
+    here = (refs.c.artifact == artifact) & (refs.c.name == path_bytes(change.ref))
+    if change.new is None:
+        connection.execute(delete(refs).where(here))
+    elif change.old is None:
+        row = {"artifact": artifact, "name": path_bytes(change.ref), "target": change.new, "peeled": peeled}
+        connection.execute(insert(refs), row)
+    else:
+        connection.execute(update(refs).where(here).values(target=change.new, peeled=peeled))
+
+
+def _note(connection: Connection, artifact: str, user: str, change: RefUpdate, reason: str) -> None:
+    row = {
+        "artifact": artifact,
+        "name": path_bytes(change.ref),
+        "old": change.old,
+        "new": change.new,
+        "user": user,
+        "time_s": now_s(),
+        "reason": reason,
+    }
+    connection.execute(insert(ref_history), row)

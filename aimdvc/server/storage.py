@@ -1,0 +1,155 @@
+"""Where a server keeps bytes: blobs, and the git packs of each artifact. One small interface, and its local kind.
+
+Nothing here knows users, ownership or refs. Another kind (object storage) implements the same two Protocols.
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+from aimdvc.errors import CorruptBlob
+from aimdvc.fs.disk import Disk
+from aimdvc.model.frames import MAGIC, end_frame, frame_header
+from aimdvc.model.oid import Oid
+from aimdvc.model.pointer import Pointer
+from aimdvc.server.limits import CHUNK_BYTES
+from aimdvc.server.repositories import Repository, ensure_repository
+from aimdvc.store.blobs import BlobStore
+
+
+class BlobStorage(Protocol):
+    """Blobs by oid. What is taken in was hashed and is durable when the call returns."""
+
+    def missing(self, oids: Iterable[Oid]) -> set[Oid]: ...
+
+    def receive(self, pointer: Pointer, chunks: Iterable[bytes]) -> None: ...
+
+    def receive_many(self, blobs: Iterable[tuple[Pointer, bytes]]) -> None: ...
+
+    def iter_blob(self, pointer: Pointer) -> Iterator[bytes]: ...
+
+    def iter_range(self, oid: Oid, start: int, end: int) -> Iterator[bytes]: ...
+
+    def iter_frames(self, pointers: Iterable[Pointer]) -> Iterator[bytes]: ...
+
+    def close(self) -> None: ...
+
+
+class Storage(Protocol):
+    """All that a server keeps outside its database."""
+
+    @property
+    def blobs(self) -> BlobStorage: ...
+
+    def repository(self, artifact: str) -> Repository:
+        """Returns the open git packs of an artifact, made when there are none; close it."""
+
+    def close(self) -> None: ...
+
+
+class LocalBlobs:
+    """Blobs in a blob store on this machine."""
+
+    def __init__(self, store: BlobStore) -> None:
+        self._store = store
+
+    def missing(self, oids: Iterable[Oid]) -> set[Oid]:
+        """Returns those of the blobs that aren't here."""
+        return self._store.missing(oids)
+
+    def receive(self, pointer: Pointer, chunks: Iterable[bytes]) -> None:
+        """Stores one blob. Reads and hashes all the bytes even when the blob is here: they are the proof.
+
+        Raises CorruptBlob when they are others; nothing is kept then.
+        """
+        with self._store.writer() as writer:
+            writer.receive(pointer, chunks)
+
+    def receive_many(self, blobs: Iterable[tuple[Pointer, bytes]]) -> None:
+        """Stores many small blobs with one fsync. What came before an error is kept, and durable."""
+        with self._store.writer() as writer:
+            for pointer, content in blobs:
+                writer.receive(pointer, (content,))
+
+    def iter_blob(self, pointer: Pointer) -> Iterator[bytes]:
+        """Yields a blob's bytes, hashed on the way: of a damaged one the last chunk is never given.
+
+        Raises MissingBlob before the first chunk, CorruptBlob instead of the last.
+        """
+        held = b""
+        size = 0
+        for chunk in self._store.iter_chunks(pointer.oid):
+            if held:
+                yield held
+            held = chunk
+            size += len(chunk)
+        if size != pointer.size:
+            raise CorruptBlob(pointer.oid, f"{size} bytes, expected {pointer.size}")
+        if held:
+            yield held
+
+    def iter_range(self, oid: Oid, start: int, end: int) -> Iterator[bytes]:
+        """Yields the bytes from `start` up to `end`; not hashed, the client hashes the whole."""
+        with self._store.open(oid) as file:
+            file.seek(start)
+            left = end - start
+            while left:
+                chunk = file.read(min(left, CHUNK_BYTES))
+                if not chunk:
+                    raise CorruptBlob(oid, f"{left} bytes are missing")
+                left -= len(chunk)
+                yield chunk
+
+    def iter_frames(self, pointers: Iterable[Pointer]) -> Iterator[bytes]:
+        """Yields an aimd-pack stream of small blobs, in the order in which they lie on disk, hashed on the way."""
+        sizes = dict(pointers)
+        places = self._store.find_many(sizes)
+        order = sorted(sizes, key=lambda oid: _position(places.get(oid)))
+        parts, held = [MAGIC], len(MAGIC)
+        for oid in order:
+            place = places.get(oid)
+            content = self._store.read_packed(oid, place) if place is not None else self._store.read(oid)
+            if len(content) != sizes[oid]:
+                raise CorruptBlob(oid, f"{len(content)} bytes, expected {sizes[oid]}")
+            parts += (frame_header(oid, len(content)), content)
+            held += len(content)
+            if held >= CHUNK_BYTES:
+                yield b"".join(parts)
+                parts, held = [], 0
+        parts.append(end_frame(len(order)))
+        yield b"".join(parts)
+
+    def close(self) -> None:
+        """Closes the store."""
+        self._store.close()
+
+
+def _position(place: object) -> tuple[str, int]:
+    return (getattr(place, "pack", ""), getattr(place, "offset", 0))
+
+
+class LocalStorage:
+    """Everything in one directory: a blob store, and `repos/` with the git packs."""
+
+    def __init__(self, directory: Path, disk: Disk) -> None:
+        self._repos = directory / "repos"
+        self._disk = disk
+        disk.make_directory(self._repos)
+        self._blobs = LocalBlobs(BlobStore(directory, disk))
+
+    @property
+    def blobs(self) -> BlobStorage:
+        """The blobs of all artifacts."""
+        return self._blobs
+
+    def repository(self, artifact: str) -> Repository:
+        """Returns the open git packs of an artifact, made when there are none; close it."""
+        directory = self._repos / artifact[:2] / f"{artifact}.git"
+        ensure_repository(directory, self._disk)
+        return Repository(directory, self._disk)
+
+    def close(self) -> None:
+        """Closes the blobs."""
+        self._blobs.close()
+
+
