@@ -14,7 +14,8 @@ from typing import IO
 
 from dulwich.errors import GitProtocolError, HangupException
 from dulwich.protocol import ReceivableProtocol, pkt_line
-from dulwich.refs import DictRefsContainer, Ref as RefName
+from dulwich.refs import DictRefsContainer
+from dulwich.refs import Ref as RefName
 from dulwich.repo import BaseRepo
 from dulwich.server import DictBackend, UploadPackHandler
 
@@ -213,7 +214,7 @@ def _through_dulwich(repository: Repository, refs: Mapping[str, Ref], raw: bytes
         with repository:
             repo = BaseRepo(repository.objects, DictRefsContainer(names))
             protocol = ReceivableProtocol(receive, spool.write)
-            handler = UploadPackHandler(DictBackend({b"/": repo}), ["/"], protocol, stateless_rpc=True)
+            handler = UploadPackHandler(DictBackend({"/": repo}), ["/"], protocol, stateless_rpc=True)
             handler.handle()
     except (GitProtocolError, HangupException, AssertionError, ValueError, KeyError) as error:
         spool.close()
