@@ -7,13 +7,14 @@ tests by `git fsck --strict`.
 import re
 from collections.abc import Callable
 
+from aimdvc.errors import IntegrityError
 from aimdvc.server.repositories import BLOB, COMMIT, TAG, TREE
 
 Refer = Callable[[bytes, int], None]
 """Takes the raw id of an object that is named, and the type that it has to have."""
 
 
-class BadObject(Exception):
+class BadObject(IntegrityError):
     """A git object that no repository may hold; the message says why."""
 
 

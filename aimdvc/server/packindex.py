@@ -15,7 +15,8 @@ def encode_index(entries: Sequence[tuple[bytes, int, int]], pack_checksum: bytes
     for byte in range(256):
         total += fanout[byte]
         fanout[byte] = total
-    offsets, large = [], []
+    offsets: list[int] = []
+    large: list[int] = []
     for _, offset, _ in ordered:
         if offset < 0x80000000:
             offsets.append(offset)

@@ -80,12 +80,19 @@ def _read(connection: Connection, artifact: str) -> dict[str, Ref]:
 
 def _refusal(found: Mapping[str, Ref], move: Move) -> str | None:
     ref, old, new = move.update
+    if VERSION_TAG.fullmatch(ref):
+        return unmoved_version(found, move.update)
     current = found[ref].target if ref in found else None
-    if current == new and VERSION_TAG.fullmatch(ref):
-        return None  # the number that this very push, or an earlier one, gave it
     if current != old:
         return LOST if current is not None else "it was deleted meanwhile"
     return clash(ref, found) if new is not None and old is None else None
+
+
+def unmoved_version(found: Mapping[str, Ref], change: RefUpdate) -> str | None:
+    """Returns why a push may not touch a version tag; None when the tag is there just as pushed."""
+    if change.ref not in found:
+        return "versions are numbered by the server"
+    return None if found[change.ref].target == change.new else "versions are immutable"
 
 
 def clash(ref: str, found: Mapping[str, Ref]) -> str | None:

@@ -5,10 +5,11 @@ before. Opened for one request and closed after it: dulwich's packs seek, so thr
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Protocol
 
 from dulwich.object_store import DiskObjectStore
 from dulwich.objects import ObjectID
@@ -22,6 +23,7 @@ COMMIT, TREE, BLOB, TAG = 1, 2, 3, 4
 
 _INDEX_MAGIC = b"\377tOc\0\0\0\2"
 _FANOUT_END = 8 + 1024
+_BULK = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +60,19 @@ class Repository:
         except KeyError as error:
             raise CorruptRepository(self._directory.name, f"git object {git_id} is missing") from error
 
-    def parents(self, commit: GitId) -> list[GitId]:
-        """Returns a commit's parents; none for anything but a commit."""
-        kind, content = self.read(commit)
-        return commit_parents(content) if kind == COMMIT else []
+    def absent(self, git_ids: Mapping[bytes, int]) -> list[bytes]:
+        """Returns those of the objects (raw id: type) that aren't here, or that are no blob and have another type."""
+        left = dict(git_ids)
+        if len(left) > _BULK:
+            for pack in self.packs():
+                for name in pack.names():
+                    if left.get(name) == BLOB:
+                        del left[name]
+        return [name for name, kind in left.items() if not self._is_here(name, kind)]
+
+    def _is_here(self, name: bytes, kind: int) -> bool:
+        git_id = GitId(name.hex())
+        return self.has(git_id) if kind == BLOB else self.has(git_id) and self.read(git_id)[0] == kind
 
     def packs(self) -> list[GitPack]:
         """Returns all packs that are published now, by name."""
@@ -121,51 +132,54 @@ def tag_target(content: bytes) -> GitId:
     return GitId(content[7:47].decode("ascii"))
 
 
-def peel(repository: Repository, git_id: GitId) -> tuple[int, GitId]:
+class Graph(Protocol):
+    """Git objects to walk: a Repository, or one with a pack that isn't published yet."""
+
+    def read(self, git_id: GitId) -> tuple[int, bytes]: ...
+
+
+def parents(graph: Graph, commit: GitId) -> list[GitId]:
+    """Returns a commit's parents; none for anything but a commit."""
+    kind, content = graph.read(commit)
+    return commit_parents(content) if kind == COMMIT else []
+
+
+def peel(graph: Graph, git_id: GitId) -> tuple[int, GitId]:
     """Returns the type and id that a chain of tags ends with. Raises CorruptRepository for one that doesn't end."""
     for _ in range(20):
-        kind, content = repository.read(git_id)
+        kind, content = graph.read(git_id)
         if kind != TAG:
             return kind, git_id
         git_id = tag_target(content)
     raise CorruptRepository(git_id, "a chain of tags without end")
 
 
-def is_ancestor(repository: Repository, old: GitId, new: GitId) -> bool:
+def is_ancestor(graph: Graph, old: GitId, new: GitId) -> bool:
     """Returns whether `old` is `new` or reachable from it."""
-    seen = {new}
-    pending = [new]
-    while pending:
-        commit = pending.pop()
-        if commit == old:
-            return True
-        fresh = [parent for parent in repository.parents(commit) if parent not in seen]
-        seen.update(fresh)
-        pending += fresh
-    return False
+    return any(commit == old for commit in _reachable(graph, new))
 
 
-def unnumbered(repository: Repository, old: GitId | None, new: GitId) -> list[GitId]:
+def unnumbered(graph: Graph, old: GitId | None, new: GitId) -> list[GitId]:
     """Returns the commits on `new`'s first-parent line that `old` does not reach, oldest first."""
     line: list[GitId] = []
     commit: GitId | None = new
     while commit is not None and commit != old:
         line.append(commit)
-        parents = repository.parents(commit)
-        commit = parents[0] if parents else None
+        commit = next(iter(parents(graph, commit)), None)
     if old is not None and commit is None:
         # A stock `git pull` merges with the remote's side as second parent: `old` is not on the line itself.
-        reached = _ancestors(repository, old)
+        reached = set(_reachable(graph, old))
         line = [commit for commit in line if commit not in reached]
     line.reverse()
     return line
 
 
-def _ancestors(repository: Repository, commit: GitId) -> set[GitId]:
-    seen = {commit}
-    pending = [commit]
+def _reachable(graph: Graph, tip: GitId) -> Iterator[GitId]:
+    seen = {tip}
+    pending = [tip]
     while pending:
-        fresh = [parent for parent in repository.parents(pending.pop()) if parent not in seen]
+        commit = pending.pop()
+        yield commit
+        fresh = [parent for parent in parents(graph, commit) if parent not in seen]
         seen.update(fresh)
         pending += fresh
-    return seen

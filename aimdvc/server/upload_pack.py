@@ -10,14 +10,14 @@ import struct
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, cast
 
 from dulwich.errors import GitProtocolError, HangupException
 from dulwich.protocol import ReceivableProtocol, pkt_line
 from dulwich.refs import DictRefsContainer
 from dulwich.refs import Ref as RefName
 from dulwich.repo import BaseRepo
-from dulwich.server import DictBackend, UploadPackHandler
+from dulwich.server import Backend, BackendRepo, UploadPackHandler
 
 from aimdvc.model.entries import path_bytes
 from aimdvc.server.guard import Body, HttpError, Response
@@ -197,6 +197,14 @@ class _File:
         self._file.close()
 
 
+class _OneRepository(Backend):
+    def __init__(self, repo: BackendRepo) -> None:
+        self._repo = repo
+
+    def open_repository(self, path: str) -> BackendRepo:
+        return self._repo
+
+
 def _through_dulwich(repository: Repository, refs: Mapping[str, Ref], raw: bytes) -> Response:
     names = {RefName(path_bytes(name)): ref.target.encode() for name, ref in refs.items()}
     if MAIN in refs:
@@ -214,7 +222,7 @@ def _through_dulwich(repository: Repository, refs: Mapping[str, Ref], raw: bytes
         with repository:
             repo = BaseRepo(repository.objects, DictRefsContainer(names))
             protocol = ReceivableProtocol(receive, spool.write)
-            handler = UploadPackHandler(DictBackend({"/": repo}), ["/"], protocol, stateless_rpc=True)
+            handler = UploadPackHandler(_OneRepository(cast(BackendRepo, repo)), ["/"], protocol, stateless_rpc=True)
             handler.handle()
     except (GitProtocolError, HangupException, AssertionError, ValueError, KeyError) as error:
         spool.close()

@@ -1,0 +1,236 @@
+"""git-receive-pack: pack into quarantine, checks, then refs in one transaction.
+
+Order (design.md section 5): the pack is durable before a ref names it, and a ref whose pointers' blobs this artifact
+does not own is refused. What is refused leaves nothing behind, save that a push which loses a race in its last
+millisecond leaves a pack that nothing names; it was checked, so the store stays closed.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from dulwich.protocol import pkt_line
+
+from aimdvc.errors import CorruptRepository
+from aimdvc.fs.disk import TempFile
+from aimdvc.model.commits import RefUpdate
+from aimdvc.model.entries import path_text
+from aimdvc.model.oid import GitId, Oid, is_git_id
+from aimdvc.server.database import Database
+from aimdvc.server.fsck import BadObject
+from aimdvc.server.guard import Body, HttpError, Response
+from aimdvc.server.limits import Limits
+from aimdvc.server.ownership import owned
+from aimdvc.server.packcheck import Checked, check_pack
+from aimdvc.server.packindex import encode_index
+from aimdvc.server.refs import LOST, Move, Moved, Ref, move_refs, read_refs
+from aimdvc.server.repositories import Repository
+from aimdvc.server.rules import check_move
+from aimdvc.server.upload_pack import AGENT, advertise
+
+_CAPABILITIES = (
+    b"report-status delete-refs side-band-64k atomic ofs-delta no-thin quiet aimd-numbers object-format=sha1 " + AGENT
+)
+_ZERO = "0" * 40
+_SHOWN = 20
+
+
+def advertise_receive(refs: Mapping[str, Ref]) -> Response:
+    """Returns receive-pack's advertisement."""
+    return advertise(b"git-receive-pack", _CAPABILITIES, refs, head=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """Where a push goes and who makes it."""
+
+    database: Database
+    artifact: str
+    user: str
+    limits: Limits
+
+
+@dataclass(frozen=True, slots=True)
+class _Commands:
+    updates: Sequence[RefUpdate]
+    capabilities: frozenset[bytes]
+
+
+class _Refused(Exception):  # noqa: N818  (a way out of the checks, never seen outside this module)
+    """The whole push is refused: `unpack` is the word for the unpack line, `reason` that for every ref."""
+
+    def __init__(self, unpack: str, reason: str, details: Sequence[str] = ()) -> None:
+        super().__init__(reason)
+        self.unpack = unpack
+        self.reason = reason
+        self.details = details
+
+
+def receive_pack(push: Push, repository: Repository, body: Body) -> Response:
+    """Returns the answer to `POST git-receive-pack`: a report, also where the push is refused."""
+    commands = _read_commands(body, push.limits)
+    if not commands.updates:
+        return Response(content_type=_RESULT)
+    try:
+        with repository.quarantine() as incoming:
+            moved = _push(push, repository, body, commands, incoming)
+    except _Refused as refusal:
+        results = {update.ref: refusal.reason for update in commands.updates}
+        return _report(commands, refusal.unpack, results, refusal.details)
+    details = [f"{tag.removeprefix('refs/tags/')} is {commit[:10]}" for tag, commit in moved.versions.items()]
+    if len(details) > _SHOWN:
+        details = [f"{len(details)} versions were numbered", *details[-1:]]
+    return _report(commands, "ok", moved.results, details)
+
+
+_RESULT = "application/x-git-receive-pack-result"
+
+
+def _read_commands(body: Body, limits: Limits) -> _Commands:
+    updates: dict[str, RefUpdate] = {}
+    capabilities: frozenset[bytes] = frozenset()
+    while (line := _read_line(body)) is not None:
+        if line.startswith(b"shallow "):
+            continue
+        command, _, rest = line.rstrip(b"\n").partition(b"\0")
+        if rest:
+            capabilities = frozenset(rest.split())
+        update = _parse_command(command)
+        if update.ref in updates or len(updates) >= limits.commands:
+            raise HttpError(400, "a ref is named twice" if update.ref in updates else "too many refs in one push")
+        updates[update.ref] = update
+    return _Commands(list(updates.values()), capabilities)
+
+
+def _read_line(body: Body) -> bytes | None:
+    try:
+        length = int(body.read_exactly(4), 16)
+    except ValueError as error:
+        raise HttpError(400, "a line without its length") from error
+    if length == 0:
+        return None
+    if length <= 4:
+        raise HttpError(400, "a line without content")
+    return body.read_exactly(length - 4)
+
+
+def _parse_command(command: bytes) -> RefUpdate:
+    parts = command.split(b" ", 2)
+    if len(parts) != 3:
+        raise HttpError(400, "a command without its three parts")
+    old, new = (part.decode("ascii", "replace") for part in parts[:2])
+    if not (is_git_id(old) and is_git_id(new)):
+        raise HttpError(400, "a command without object ids")
+    return RefUpdate(path_text(parts[2]), _known(old), _known(new))
+
+
+def _known(git_id: str) -> GitId | None:
+    return None if git_id == _ZERO else GitId(git_id)
+
+
+def _push(push: Push, repository: Repository, body: Body, commands: _Commands, incoming: TempFile) -> Moved:
+    checked = Checked()
+    if any(update.new is not None for update in commands.updates):
+        checked = _receive(push, repository, body, incoming)
+    graph = _Incoming(repository, checked)
+    refs = read_refs(push.database, push.artifact)
+    results: dict[str, str | None] = {}
+    moves: list[Move] = []
+    for update in commands.updates:
+        move = _check(graph, refs, update)
+        if isinstance(move, str):
+            results[update.ref] = move
+        else:
+            moves.append(move)
+    is_atomic = b"atomic" in commands.capabilities
+    if is_atomic and results:
+        return Moved({u.ref: results.get(u.ref) or "atomic transaction failed" for u in commands.updates}, {})
+    if checked.entries and moves:
+        _publish(repository, incoming, checked)
+    moved = move_refs(push.database, push.artifact, push.user, moves, is_atomic)
+    return Moved({**results, **moved.results}, moved.versions)
+
+
+def _receive(push: Push, repository: Repository, body: Body, incoming: TempFile) -> Checked:
+    """Takes the pack into quarantine and checks all of it."""
+    body.limit(push.limits.pack_bytes)
+    size = 0
+    for chunk in body.iter_chunks():
+        incoming.write(chunk)
+        size += len(chunk)
+    try:
+        checked = check_pack(incoming.fd, size, push.limits)
+        absent = repository.absent(checked.outside())
+    except BadObject as error:
+        raise _Refused(error.message, "unpacker error") from error
+    if absent:
+        names = [f"git object {name.hex()} is missing" for name in absent[:_SHOWN]]
+        raise _Refused("missing necessary objects", "missing necessary objects", names)
+    _check_blobs(push, checked)
+    return checked
+
+
+def _check_blobs(push: Push, checked: Checked) -> None:
+    """A pointer's blob has to be here first, sent to this very artifact."""
+    found = owned(push.database, push.artifact, (Oid(oid) for oid in checked.pointers))
+    missing = [oid for oid, size in checked.pointers.items() if found.get(Oid(oid)) != size]
+    if missing:
+        details = [f"missing blob {oid}" for oid in missing[:_SHOWN]]
+        if len(missing) > _SHOWN:
+            details.append(f"and {len(missing) - _SHOWN} more")
+        details.append("upload them first: `git lfs push --all` does, and `aimdvc push`")
+        raise _Refused("ok", f"{len(missing)} blobs are missing", details)
+
+
+class _Incoming:
+    """The repository together with a pack that isn't published yet."""
+
+    def __init__(self, repository: Repository, checked: Checked) -> None:
+        self._repository = repository
+        self._checked = checked
+
+    def read(self, git_id: GitId) -> tuple[int, bytes]:
+        raw = bytes.fromhex(git_id)
+        kind = self._checked.kinds.get(raw)
+        if kind is not None:
+            return kind, self._checked.heads.get(raw, b"")
+        return self._repository.read(git_id)
+
+
+def _check(graph: _Incoming, refs: Mapping[str, Ref], update: RefUpdate) -> Move | str:
+    current = refs[update.ref].target if update.ref in refs else None
+    if current != update.old and current != update.new:
+        return LOST if current is not None else "it was deleted meanwhile"
+    try:
+        return check_move(graph, refs, update)
+    except CorruptRepository:
+        return "missing necessary objects"
+
+
+def _publish(repository: Repository, incoming: TempFile, checked: Checked) -> None:
+    with repository.quarantine() as index:
+        index.write(encode_index(checked.entries, checked.trailer))
+        repository.publish(incoming, index, checked.trailer.hex())
+
+
+def _report(
+    commands: _Commands, unpack: str, results: Mapping[str, str | None], details: Sequence[str]
+) -> Response:
+    if b"report-status" not in commands.capabilities:
+        return Response(content_type=_RESULT)
+    lines = [pkt_line(f"unpack {unpack}\n".encode())]
+    for update in commands.updates:
+        reason = results.get(update.ref)
+        text = f"ok {update.ref}\n" if reason is None else f"ng {update.ref} {reason}\n"
+        lines.append(pkt_line(text.encode("utf-8", "surrogateescape")))
+    lines.append(pkt_line(None))
+    report = b"".join(lines)
+    if b"side-band-64k" not in commands.capabilities:
+        return Response(body=report, content_type=_RESULT)
+    told = b"".join(f"{detail}\n".encode("utf-8", "replace") for detail in details)
+    framed = b"".join([*_banded(b"\2", told), *_banded(b"\1", report), pkt_line(None)])
+    return Response(body=framed, content_type=_RESULT)
+
+
+def _banded(band: bytes, content: bytes) -> Iterator[bytes]:
+    for start in range(0, len(content), 65515):
+        yield pkt_line(band + content[start : start + 65515])
