@@ -5,25 +5,25 @@ Format: Git, Documentation/gitformat-pack.txt § Deltified representation.
 
 from collections.abc import Callable
 
-from aimdvc.server.fsck import BadObject
+from aimdvc.server.fsck import BadObjectError
 
 
 def apply_delta(base: bytes, delta: bytes, allow: Callable[[int], None]) -> bytes:
     """Returns what a delta makes of its base. `allow` gets the size of the result first, and raises when it may not.
 
-    Raises BadObject for a delta that doesn't fit its base or its own sizes.
+    Raises BadObjectError for a delta that doesn't fit its base or its own sizes.
     """
     try:
         return _apply(base, delta, allow)
     except IndexError as error:
-        raise BadObject("a delta is cut") from error
+        raise BadObjectError("a delta is cut") from error
 
 
 def _apply(base: bytes, delta: bytes, allow: Callable[[int], None]) -> bytes:
     base_size, position = _size(delta, 0)
     size, position = _size(delta, position)
     if base_size != len(base):
-        raise BadObject("a delta is for another base")
+        raise BadObjectError("a delta is for another base")
     allow(size)
     parts: list[bytes] = []
     left = size
@@ -48,10 +48,10 @@ def _apply(base: bytes, delta: bytes, allow: Callable[[int], None]) -> bytes:
             position += length
         left -= length
         if left < 0 or len(part) != length or length == 0:
-            raise BadObject("a delta doesn't fit")
+            raise BadObjectError("a delta doesn't fit")
         parts.append(part)
     if left:
-        raise BadObject("a delta makes less than it says")
+        raise BadObjectError("a delta makes less than it says")
     return b"".join(parts)
 
 
@@ -65,4 +65,4 @@ def _size(delta: bytes, position: int) -> tuple[int, int]:
         if not byte & 0x80:
             return size, position
         if shift > 60:
-            raise BadObject("a delta's size can't be read")
+            raise BadObjectError("a delta's size can't be read")

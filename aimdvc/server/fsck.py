@@ -14,7 +14,7 @@ Refer = Callable[[bytes, int], None]
 """Takes the raw id of an object that is named, and the type that it has to have."""
 
 
-class BadObject(IntegrityError):
+class BadObjectError(IntegrityError):
     """A git object that no repository may hold; the message says why."""
 
 
@@ -40,7 +40,7 @@ _DOT_GIT = re.compile(r"(?:\.git|git~[0-9]+|gi[0-9a-f]{4}~[0-9]+)[ .]*(?::.*)?",
 
 
 def check_object(kind: int, content: bytes, refer: Refer) -> None:
-    """Checks one object and hands on what it names. Raises BadObject."""
+    """Checks one object and hands on what it names. Raises BadObjectError."""
     if kind == TREE:
         _check_tree(content, refer)
     elif kind == COMMIT:
@@ -60,20 +60,20 @@ def _check_tree(content: bytes, refer: Refer) -> None:
         mode, name, git_id = match.groups()
         kind = _MODES.get(mode)
         if kind is None:
-            raise BadObject(f"a tree has an entry with mode {mode.decode()}")
+            raise BadObjectError(f"a tree has an entry with mode {mode.decode()}")
         if _SUSPECT.match(name) and _is_dot_git(name):
-            raise BadObject(f"a tree has an entry {name!r}")
+            raise BadObjectError(f"a tree has an entry {name!r}")
         key = name + b"/" if kind == TREE else name
         if key <= previous:
-            raise BadObject("a tree is not sorted, or names an entry twice")
+            raise BadObjectError("a tree is not sorted, or names an entry twice")
         previous = key
         if name in names:
-            raise BadObject("a tree names an entry twice")
+            raise BadObjectError("a tree names an entry twice")
         names.add(name)
         if kind:
             refer(git_id, kind)
     if position != len(content):
-        raise BadObject("a tree can't be read")
+        raise BadObjectError("a tree can't be read")
 
 
 def _is_dot_git(name: bytes) -> bool:
@@ -86,9 +86,9 @@ def _is_dot_git(name: bytes) -> bool:
 def _check_commit(content: bytes, refer: Refer) -> None:
     match = _COMMIT.match(content)
     if match is None:
-        raise BadObject("a commit's header is malformed")
+        raise BadObjectError("a commit's header is malformed")
     if b"\0" in content:
-        raise BadObject("a commit has a NUL byte")
+        raise BadObjectError("a commit has a NUL byte")
     refer(bytes.fromhex(match[1].decode()), TREE)
     for line in match[2].splitlines():
         refer(bytes.fromhex(line[7:].decode()), COMMIT)
@@ -97,5 +97,5 @@ def _check_commit(content: bytes, refer: Refer) -> None:
 def _check_tag(content: bytes, refer: Refer) -> None:
     match = _TAG.match(content)
     if match is None:
-        raise BadObject("a tag's header is malformed")
+        raise BadObjectError("a tag's header is malformed")
     refer(bytes.fromhex(match[1].decode()), _TYPES[match[2]])

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from aimdvc.model.pointer import POINTER_LIMIT, find_pointer
 from aimdvc.server.deltas import apply_delta
-from aimdvc.server.fsck import BadObject, check_object
+from aimdvc.server.fsck import BadObjectError, check_object
 from aimdvc.server.limits import Limits
 from aimdvc.server.repositories import BLOB, COMMIT, TAG, TREE
 
@@ -34,7 +34,7 @@ class Checked:
     trailer: bytes = b""
 
     def outside(self) -> dict[bytes, int]:
-        """Returns what the pack's objects name and it does not hold. Raises BadObject where a type is another."""
+        """Returns what the pack's objects name and it does not hold. Raises BadObjectError where a type is another."""
         kinds = self.kinds
         missing = {}
         for git_id, kind in self.named.items():
@@ -42,7 +42,7 @@ class Checked:
             if found is None:
                 missing[git_id] = kind
             elif found != kind:
-                raise BadObject(f"git object {git_id.hex()} is not what another takes it for")
+                raise BadObjectError(f"git object {git_id.hex()} is not what another takes it for")
         return missing
 
 
@@ -66,9 +66,9 @@ class _Level:
 
 
 def check_pack(descriptor: int, size: int, limits: Limits) -> Checked:
-    """Checks the pack in an open file. Raises BadObject; the message is for the pusher."""
+    """Checks the pack in an open file. Raises BadObjectError; the message is for the pusher."""
     if size < 32:
-        raise BadObject("the pack is cut")
+        raise BadObjectError("the pack is cut")
     with mmap.mmap(descriptor, size, access=mmap.ACCESS_READ) as raw:
         return _Reader(raw, limits).run()
 
@@ -87,23 +87,23 @@ class _Reader:
     def run(self) -> Checked:
         magic, version, count = struct.unpack(">4sII", self._raw[:12])
         if magic != b"PACK" or version not in (2, 3):
-            raise BadObject("this is no pack of version 2")
+            raise BadObjectError("this is no pack of version 2")
         # The smallest entry takes 1 byte of header and 8 of zlib: a count beyond that is a lie.
         if count > self._limits.git_objects or count * 9 > self._end - 12:
-            raise BadObject(f"a pack of {len(self._raw)} bytes can't hold {count} objects")
+            raise BadObjectError(f"a pack of {len(self._raw)} bytes can't hold {count} objects")
         position = 12
         for _ in range(count):
             if position + 24 > len(self._raw):
-                raise BadObject("the pack is cut")
+                raise BadObjectError("the pack is cut")
             position = self._read_entry(position)
         if position != self._end:
-            raise BadObject("bytes follow the pack's last object")
+            raise BadObjectError("bytes follow the pack's last object")
         digest = hashlib.sha1(usedforsecurity=False)
         for start in range(0, self._end, 1 << 20):
             digest.update(self._raw[start : min(start + (1 << 20), self._end)])
         self._checked.trailer = self._raw[self._end :]
         if digest.digest() != self._checked.trailer:
-            raise BadObject("the pack's checksum is wrong")
+            raise BadObjectError("the pack's checksum is wrong")
         if self._waiting:
             self._resolve()
         return self._checked
@@ -119,7 +119,7 @@ class _Reader:
             shift += 7
             position += 1
             if shift > 60:
-                raise BadObject("an object's size can't be read")
+                raise BadObjectError("an object's size can't be read")
         if kind in _NAMES:
             content, end = self._inflate(position, size)
             self._take(kind, content, offset, zlib.crc32(raw[offset:end]))
@@ -132,7 +132,7 @@ class _Reader:
             delta = _Delta(offset, position + 20, size)
             self._by_name.setdefault(raw[position : position + 20], []).append(delta)
         else:
-            raise BadObject(f"an object has type {kind}")
+            raise BadObjectError(f"an object has type {kind}")
         _, end = self._inflate(delta.data_at, size)
         delta.crc = zlib.crc32(raw[offset:end])
         self._waiting += 1
@@ -148,7 +148,7 @@ class _Reader:
             if distance > offset:
                 break
         if not 0 < distance < offset:
-            raise BadObject("a delta's base lies outside the pack")
+            raise BadObjectError("a delta's base lies outside the pack")
         return offset - distance, position + 1
 
     def _inflate(self, position: int, size: int) -> tuple[bytes, int]:
@@ -160,7 +160,7 @@ class _Reader:
         try:
             while not inflater.eof:
                 if position >= self._end:
-                    raise BadObject("the pack is cut")
+                    raise BadObjectError("the pack is cut")
                 # `unused_data` copies all that is fed beyond the end: feed little.
                 chunk = self._raw[position : min(position + step, self._end)]
                 position += len(chunk)
@@ -168,20 +168,20 @@ class _Reader:
                 left -= len(part)
                 parts.append(part)
                 if left <= 0 or inflater.unconsumed_tail:
-                    raise BadObject("an object is larger than it says")
+                    raise BadObjectError("an object is larger than it says")
                 step = 1 << 16
         except zlib.error as error:
-            raise BadObject("an object can't be inflated") from error
+            raise BadObjectError("an object can't be inflated") from error
         if left != 1:
-            raise BadObject("an object is smaller than it says")
+            raise BadObjectError("an object is smaller than it says")
         return parts[0] if len(parts) == 1 else b"".join(parts), position - len(inflater.unused_data)
 
     def _spend(self, size: int) -> None:
         if size > self._limits.git_object_bytes:
-            raise BadObject(f"a git object of {size} bytes, expected at most {self._limits.git_object_bytes}")
+            raise BadObjectError(f"a git object of {size} bytes, expected at most {self._limits.git_object_bytes}")
         self._inflated += size
         if self._inflated > self._limits.inflated_bytes:
-            raise BadObject(f"git objects of more than {self._limits.inflated_bytes} bytes together")
+            raise BadObjectError(f"git objects of more than {self._limits.inflated_bytes} bytes together")
 
     def _take(self, kind: int, content: bytes, offset: int, crc: int) -> bytes:
         checked = self._checked
@@ -189,12 +189,12 @@ class _Reader:
         digest.update(content)
         name = digest.digest()
         if name in checked.kinds:
-            raise BadObject(f"git object {name.hex()} comes twice")
+            raise BadObjectError(f"git object {name.hex()} comes twice")
         if kind == BLOB:
             if len(content) < POINTER_LIMIT:
                 pointer = find_pointer(content)
                 if pointer is not None and checked.pointers.setdefault(pointer.oid, pointer.size) != pointer.size:
-                    raise BadObject(f"blob {pointer.oid} is named with two sizes")
+                    raise BadObjectError(f"blob {pointer.oid} is named with two sizes")
         else:
             check_object(kind, content, self._refer)
             if kind != TREE:
@@ -205,7 +205,7 @@ class _Reader:
 
     def _refer(self, name: bytes, kind: int) -> None:
         if self._checked.named.setdefault(name, kind) != kind:
-            raise BadObject(f"git object {name.hex()} is named with two types")
+            raise BadObjectError(f"git object {name.hex()} is named with two types")
 
     def _resolve(self) -> None:
         """Resolves deltas depth first, from the objects in full upwards; what is left over has no base here."""
@@ -214,7 +214,7 @@ class _Reader:
             if offset in self._by_offset or name in self._by_name:
                 self._resolve_children(name, offset)
         if self._waiting:
-            raise BadObject("a delta's base is not in the pack (thin packs are not taken)")
+            raise BadObjectError("a delta's base is not in the pack (thin packs are not taken)")
 
     def _read_full(self, offset: int) -> tuple[int, bytes]:
         kind = (self._raw[offset] >> 4) & 7
@@ -234,7 +234,7 @@ class _Reader:
                 stack.pop()
                 continue
             if len(stack) > self._limits.delta_depth:
-                raise BadObject(f"a chain of more than {self._limits.delta_depth} deltas")
+                raise BadObjectError(f"a chain of more than {self._limits.delta_depth} deltas")
             made = self._apply(self._content(stack, offset), delta)
             child = self._take(kind, made, delta.offset, delta.crc)
             self._waiting -= 1

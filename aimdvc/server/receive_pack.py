@@ -16,7 +16,7 @@ from aimdvc.model.commits import RefUpdate
 from aimdvc.model.entries import path_text
 from aimdvc.model.oid import GitId, Oid, is_git_id
 from aimdvc.server.database import Database
-from aimdvc.server.fsck import BadObject
+from aimdvc.server.fsck import BadObjectError
 from aimdvc.server.guard import Body, HttpError, Response
 from aimdvc.server.limits import Limits
 from aimdvc.server.ownership import owned
@@ -160,7 +160,7 @@ def _receive(push: Push, repository: Repository, body: Body, incoming: TempFile)
     try:
         checked = check_pack(incoming.fd, size, push.limits)
         absent = repository.absent(checked.outside())
-    except BadObject as error:
+    except BadObjectError as error:
         raise _Refused(error.message, "unpacker error") from error
     if absent:
         names = [f"git object {name.hex()} is missing" for name in absent[:_SHOWN]]

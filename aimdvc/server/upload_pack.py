@@ -69,18 +69,16 @@ class _Wish:
 
 
 def upload_pack(repository: Repository, refs: Mapping[str, Ref], body: Body, limits: Limits) -> Response:
-    """Returns the answer to `POST git-upload-pack`. Closes the repository when the answer is out."""
+    """Returns the answer to `POST git-upload-pack`."""
     raw = body.read_all(limits.wants * 60)
     wish = _parse(raw, limits)
     advertised = {ref.target for ref in refs.values()} | {ref.peeled for ref in refs.values()}
     if not wish.wants <= advertised:
-        repository.close()
         raise HttpError(400, "a wanted object is not the tip of any ref")
     tips = {ref.target for ref in refs.values()}
     if wish.is_plain_clone and b"side-band-64k" in wish.capabilities and tips <= _with_peeled(wish.wants, refs):
         packs = repository.packs()
         if packs and _are_disjoint(packs):
-            repository.close()
             size = sum(pack.size - 32 for pack in packs) + 32
             framed = size + -(-size // _BAND) * 5
             return Response(body=_whole_packs(packs), size=8 + framed + 4, content_type=_RESULT)
@@ -219,11 +217,10 @@ def _through_dulwich(repository: Repository, refs: Mapping[str, Ref], raw: bytes
 
     spool = tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES)  # noqa: SIM115  (closed by the answer)
     try:
-        with repository:
-            repo = BaseRepo(repository.objects, DictRefsContainer(names))
-            protocol = ReceivableProtocol(receive, spool.write)
-            handler = UploadPackHandler(_OneRepository(cast(BackendRepo, repo)), ["/"], protocol, stateless_rpc=True)
-            handler.handle()
+        repo = BaseRepo(repository.objects, DictRefsContainer(names))
+        protocol = ReceivableProtocol(receive, spool.write)
+        handler = UploadPackHandler(_OneRepository(cast(BackendRepo, repo)), ["/"], protocol, stateless_rpc=True)
+        handler.handle()
     except (GitProtocolError, HangupException, AssertionError, ValueError, KeyError) as error:
         spool.close()
         raise HttpError(400, "the request can't be answered") from error

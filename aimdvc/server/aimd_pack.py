@@ -1,0 +1,99 @@
+"""aimd-pack on the wire: many small blobs in one request, either way (docs/protocol.md).
+
+Negotiated in the LFS batch, permitted by a signed href. The stream says where it ends, and every frame is hashed, so
+what was cut is known as cut. What had arrived whole by then is kept and owned: asking again lists only the rest.
+"""
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+from aimdvc.errors import CorruptBlob, MalformedPointer, ProtocolError
+from aimdvc.model.frames import read_frames, stream_size
+from aimdvc.model.oid import Oid, parse_oid
+from aimdvc.model.pointer import Pointer
+from aimdvc.server.guard import HttpError, Request, Response
+from aimdvc.server.lfs import PACK_DOWNLOAD, PACK_UPLOAD
+from aimdvc.server.limits import CHUNK_BYTES, Limits
+from aimdvc.server.messages import json_response, read_json
+from aimdvc.server.ownership import claim, owned
+from aimdvc.server.site import Site
+
+MEDIA_TYPE = "application/x-aimd-pack"
+
+
+def transfer(site: Site, request: Request, path: str, tail: str) -> Response:
+    """Answers `POST aimd-pack`: a stream is stored; a list of oids is answered with a stream."""
+    if request.content_type == MEDIA_TYPE:
+        return _receive(site, request, path)
+    return _send(site, request, path)
+
+
+def _receive(site: Site, request: Request, path: str) -> Response:
+    grant = site.signer.check(request.query, "POST", PACK_UPLOAD)
+    artifact = site.granted_artifact(grant.artifact, path)
+    request.body.limit(site.limits.aimd_pack_bytes)
+    arrived: list[Pointer] = []
+    try:
+        site.storage.blobs.receive_many(_frames(request, site.limits, arrived))
+    except CorruptBlob as error:
+        raise HttpError(422, error.message) from error
+    except ProtocolError as error:
+        claim(site.database, artifact, arrived)
+        raise HttpError(400, error.message) from error
+    except HttpError:
+        claim(site.database, artifact, arrived)
+        raise
+    claim(site.database, artifact, arrived)
+    return json_response({"stored": len(arrived)})
+
+
+def _frames(request: Request, limits: Limits, arrived: list[Pointer]) -> Iterator[tuple[Pointer, bytes]]:
+    reader = _Buffered(request)
+    for frame, content in read_frames(reader.read, limits.packed_blob_bytes, "the body"):
+        pointer = Pointer(frame.oid, frame.size)
+        yield pointer, content
+        # Only now is it in the writer's hands, which makes it durable even when a later frame fails.
+        arrived.append(pointer)
+
+
+class _Buffered:
+    """Reads the body in large pieces; frames are small, and each read costs a call into the WSGI server."""
+
+    def __init__(self, request: Request) -> None:
+        self._body = request.body
+        self._held = b""
+        self._position = 0
+
+    def read(self, size: int) -> bytes:
+        if self._position == len(self._held):
+            self._held = self._body.read(CHUNK_BYTES)
+            self._position = 0
+        part = self._held[self._position : self._position + size]
+        self._position += len(part)
+        return part
+
+
+def _send(site: Site, request: Request, path: str) -> Response:
+    grant = site.signer.check(request.query, "POST", PACK_DOWNLOAD)
+    artifact = site.granted_artifact(grant.artifact, path)
+    oids = _wanted(read_json(request, site.limits).get("oids"), site.limits)
+    found = owned(site.database, artifact, oids)
+    if len(found) < len(oids) or site.storage.blobs.missing(found):
+        raise HttpError(404, "the artifact does not have all of these blobs")
+    if any(size >= site.limits.packed_blob_bytes for size in found.values()):
+        raise HttpError(422, "a blob is too large for an aimd-pack")
+    pointers = [Pointer(oid, size) for oid, size in found.items()]
+    size = stream_size(sum(found.values()), len(found))
+    return Response(200, site.storage.blobs.iter_frames(pointers), size, MEDIA_TYPE)
+
+
+def _wanted(oids: object, limits: Limits) -> list[Oid]:
+    if not isinstance(oids, list) or not oids or len(oids) > limits.batch_objects:
+        raise HttpError(422, f"expected 1 to {limits.batch_objects} oids")
+    try:
+        wanted = sorted(parse_oid(oid) if isinstance(oid, str) else Oid("") for oid in oids)
+    except MalformedPointer as error:
+        raise HttpError(422, error.message) from error
+    if not wanted[0] or any(first == second for first, second in pairwise(wanted)):
+        raise HttpError(422, "an oid is no text, or comes twice")
+    return wanted

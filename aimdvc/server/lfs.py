@@ -1,0 +1,186 @@
+"""Git LFS: batch, basic transfers with ranges, verify; and locks, which are answered as not there.
+
+Protocol: git-lfs, docs/api/batch.md and basic-transfers.md. Hrefs are signed, so transfers need no key. "The server
+has it" always means: this artifact owns it. A claim to a blob that only another artifact has needs the bytes again.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+
+from aimdvc.errors import CorruptBlob
+from aimdvc.model.oid import Oid
+from aimdvc.model.pointer import Pointer
+from aimdvc.server.catalogue import Artifact, Caller
+from aimdvc.server.guard import HttpError, Request, Response
+from aimdvc.server.messages import AIMD_PACK, MEDIA_TYPE, Batch, json_response, parse_batch, read_json
+from aimdvc.server.ownership import claim, owned
+from aimdvc.server.signing import Grant
+from aimdvc.server.site import Site
+
+_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
+PACK_UPLOAD = "pack-upload"
+PACK_DOWNLOAD = "pack-download"
+
+
+def batch(site: Site, request: Request, caller: Caller, path: str) -> Response:
+    """Answers `POST objects/batch`: what to send or get, and where."""
+    _check_accept(request)
+    wish = parse_batch(read_json(request, site.limits), site.limits)
+    if wish.operation == "upload":
+        artifact = site.catalogue.ensure(caller, path)
+    else:
+        artifact = site.artifact(caller, path)
+    found = owned(site.database, artifact.id, (Oid(pointer.oid) for pointer in wish.pointers))
+    hrefs = _Hrefs(site, request, caller, artifact)
+    packed = AIMD_PACK in wish.transfers
+    if wish.operation == "download":
+        objects = [_download(hrefs, pointer, found, packed) for pointer in wish.pointers]
+    else:
+        # A blob that is owned but gone from the storage is asked for again: the pusher's copy heals it.
+        gone = site.storage.blobs.missing(found)
+        objects = [_upload(hrefs, pointer, found, gone, packed) for pointer in wish.pointers]
+    reply: dict[str, object] = {
+        "transfer": AIMD_PACK if packed else "basic",
+        "hash_algo": "sha256",
+        "objects": objects + [refused.reply() for refused in wish.refused],
+    }
+    if packed and any(AIMD_PACK in _actions(reply) for reply in objects):
+        reply["aimd_pack"] = hrefs.pack(wish)
+    return json_response(reply)
+
+
+class _Hrefs:
+    """Makes signed hrefs for one request."""
+
+    def __init__(self, site: Site, request: Request, caller: Caller, artifact: Artifact) -> None:
+        self._site = site
+        self._base = f"{request.base_url}/{artifact.path}.git/info/lfs"
+        self._caller = caller
+        self._artifact = artifact
+        self.packed_bytes = site.limits.packed_blob_bytes
+
+    def action(self, method: str, tail: str, what: str, size: int) -> dict[str, object]:
+        """Returns a batch action; its href permits one method on one blob, or one direction of aimd-pack."""
+        grant = Grant(self._artifact.id, self._caller.id, method, what, size)
+        href = f"{self._base}/{tail}?{self._site.signer.query(grant)}"
+        return {"href": href, "header": {}, "expires_in": self._site.signer.lifetime_s}
+
+    def pack(self, wish: Batch) -> dict[str, object]:
+        """Returns where the aimd-pack goes to, or comes from."""
+        what = PACK_UPLOAD if wish.operation == "upload" else PACK_DOWNLOAD
+        return self.action("POST", "aimd-pack", what, 0)
+
+
+def _actions(reply: Mapping[str, object]) -> Iterable[str]:
+    actions = reply.get("actions")
+    return actions if isinstance(actions, dict) else ()
+
+
+def _reply(pointer: Pointer, actions: Mapping[str, object]) -> dict[str, object]:
+    return {"oid": pointer.oid, "size": pointer.size, "authenticated": True, "actions": actions}
+
+
+def _error(pointer: Pointer, code: int, message: str) -> dict[str, object]:
+    return {"oid": pointer.oid, "size": pointer.size, "error": {"code": code, "message": message}}
+
+
+def _download(hrefs: _Hrefs, pointer: Pointer, found: Mapping[Oid, int], packed: bool) -> dict[str, object]:
+    size = found.get(pointer.oid)
+    if size is None:
+        return _error(pointer, 404, "the artifact has no such blob")
+    if size != pointer.size:
+        return _error(pointer, 422, f"the blob has {size} bytes")
+    if packed and size < hrefs.packed_bytes:
+        return _reply(pointer, {AIMD_PACK: {}})
+    return _reply(pointer, {"download": hrefs.action("GET", f"objects/{pointer.oid}", pointer.oid, size)})
+
+
+def _upload(
+    hrefs: _Hrefs, pointer: Pointer, found: Mapping[Oid, int], gone: set[Oid], packed: bool
+) -> dict[str, object]:
+    size = found.get(pointer.oid)
+    if size is not None and pointer.oid not in gone:
+        if size != pointer.size:
+            return _error(pointer, 422, f"the blob has {size} bytes")
+        return {"oid": pointer.oid, "size": pointer.size}
+    if packed and pointer.size < hrefs.packed_bytes:
+        return _reply(pointer, {AIMD_PACK: {}})
+    upload = hrefs.action("PUT", f"objects/{pointer.oid}", pointer.oid, pointer.size)
+    verify = hrefs.action("POST", "objects/verify", pointer.oid, pointer.size)
+    return _reply(pointer, {"upload": upload, "verify": verify})
+
+
+def put_blob(site: Site, request: Request, path: str, tail: str) -> Response:
+    """Takes one blob: hashed as it comes, durable, then owned. Safe to repeat; a wrong one leaves nothing."""
+    pointer, artifact = _granted(site, request, path, "PUT", tail)
+    length = request.body.length
+    if length is not None and length != pointer.size:
+        raise HttpError(422, f"the body has {length} bytes, expected {pointer.size}")
+    request.body.limit(pointer.size)
+    try:
+        site.storage.blobs.receive(pointer, request.body.iter_chunks())
+    except CorruptBlob as error:
+        raise HttpError(422, error.message) from error
+    claim(site.database, artifact, [pointer])
+    return json_response({})
+
+
+def get_blob(site: Site, request: Request, path: str, tail: str) -> Response:
+    """Gives one blob, or the range that is asked for."""
+    pointer, artifact = _granted(site, request, path, "GET", tail)
+    if pointer.oid not in owned(site.database, artifact, [pointer.oid]) or site.storage.blobs.missing([pointer.oid]):
+        raise HttpError(404, "the artifact has no such blob")
+    headers = {"Accept-Ranges": "bytes", "ETag": f'"{pointer.oid}"'}
+    wanted = _range(request.headers.get("range"), pointer.size)
+    if wanted is None:
+        return Response(200, site.storage.blobs.iter_blob(pointer), pointer.size, headers=headers)
+    start, end = wanted
+    headers["Content-Range"] = f"bytes {start}-{end - 1}/{pointer.size}"
+    return Response(206, site.storage.blobs.iter_range(pointer.oid, start, end), end - start, headers=headers)
+
+
+def verify(site: Site, request: Request, path: str, tail: str) -> Response:
+    """Answers whether a blob arrived: 200, or 404."""
+    message = read_json(request, site.limits)
+    oid, size = message.get("oid"), message.get("size")
+    if not isinstance(oid, str):
+        raise HttpError(422, "the oid is not a text")
+    grant = site.signer.check(request.query, "POST", oid)
+    artifact = site.granted_artifact(grant.artifact, path)
+    found = owned(site.database, artifact, [Oid(oid)]).get(Oid(oid))
+    if found is None or found != size or site.storage.blobs.missing([Oid(oid)]):
+        raise HttpError(404, "the artifact has no such blob")
+    return json_response({})
+
+
+def no_locks(site: Site, request: Request, caller: Caller, path: str) -> Response:
+    """Answers every lock call: 404 with a message is how the client learns that there are none."""
+    raise HttpError(404, "this server keeps no locks")
+
+
+def _granted(site: Site, request: Request, path: str, method: str, tail: str) -> tuple[Pointer, str]:
+    oid = tail.rpartition("/")[2]
+    grant = site.signer.check(request.query, method, oid)
+    return Pointer(Oid(oid), grant.size), site.granted_artifact(grant.artifact, path)
+
+
+def _range(header: str | None, size: int) -> tuple[int, int] | None:
+    """Returns the range to give as (start, end), or None for the whole. Raises HttpError (416)."""
+    match = _RANGE.fullmatch(header.replace(" ", "")) if header else None
+    if match is None or not (match[1] or match[2]):
+        return None
+    if match[1]:
+        start = int(match[1])
+        end = min(int(match[2]) + 1, size) if match[2] else size
+    else:
+        start, end = max(size - int(match[2]), 0), size
+    if start >= end:
+        raise HttpError(416, "the range lies outside the blob", {"Content-Range": f"bytes */{size}"})
+    return start, end
+
+
+def _check_accept(request: Request) -> None:
+    accepted = request.headers.get("accept", "*/*")
+    kinds = {part.partition(";")[0].strip() for part in accepted.split(",")}
+    if not kinds & {"*/*", "application/*", "application/json", MEDIA_TYPE}:
+        raise HttpError(406, f"the answer is {MEDIA_TYPE}")

@@ -1,0 +1,52 @@
+"""Everything that a request handler works with, opened once in each process of the server."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aimdvc.fs.disk import Disk
+from aimdvc.server.catalogue import Artifact, Caller, Catalogue
+from aimdvc.server.database import Database
+from aimdvc.server.guard import HttpError
+from aimdvc.server.limits import Limits
+from aimdvc.server.signing import Signer
+from aimdvc.server.storage import LocalStorage, Storage
+
+
+@dataclass(frozen=True)
+class Site:
+    """The open server: its database, its storage and its limits. Close it."""
+
+    database: Database
+    catalogue: Catalogue
+    storage: Storage
+    signer: Signer
+    limits: Limits = field(default_factory=Limits)
+
+    def artifact(self, caller: Caller, path: str) -> Artifact:
+        """Returns the artifact at a URL's path. Raises HttpError (404) also where the caller may not see it."""
+        artifact = self.catalogue.find(caller, path)
+        if artifact is None:
+            raise HttpError(404, "no such artifact")
+        return artifact
+
+    def granted_artifact(self, granted: str, path: str) -> str:
+        """Returns the id of the artifact at a signed href's path, which has to be the one that was signed."""
+        artifact = self.catalogue.find_by_path(path)
+        if artifact is None or artifact.id != granted:
+            raise HttpError(404, "no such artifact")
+        return artifact.id
+
+    def close(self) -> None:
+        """Closes database and storage."""
+        self.storage.close()
+        self.database.close()
+
+
+def open_site(directory: Path, limits: Limits | None = None, disk: Disk | None = None) -> Site:
+    """Opens, or makes, a server's directory. Open it after forking."""
+    limits = limits or Limits()
+    disk = disk or Disk()
+    disk.make_directory(directory)
+    database = Database(directory / "server.db")
+    signer = Signer(database.secret(), limits.href_seconds)
+    return Site(database, Catalogue(database), LocalStorage(directory, disk), signer, limits)
