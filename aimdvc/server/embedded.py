@@ -1,0 +1,43 @@
+"""A server inside this process: for tests and `aimdvc demo`."""
+
+from pathlib import Path
+from types import TracebackType
+
+from aimdvc.fs.disk import Disk
+from aimdvc.server.app import Application
+from aimdvc.server.backends import BACKENDS
+from aimdvc.server.limits import Limits
+from aimdvc.server.site import Site, open_site
+
+_THREADS = 16
+
+
+class EmbeddedServer:
+    """Serves a directory on a free port of the loopback interface while its `with` lasts."""
+
+    def __init__(
+        self, directory: Path, backend: str = "granian", limits: Limits | None = None, disk: Disk | None = None
+    ) -> None:
+        self._site: Site = open_site(directory, limits, disk)
+        self.admin_key = self._site.catalogue.first_start()
+        """The administrator's key, or None when the directory had been served before."""
+        self._backend = BACKENDS[backend](Application(self._site), "127.0.0.1", 0, _THREADS)
+        self.url = f"http://127.0.0.1:{self._backend.port}"
+
+    @property
+    def site(self) -> Site:
+        """What the server works with."""
+        return self._site
+
+    def close(self) -> None:
+        """Stops the server, after the running requests."""
+        self._backend.stop()
+        self._site.close()
+
+    def __enter__(self) -> "EmbeddedServer":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

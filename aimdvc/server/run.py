@@ -1,0 +1,100 @@
+"""`aimdvc serve`: the server as processes of its own, on granian, with a listening socket that is ours.
+
+We bind and listen before any worker exists, so the port is known and connections queue up from the first moment. The
+database is made here and closed again before forking; every worker opens its own. Nothing granian says goes to stdout.
+"""
+
+import ctypes
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from granian._granian import SocketHolder
+from granian.constants import HTTPModes, Interfaces
+from granian.log import LogLevels
+from granian.server.mp import MPServer
+
+from aimdvc.server.app import Application
+from aimdvc.server.backends import BACKLOG, listen
+from aimdvc.server.site import open_site
+
+_PR_SET_PDEATHSIG = 1
+_THREADS = 64
+_MAX_WORKERS = 4
+_KILL_TIMEOUT_S = 30
+_LOGGING: dict[str, object] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"generic": {"format": "%(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "generic", "stream": "ext://sys.stderr"}},
+    "loggers": {
+        "_granian": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
+        "granian.access": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
+    },
+}
+
+Ready = Callable[[str, str | None], None]
+"""Takes the server's URL and, at the first start, the administrator's key."""
+
+
+def serve(directory: Path, host: str, port: int, ready: Ready, kill_timeout_s: int = _KILL_TIMEOUT_S) -> None:
+    """Serves a directory until SIGTERM or SIGINT; call it in the main thread.
+
+    Running requests get `kill_timeout_s` to finish. `ready` is called once, when connections are taken already.
+    """
+    site = open_site(directory)
+    try:
+        admin_key = site.catalogue.first_start()
+    finally:
+        site.close()
+    sock = listen(host, port)
+    shown = f"[{host}]" if ":" in host else host
+    ready(f"http://{shown}:{sock.getsockname()[1]}", admin_key)
+    server = _OwnSocketServer(
+        "aimdvc.server.run:serve",
+        address=host,
+        port=sock.getsockname()[1],
+        interface=Interfaces.WSGI,
+        http=HTTPModes.http1,
+        websockets=False,
+        workers=min(os.cpu_count() or 1, _MAX_WORKERS),
+        blocking_threads=_THREADS,
+        blocking_threads_idle_timeout=30,
+        backlog=BACKLOG,
+        log_level=LogLevels.error,
+        log_dictconfig=_LOGGING,
+        workers_kill_timeout=kill_timeout_s,
+    )
+    server.own_socket = sock
+    parent = os.getpid()
+    server.serve(target_loader=lambda: _application(directory, parent), wrap_loader=False)
+
+
+class _OwnSocketServer(MPServer):
+    """Granian's process server with our socket instead of its own; private, hence the pin and a contract test."""
+
+    own_socket: socket.socket
+
+    def _init_shared_socket(self) -> None:
+        # What granian itself does on systems without SO_REUSEPORT.
+        self._ssp = None
+        self._shd = SocketHolder(self.own_socket.fileno(), False, self.backlog)
+        self._sfd = self.own_socket.fileno()
+        self._sso = self.own_socket
+
+
+def _application(directory: Path, parent: int) -> Application:
+    """Opens the site in a worker, after the fork."""
+    _die_with(parent)
+    return Application(open_site(directory))
+
+
+def _die_with(parent: int) -> None:
+    """A killed parent leaves no worker behind that would go on serving the port."""
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:
+            os.kill(os.getpid(), signal.SIGTERM)
