@@ -58,7 +58,7 @@ ROUTES = (
 )
 
 _TAILS = "|".join(dict.fromkeys(route.tail for route in ROUTES))
-_PATH = re.compile(rf"/(?P<artifact>[^/]+(?:/[^/]+)*?)(?:\.git)?/(?P<tail>{_TAILS})")
+_PATH = re.compile(rf"/(?P<artifact>[^/]+(?:/[^/]+)*?)/(?P<tail>{_TAILS})")
 _MAX_PATH = 4096
 _CHALLENGE = {"WWW-Authenticate": 'Basic realm="aimdvc"', "LFS-Authenticate": 'Basic realm="aimdvc"'}
 
@@ -97,7 +97,7 @@ def _answer(site: Site, request: Request) -> Response:
         # The same answer for what can't be there and for what a caller without a key may not know of.
         _caller(site, request)
         raise HttpError(404, "there is nothing here")
-    tail, path = match["tail"], match["artifact"]
+    tail, path = match["tail"], match["artifact"].removesuffix(".git")
     routes = [route for route in ROUTES if re.fullmatch(route.tail, tail)]
     route = next((route for route in routes if route.method == request.method), None)
     if route is None:

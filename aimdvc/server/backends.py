@@ -8,18 +8,20 @@ import asyncio
 import socket
 import threading
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from cheroot import wsgi
-from granian._futures import _new_cbscheduler
-from granian._granian import SocketHolder, WorkerSignal, WSGIWorker
+from granian import _futures, _granian
 from granian.http import HTTP1Settings
 from granian.wsgi import _callback_wrapper
 
 from aimdvc.server.app import Application
 
 BACKLOG = 1024
-_NO_TLS = (False, None, None, None, "tls1.3", None, [], False)
+# Granian's private parts have no types, or wrong ones.
+_native: Any = _granian
+_scheduler: Any = _futures._new_cbscheduler
+_NO_TLS: tuple[object, ...] = (False, None, None, None, "tls1.3", None, [], False)
 
 
 class Backend(Protocol):
@@ -54,13 +56,14 @@ class GranianBackend:
     def __init__(self, application: Application, host: str, port: int, threads: int) -> None:
         self._socket = listen(host, port)
         self.port = int(self._socket.getsockname()[1])
-        self._signal = WorkerSignal()
+        self._signal = _native.WorkerSignal()
         self._loop = asyncio.new_event_loop()
-        holder = SocketHolder(self._socket.fileno(), False, BACKLOG)
-        worker = WSGIWorker(
-            1, (None, holder), None, 1, 512, threads, 30, BACKLOG, "1", HTTP1Settings(), None, None, *_NO_TLS, (None, None)
+        holder = _native.SocketHolder(self._socket.fileno(), False, BACKLOG)
+        sockets = (None, holder)
+        worker = _native.WSGIWorker(
+            1, sockets, None, 1, 512, threads, 30, BACKLOG, "1", HTTP1Settings(), None, None, *_NO_TLS, (None, None)
         )
-        scheduler = _new_cbscheduler(self._loop, _callback_wrapper(application, {}, None))
+        scheduler = _scheduler(self._loop, _callback_wrapper(application, {}, None))
         self._thread = threading.Thread(
             target=worker.serve_mtr, args=(scheduler, self._loop, self._signal), name="aimdvc-granian", daemon=True
         )

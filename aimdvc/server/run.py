@@ -11,8 +11,9 @@ import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from granian._granian import SocketHolder
+from granian import _granian
 from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 from granian.server.mp import MPServer
@@ -79,11 +80,13 @@ class _OwnSocketServer(MPServer):
     own_socket: socket.socket
 
     def _init_shared_socket(self) -> None:
+        native: Any = _granian
         # What granian itself does on systems without SO_REUSEPORT.
-        self._ssp = None
-        self._shd = SocketHolder(self.own_socket.fileno(), False, self.backlog)
-        self._sfd = self.own_socket.fileno()
-        self._sso = self.own_socket
+        state: Any = self
+        state._ssp = None
+        state._shd = native.SocketHolder(self.own_socket.fileno(), False, self.backlog)
+        state._sfd = self.own_socket.fileno()
+        state._sso = self.own_socket
 
 
 def _application(directory: Path, parent: int) -> Application:
