@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from aimdvc.model.entries import Mode, path_bytes, path_text
 from aimdvc.ops.workspace import Workspace
 from aimdvc.store.ignore import Ignore
 from aimdvc.store.state import Head, Row, Stat
-from aimdvc.store.walk import DiskStat, IsIgnored, Walked, walk
+from aimdvc.store.walk import DiskStat, Walked, walk
 
 CHUNK = 1 << 20
 
@@ -31,10 +31,9 @@ def scan(workspace: Workspace, head: Head, under: str = "", use_ignore: bool = T
     root = os.fsencode(workspace.artifact_root(head))
     raw_under = path_bytes(under or workspace.only_entry(head))
     cached = workspace.state.stat_cache(head, under)
-    ignore = Ignore.load(Path(os.fsdecode(root))) if use_ignore and not head.is_file else None
-    is_ignored = _unless_tracked(ignore, cached) if ignore is not None and not ignore.is_empty else None
+    keep = _Untracked(Ignore(Path(os.fsdecode(root))), cached) if use_ignore and not head.is_file else None
     with mapped(os.fsdecode(root)):
-        walked = walk(root, raw_under, is_ignored, is_workspace=head.path == ".")
+        walked = walk(root, raw_under, keep, is_workspace=head.path == ".")
     suspects: dict[bytes, DiskStat] = {}
     untracked: dict[bytes, DiskStat] = {}
     known = cached.get
@@ -48,20 +47,31 @@ def scan(workspace: Workspace, head: Head, under: str = "", use_ignore: bool = T
     return Scan(suspects, untracked, deleted, walked)
 
 
-def _unless_tracked(ignore: Ignore, cached: Iterable[bytes]) -> IsIgnored:
-    tracked = set(cached)
-    parents = {b""}
-    for path in tracked:
-        parent = path.rpartition(b"/")[0]
-        while parent not in parents:
-            parents.add(parent)
-            parent = parent.rpartition(b"/")[0]
+class _Untracked:
+    """Applies the ignore rules to what is not in the index: what is tracked stays so, as in Git."""
 
-    def is_ignored(path: bytes, is_directory: bool) -> bool:
-        kept = parents if is_directory else tracked
-        return path not in kept and ignore.matches(path_text(path), is_directory)
+    def __init__(self, ignore: Ignore, tracked: Collection[bytes]) -> None:
+        self._ignore = ignore
+        self._tracked = tracked
+        self._parents: set[bytes] | None = None
 
-    return is_ignored
+    def enter(self, directory: bytes) -> None:
+        self._ignore.enter(path_text(directory))
+
+    def drops(self, path: bytes, is_directory: bool) -> bool:
+        if self._ignore.is_empty or not self._ignore.matches(path_text(path), is_directory):
+            return False
+        return path not in (self._parents_of_tracked() if is_directory else self._tracked)
+
+    def _parents_of_tracked(self) -> set[bytes]:
+        if self._parents is None:
+            self._parents = {b""}
+            for path in self._tracked:
+                parent = path.rpartition(b"/")[0]
+                while parent not in self._parents:
+                    self._parents.add(parent)
+                    parent = parent.rpartition(b"/")[0]
+        return self._parents
 
 
 def changed_suspects(workspace: Workspace, head: Head, found: Scan) -> dict[bytes, DiskStat]:

@@ -54,11 +54,12 @@ class GranianBackend:
     """One granian worker in a thread of this process: no fork, no signals."""
 
     def __init__(self, application: Application, host: str, port: int, threads: int) -> None:
-        self._socket = listen(host, port)
-        self.port = int(self._socket.getsockname()[1])
+        listening = listen(host, port)
+        self.port = int(listening.getsockname()[1])
         self._signal = _native.WorkerSignal()
         self._loop = asyncio.new_event_loop()
-        holder = _native.SocketHolder(self._socket.fileno(), False, BACKLOG)
+        # The holder owns the descriptor and closes it when the worker ends.
+        holder = _native.SocketHolder(listening.detach(), False, BACKLOG)
         sockets = (None, holder)
         worker = _native.WSGIWorker(
             1, sockets, None, 1, 512, threads, 30, BACKLOG, "1", HTTP1Settings(), None, None, *_NO_TLS, (None, None)
@@ -71,12 +72,9 @@ class GranianBackend:
 
     def stop(self) -> None:
         """Ends it, after the running requests. Safe to repeat."""
-        if self._socket.fileno() < 0:
-            return
         self._signal.set()
         self._thread.join(timeout=30)
         self._loop.close()
-        self._socket.close()
 
 
 class CherootBackend:

@@ -6,12 +6,13 @@ Yields what is there, by name and stat; never opens a file, never follows a link
 
 import os
 import stat
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 DiskStat = tuple[int, int, int, int, int]
 """(mode as Git has it, bytes, mtime in ns, ctime in ns, inode)."""
 
+_IGNORE_FILE = b".aimdvcignore"
 _OWN = frozenset({b".aimdvc", b"aimdvc.lock"})
 
 
@@ -24,14 +25,21 @@ class Walked:
     nested_git: list[bytes] = field(default_factory=list)
     special: list[bytes] = field(default_factory=list)
     empty_directories: int = 0
-    ignore_files: list[bytes] = field(default_factory=list)
 
 
-IsIgnored = Callable[[bytes, bool], bool]
-"""Tells of a path relative to the artifact's root, and whether it is a directory, if it is to be left out."""
+class Filter(Protocol):
+    """Leaves paths out. Paths are relative to the artifact's root, in bytes."""
+
+    def enter(self, directory: bytes) -> None:
+        """Is told of a directory that holds an ignore file, before its entries are asked for."""
+        ...
+
+    def drops(self, path: bytes, is_directory: bool) -> bool:
+        """Returns whether a path is to be left out."""
+        ...
 
 
-def walk(root: bytes, under: bytes = b"", is_ignored: IsIgnored | None = None, is_workspace: bool = False) -> Walked:
+def walk(root: bytes, under: bytes = b"", filter_: Filter | None = None, is_workspace: bool = False) -> Walked:
     """Returns the files at or below `under`, a path relative to `root`; `b""` is all.
 
     `is_workspace` says that the root is the workspace's own directory, where `.aimdvc` and `aimdvc.lock` are not
@@ -46,47 +54,58 @@ def walk(root: bytes, under: bytes = b"", is_ignored: IsIgnored | None = None, i
     if not stat.S_ISDIR(status.st_mode):
         _take(found, under or b"", status)
         return found
-    _descend(found, start, under + b"/" if under else b"", is_ignored, is_workspace)
+    if filter_ is not None:
+        _enter_parents(root, under, filter_)
+    _descend(found, start, under + b"/" if under else b"", filter_, is_workspace)
     return found
 
 
-def _descend(found: Walked, directory: bytes, prefix: bytes, is_ignored: IsIgnored | None, is_workspace: bool) -> None:
+def _enter_parents(root: bytes, under: bytes, filter_: Filter) -> None:
+    parts = under.split(b"/") if under else []
+    for depth in range(len(parts)):
+        parent = b"/".join(parts[:depth])
+        if os.path.exists(os.path.join(root, parent, _IGNORE_FILE)):
+            filter_.enter(parent)
+
+
+def _descend(found: Walked, directory: bytes, prefix: bytes, filter_: Filter | None, is_workspace: bool) -> None:
     files = found.files
     pending = [(directory, prefix)]
     while pending:
         directory, prefix = pending.pop()
-        count = 0
-        with os.scandir(directory) as entries:
-            for entry in entries:
-                name = entry.name
-                count += 1
-                path = prefix + name
-                is_directory = entry.is_dir(follow_symlinks=False)
-                if name == b".git":
-                    found.nested_git.append(path)
-                    continue
-                if is_workspace and not prefix and name in _OWN:
-                    continue
-                if is_ignored is not None and is_ignored(path, is_directory):
-                    found.ignored += 1
-                    continue
-                if is_directory:
-                    pending.append((entry.path, path + b"/"))
-                    continue
-                status = entry.stat(follow_symlinks=False)
-                mode = status.st_mode
-                if stat.S_ISREG(mode):
-                    files[path] = (
-                        0o100755 if mode & 0o100 else 0o100644,
-                        status.st_size,
-                        status.st_mtime_ns,
-                        status.st_ctime_ns,
-                        status.st_ino,
-                    )
-                else:
-                    _take(found, path, status)
-        if not count and prefix:
+        with os.scandir(directory) as scanned:
+            entries = list(scanned)
+        if not entries and prefix:
             found.empty_directories += 1
+        if filter_ is not None and any(entry.name == _IGNORE_FILE for entry in entries):
+            filter_.enter(prefix[:-1])
+        for entry in entries:
+            name = entry.name
+            path = prefix + name
+            is_directory = entry.is_dir(follow_symlinks=False)
+            if name == b".git":
+                found.nested_git.append(path)
+                continue
+            if is_workspace and not prefix and name in _OWN:
+                continue
+            if filter_ is not None and filter_.drops(path, is_directory):
+                found.ignored += 1
+                continue
+            if is_directory:
+                pending.append((entry.path, path + b"/"))
+                continue
+            status = entry.stat(follow_symlinks=False)
+            mode = status.st_mode
+            if stat.S_ISREG(mode):
+                files[path] = (
+                    0o100755 if mode & 0o100 else 0o100644,
+                    status.st_size,
+                    status.st_mtime_ns,
+                    status.st_ctime_ns,
+                    status.st_ino,
+                )
+            else:
+                _take(found, path, status)
 
 
 def _take(found: Walked, path: bytes, status: os.stat_result) -> None:
