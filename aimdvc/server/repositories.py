@@ -16,10 +16,8 @@ from dulwich.objects import ObjectID
 
 from aimdvc.errors import CorruptRepository
 from aimdvc.fs.disk import Disk, TempFile
+from aimdvc.git.kinds import BLOB
 from aimdvc.model.oid import GitId
-
-COMMIT, TREE, BLOB, TAG = 1, 2, 3, 4
-"""Git's numbers for the types of objects."""
 
 _INDEX_MAGIC = b"\377tOc\0\0\0\2"
 _FANOUT_END = 8 + 1024

@@ -1,0 +1,20 @@
+"""Fixtures of the contract tests: one server a test, on each backend."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from aimdvc.server.embedded import EmbeddedServer
+from tests.contract.server_client import Client
+
+
+@pytest.fixture(params=["granian", "cheroot"])
+def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[EmbeddedServer]:
+    with EmbeddedServer(tmp_path / "srv", backend=request.param) as running:
+        yield running
+
+
+@pytest.fixture
+def client(server: EmbeddedServer) -> Client:
+    return Client(server.url, server.admin_key)
