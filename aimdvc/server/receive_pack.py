@@ -12,16 +12,16 @@ from dulwich.protocol import pkt_line
 
 from aimdvc.errors import CorruptRepository
 from aimdvc.fs.disk import TempFile
+from aimdvc.git.fsck import BadObjectError
+from aimdvc.git.packcheck import Checked, check_pack
+from aimdvc.git.packindex import encode_index
 from aimdvc.model.commits import RefUpdate
 from aimdvc.model.entries import path_text
 from aimdvc.model.oid import GitId, Oid, is_git_id
 from aimdvc.server.database import Database
-from aimdvc.git.fsck import BadObjectError
 from aimdvc.server.guard import Body, HttpError, Response
 from aimdvc.server.limits import Limits
 from aimdvc.server.ownership import owned
-from aimdvc.git.packcheck import Checked, check_pack
-from aimdvc.git.packindex import encode_index
 from aimdvc.server.refs import LOST, Move, Moved, Ref, move_refs, read_refs
 from aimdvc.server.repositories import Repository
 from aimdvc.server.rules import check_move

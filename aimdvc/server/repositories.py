@@ -16,7 +16,7 @@ from dulwich.objects import ObjectID
 
 from aimdvc.errors import CorruptRepository
 from aimdvc.fs.disk import Disk, TempFile
-from aimdvc.git.kinds import BLOB
+from aimdvc.git.kinds import BLOB, COMMIT, TAG
 from aimdvc.model.oid import GitId
 
 _INDEX_MAGIC = b"\377tOc\0\0\0\2"

@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from dulwich.refs import check_ref_format
 
 from aimdvc.errors import InvalidName
+from aimdvc.git.kinds import COMMIT
 from aimdvc.model.commits import RefUpdate
 from aimdvc.model.entries import path_bytes
 from aimdvc.model.names import check_alias_name
 from aimdvc.server.refs import MAIN, VERSION_TAG, Move, Ref, unmoved_version
-from aimdvc.server.repositories import COMMIT, Graph, is_ancestor, peel, unnumbered
+from aimdvc.server.repositories import Graph, is_ancestor, peel, unnumbered
 
 _KEPT = ("refs/heads/", "refs/tags/", "refs/aliases/", "refs/notes/")
 _CONFUSED = ("refs/heads/aliases/", "refs/heads/tags/", "refs/heads/heads/", "refs/heads/refs/")
