@@ -82,6 +82,7 @@ class CherootBackend:
 
     def __init__(self, application: Application, host: str, port: int, threads: int) -> None:
         self._server = wsgi.Server((host, port), application, numthreads=threads, request_queue_size=128)
+        self._server.expiration_interval = 0.05  # how long `stop` waits for the loop to look up
         self._server.prepare()
         self.port = int(self._server.bind_addr[1])
         self._thread = threading.Thread(target=self._server.serve, name="aimdvc-cheroot", daemon=True)

@@ -3,7 +3,7 @@
 from aimdvc.server.catalogue import Caller
 from aimdvc.server.guard import HttpError, Request, Response
 from aimdvc.server.receive_pack import Push, advertise_receive, receive_pack
-from aimdvc.server.refs import read_refs
+from aimdvc.server.refs import has_abandoned, read_refs
 from aimdvc.server.site import Site
 from aimdvc.server.upload_pack import advertise_upload, upload_pack
 
@@ -26,7 +26,8 @@ def fetch(site: Site, request: Request, caller: Caller, path: str) -> Response:
     artifact = site.artifact(caller, path)
     refs = read_refs(site.database, artifact.id)
     with site.storage.repository(artifact.id) as repository:
-        return upload_pack(repository, refs, request.body, site.limits)
+        may_reuse = not has_abandoned(site.database, artifact.id)
+        return upload_pack(repository, refs, request.body, site.limits, may_reuse)
 
 
 def push(site: Site, request: Request, caller: Caller, path: str) -> Response:

@@ -22,7 +22,7 @@ from aimdvc.server.database import Database
 from aimdvc.server.guard import Body, HttpError, Response
 from aimdvc.server.limits import Limits
 from aimdvc.server.ownership import owned
-from aimdvc.server.refs import LOST, Move, Moved, Ref, move_refs, read_refs
+from aimdvc.server.refs import LOST, Move, Moved, Ref, move_refs, note_abandoned, read_refs
 from aimdvc.server.repositories import Repository
 from aimdvc.server.rules import check_move
 from aimdvc.server.upload_pack import AGENT, advertise
@@ -147,6 +147,8 @@ def _push(push: Push, repository: Repository, body: Body, commands: _Commands, i
     if checked.entries and moves:
         _publish(repository, incoming, checked)
     moved = move_refs(push.database, push.artifact, push.user, moves, is_atomic)
+    if checked.entries and moves and all(moved.results.values()):
+        note_abandoned(push.database, push.artifact, push.user, commands.updates)
     return Moved({**results, **moved.results}, moved.versions)
 
 

@@ -18,6 +18,7 @@ from aimdvc.server.database import Database, now_s, ref_history, refs
 MAIN = "refs/heads/main"
 VERSION_TAG = re.compile(r"refs/tags/v([0-9]+)", re.IGNORECASE)
 
+ABANDONS = "push that abandons commits"
 LOST = "fetch first"
 """Stock Git shows its own hint for exactly this wording."""
 
@@ -32,11 +33,16 @@ class Ref:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A checked update of one ref. `line` is what it numbers, oldest first (main only); `reason` goes to history."""
+    """A checked update of one ref. `line` is what it numbers, oldest first (main only).
+
+    `abandons` says that commits may be reachable from no ref afterwards: stored packs then hold more than readers may
+    see, and are no longer sent as they are.
+    """
 
     update: RefUpdate
     peeled: GitId | None = None
     line: tuple[GitId, ...] = ()
+    abandons: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,20 @@ def read_refs(database: Database, artifact: str) -> dict[str, Ref]:
     """Returns all refs of an artifact, sorted by the bytes of their names."""
     with database.read() as connection:
         return _read(connection, artifact)
+
+
+def has_abandoned(database: Database, artifact: str) -> bool:
+    """Returns whether the artifact's packs may hold commits that no ref reaches."""
+    query = select(ref_history.c.id).where(ref_history.c.artifact == artifact, ref_history.c.reason == ABANDONS)
+    with database.read() as connection:
+        return connection.scalar(query.limit(1)) is not None
+
+
+def note_abandoned(database: Database, artifact: str, user: str, changes: Sequence[RefUpdate]) -> None:
+    """Notes that a pack was published for changes that then all lost their race."""
+    with database.write() as connection:
+        for change in changes[:1]:
+            _note(connection, artifact, user, change, ABANDONS)
 
 
 def move_refs(database: Database, artifact: str, user: str, moves: Sequence[Move], atomic: bool) -> Moved:
@@ -111,7 +131,7 @@ def _apply(
     ref, old, new = move.update
     if (found[ref].target if ref in found else None) != new:
         _set(connection, artifact, RefUpdate(ref, old, new), move.peeled)
-        _note(connection, artifact, user, RefUpdate(ref, old, new), "push")
+        _note(connection, artifact, user, RefUpdate(ref, old, new), ABANDONS if move.abandons else "push")
         if new is None:
             found.pop(ref, None)
         else:

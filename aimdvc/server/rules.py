@@ -26,7 +26,7 @@ def check_move(graph: Graph, refs: Mapping[str, Ref], change: RefUpdate) -> Move
     if refusal is not None:
         return refusal
     if change.new is None:
-        return Move(change)
+        return Move(change, abandons=_abandons(graph, refs, change))
     kind, peeled = peel(graph, change.new)
     wants_commit = change.ref.startswith(("refs/heads/", "refs/aliases/", "refs/notes/"))
     if wants_commit and (kind != COMMIT or peeled != change.new):
@@ -35,7 +35,17 @@ def check_move(graph: Graph, refs: Mapping[str, Ref], change: RefUpdate) -> Move
         if change.old is not None and not is_ancestor(graph, change.old, change.new):
             return "non-fast-forward"
         return Move(change, line=tuple(unnumbered(graph, change.old, change.new)))
-    return Move(change, peeled=peeled if peeled != change.new else None)
+    return Move(change, peeled if peeled != change.new else None, abandons=_abandons(graph, refs, change))
+
+
+def _abandons(graph: Graph, refs: Mapping[str, Ref], change: RefUpdate) -> bool:
+    """Errs on the safe side: what an older commit of another ref still reaches may be called abandoned."""
+    if change.old is None:
+        return False
+    others = {ref.target for name, ref in refs.items() if name != change.ref}
+    if change.old in others:
+        return False
+    return change.new is None or not is_ancestor(graph, change.old, change.new)
 
 
 def _name_refusal(refs: Mapping[str, Ref], change: RefUpdate) -> str | None:

@@ -68,15 +68,17 @@ class _Wish:
     is_plain_clone: bool
 
 
-def upload_pack(repository: Repository, refs: Mapping[str, Ref], body: Body, limits: Limits) -> Response:
-    """Returns the answer to `POST git-upload-pack`."""
+def upload_pack(
+    repository: Repository, refs: Mapping[str, Ref], body: Body, limits: Limits, may_reuse: bool
+) -> Response:
+    """Returns the answer to `POST git-upload-pack`. `may_reuse`: all that the packs hold may be read."""
     raw = body.read_all(limits.wants * 60)
     wish = _parse(raw, limits)
     advertised = {ref.target for ref in refs.values()} | {ref.peeled for ref in refs.values()}
     if not wish.wants <= advertised:
         raise HttpError(400, "a wanted object is not the tip of any ref")
     tips = {ref.target for ref in refs.values()}
-    if wish.is_plain_clone and b"side-band-64k" in wish.capabilities and tips <= _with_peeled(wish.wants, refs):
+    if may_reuse and wish.is_plain_clone and b"side-band-64k" in wish.capabilities and tips <= _with_peeled(wish.wants, refs):
         packs = repository.packs()
         if packs and _are_disjoint(packs):
             size = sum(pack.size - 32 for pack in packs) + 32

@@ -328,6 +328,19 @@ def test_what_is_not_the_tip_of_a_ref_is_not_given(client: Client) -> None:
         assert client.request("POST", "/a/git-upload-pack", body, headers).status == 400
 
 
+def test_a_clone_holds_nothing_of_a_deleted_branch(client: Client) -> None:
+    first = _first_version(client)
+    made = Made()
+    hidden = made.commit(made.tree([(b"100644", b"secret", made.blob(b"secret\n"))]), (first,))
+    client.push("a", [(None, hidden, "refs/heads/secret")], made.pack())
+    client.push("a", [(hidden, None, "refs/heads/secret")], b"")
+    wants = pkt(f"want {first} side-band-64k ofs-delta thin-pack\n".encode()) + b"0000" + pkt(b"done\n")
+    headers = {"Content-Type": "application/x-git-upload-pack-request"}
+    lines = lines_of(client.request("POST", "/a/git-upload-pack", wants, headers).body)
+    pack = b"".join(line[1:] for line in lines[1:] if line[:1] == b"\1")
+    assert struct.unpack(">4sII", pack[:12]) == (b"PACK", 2, 3)
+
+
 @pytest.mark.parametrize("body", [b"", b"zzzz", b"0003", b"ffff", b"0032want ", b"0000" * 60_000])
 def test_requests_that_make_no_sense_are_400_or_empty(client: Client, body: bytes) -> None:
     _first_version(client)
