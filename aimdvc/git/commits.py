@@ -1,0 +1,36 @@
+"""Commits as Git writes them (git-commit-tree(1); fsck of stock Git is the judge)."""
+
+from aimdvc.errors import CorruptRepository
+from aimdvc.git.refs import format_signature, parse_signature
+from aimdvc.model.commits import Commit, CommitDraft, Signature
+from aimdvc.model.oid import GitId
+
+
+def dump_commit(draft: CommitDraft) -> bytes:
+    """Returns a commit's content. The message ends with one newline; NUL can't be kept and is left out."""
+    lines = [f"tree {draft.tree}", *(f"parent {parent}" for parent in draft.parents)]
+    lines += [f"author {format_signature(draft.author)}", f"committer {format_signature(draft.committer)}"]
+    message = draft.message.replace("\0", "").strip("\n") + "\n"
+    return ("\n".join(lines) + "\n\n" + message).encode("utf-8", "surrogateescape")
+
+
+def parse_commit(git_id: GitId, content: bytes) -> Commit:
+    """Returns a commit of its content. Raises CorruptRepository."""
+    head, _, message = content.partition(b"\n\n")
+    tree = ""
+    parents: list[GitId] = []
+    people: dict[str, Signature] = {}
+    for line in head.decode("utf-8", "surrogateescape").split("\n"):
+        key, _, value = line.partition(" ")
+        if key == "tree":
+            tree = value
+        elif key == "parent":
+            parents.append(GitId(value))
+        elif key in ("author", "committer"):
+            people[key] = parse_signature(value) or Signature(value, "", 0, 0)
+    if len(tree) != 40:
+        raise CorruptRepository(f"commit {git_id}", "names no tree")
+    nobody = Signature("unknown", "", 0, 0)
+    author = people.get("author", nobody)
+    text = message.decode("utf-8", "surrogateescape")
+    return Commit(git_id, GitId(tree), tuple(parents), author, people.get("committer", author), text)

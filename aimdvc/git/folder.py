@@ -1,0 +1,62 @@
+"""A remote that is a folder: a bare repository on a disk, which stock Git uses too. Nothing here needs a process."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from aimdvc.errors import RemoteRefused
+from aimdvc.fs.disk import Disk
+from aimdvc.git.history import History
+from aimdvc.git.packs import PackWriter
+from aimdvc.git.transport import RemoteRefs
+from aimdvc.model.commits import RefUpdate, Signature
+from aimdvc.model.oid import GitId
+from aimdvc.model.progress import Progress
+
+
+class FolderTransport:
+    """An artifact's bare repository in a folder; a push makes it."""
+
+    def __init__(self, path: Path, disk: Disk) -> None:
+        self._path = path
+        self._disk = disk
+
+    def read_refs(self, for_push: bool) -> RemoteRefs:
+        """Returns the repository's refs; none when a push will have to make it. Raises RemoteRefused."""
+        if not (self._path / "HEAD").exists():
+            if for_push:
+                return RemoteRefs({}, None, frozenset({"atomic"}))
+            raise RemoteRefused(str(self._path), "there is no repository", hint="check the URL, or push first")
+        with History.open(self._path, self._disk) as theirs:
+            refs = {ref: commit for ref, commit in theirs.refs().items() if theirs.has(commit)}
+            return RemoteRefs(refs, theirs.symbolic_head(), frozenset({"atomic"}))
+
+    def fetch(self, history: History, wants: Sequence[GitId], progress: Progress) -> None:
+        """Copies what the wanted commits reach and the history lacks, as one pack."""
+        with History.open(self._path, self._disk) as theirs:
+            _copy(theirs, history, wants, progress)
+
+    def push(
+        self, history: History, updates: Sequence[RefUpdate], known: RemoteRefs, progress: Progress
+    ) -> None:
+        """Copies what is missing, then moves all refs by compare-and-set: numbers before the branch they number."""
+        with History.create(self._path, self._disk) as theirs:
+            _copy(history, theirs, [update.new for update in updates if update.new is not None], progress)
+            ordered = sorted(updates, key=lambda update: update.ref.startswith("refs/heads/"))
+            theirs.move_refs(ordered, "push", Signature("aimdvc", "", 0, 0))
+
+
+def _copy(source: History, target: History, tips: Sequence[GitId], progress: Progress) -> None:
+    have = [commit for commit in set(target.refs().values()) if source.has(commit)]
+    directory = target.path / "objects" / "pack"
+    target.disk.make_directory(directory)
+    writer = PackWriter(target.disk, directory)
+    progress.start("copy history", None, "files")
+    try:
+        for git_id in source.iter_missing_objects(tips, have):
+            writer.add(*source.read_object(git_id), git_id)
+            progress.advance(1)
+        if len(writer):
+            writer.publish(directory)
+    finally:
+        writer.discard()
+        progress.finish()

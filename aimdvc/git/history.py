@@ -1,0 +1,364 @@
+"""The Git history of one artifact: a bare repository, ordinary enough for stock Git to read.
+
+Objects are read through dulwich's object store; refs and writing are ours (design, section 7). Close it.
+"""
+
+import heapq
+import os
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+from dulwich.object_store import DiskObjectStore
+from dulwich.objects import ObjectID
+
+from aimdvc.errors import CorruptRepository
+from aimdvc.fs.disk import Disk
+from aimdvc.fs.faults import mapped
+from aimdvc.git.commits import dump_commit, parse_commit
+from aimdvc.git.kinds import BLOB, COMMIT, KIND_NAMES, TAG, TREE
+from aimdvc.git.packs import PackWriter, git_id_of
+from aimdvc.git.refs import ReflogLine, Refs
+from aimdvc.git.trees import (
+    RawEntry,
+    compare_trees,
+    edit_tree,
+    find_entry,
+    iter_files,
+    iter_new_objects,
+)
+from aimdvc.model.commits import Commit, CommitDraft, RefUpdate, Signature
+from aimdvc.model.entries import Entry, Mode, path_bytes, path_text
+from aimdvc.model.oid import EMPTY_TREE, GitId
+from aimdvc.model.pointer import POINTER_LIMIT, Pointer, find_pointer
+
+_CONFIG = b"""[core]
+\trepositoryformatversion = 0
+\tfilemode = true
+\tbare = true
+\tlogAllRefUpdates = always
+\tfsyncObjectFiles = true
+\tprotectNTFS = true
+\tprotectHFS = true
+[gc]
+\tauto = 0
+"""
+
+LOOSE_LIMIT = 40
+"""Objects; a write of more becomes one pack. Loose ones are cheaper to find, a pack is cheaper to make durable."""
+
+_CACHE_LIMIT = 200_000
+
+
+class History:
+    """The open repository of one artifact."""
+
+    def __init__(self, path: Path, disk: Disk) -> None:
+        self.path = path
+        self.disk = disk
+        self._objects = DiskObjectStore(str(path / "objects"))
+        self._refs = Refs(path, disk)
+        self._pointers: dict[GitId, Pointer | None] = {}
+
+    @classmethod
+    def create(cls, path: Path, disk: Disk) -> "History":
+        """Makes an empty bare repository. Safe to repeat, also after a crash."""
+        for directory in ("objects/pack", "objects/info", "refs/heads", "refs/tags", "info"):
+            disk.make_directory(path / directory)
+        for name, content in (("config", _CONFIG), ("HEAD", b"ref: refs/heads/main\n")):
+            if not (path / name).exists():
+                disk.replace_file(path / name, content)
+        return cls(path, disk)
+
+    @classmethod
+    def open(cls, path: Path, disk: Disk) -> "History":
+        """Opens a repository; one that was never finished making is finished."""
+        return cls(path, disk) if (path / "HEAD").exists() and (path / "config").exists() else cls.create(path, disk)
+
+    def close(self) -> None:
+        """Closes the packs."""
+        self._objects.close()
+
+    def __enter__(self) -> "History":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # Refs
+
+    def refs(self, prefix: str = "refs/") -> dict[str, GitId]:
+        """Returns the refs whose names begin with `prefix`."""
+        return self._refs.all(prefix)
+
+    def ref(self, name: str) -> GitId | None:
+        """Returns where a ref stands, or None."""
+        return self._refs.get(name)
+
+    def symbolic_head(self) -> str | None:
+        """Returns the branch that the repository's HEAD names."""
+        return self._refs.symbolic_head()
+
+    def move_refs(self, updates: Sequence[RefUpdate], message: str, who: Signature) -> None:
+        """Moves all of the refs by compare-and-set, or none; durable, with reflogs. Raises RefMoved."""
+        self._refs.move(updates, message, who)
+
+    def reflog(self, name: str) -> list[ReflogLine]:
+        """Returns the moves of a ref, oldest first."""
+        return self._refs.reflog(name)
+
+    # Objects
+
+    def has(self, git_id: GitId) -> bool:
+        """Returns whether a git object is here."""
+        return ObjectID(git_id.encode()) in self._objects
+
+    def read_object(self, git_id: GitId) -> tuple[int, bytes]:
+        """Returns a git object's type and content. Raises CorruptRepository when it is missing or damaged."""
+        try:
+            return self._objects.get_raw(ObjectID(git_id.encode()))
+        except KeyError as error:
+            raise CorruptRepository(str(self.path), f"git object {git_id} is missing") from error
+        except (ValueError, AssertionError, OSError, zlib.error) as error:
+            raise CorruptRepository(str(self.path), f"git object {git_id}: {error}") from error
+
+    def read_blob(self, git_id: GitId) -> bytes:
+        """Returns a git blob's content."""
+        return self._read(git_id, BLOB)
+
+    def blob_size(self, git_id: GitId) -> int:
+        """Returns a git blob's size in bytes."""
+        return len(self._read(git_id, BLOB))
+
+    def _read(self, git_id: GitId, kind: int) -> bytes:
+        found, content = self.read_object(git_id)
+        if found != kind:
+            raise CorruptRepository(str(self.path), f"git object {git_id} is no {KIND_NAMES[kind].decode()}")
+        return content
+
+    def read_tree(self, git_id: GitId) -> bytes:
+        """Returns a tree's raw content."""
+        return b"" if git_id == EMPTY_TREE else self._read(git_id, TREE)
+
+    # Commits
+
+    def commit(self, git_id: GitId) -> Commit:
+        """Returns a commit; an annotated tag leads to what it names. Raises CorruptRepository."""
+        kind, content = self.read_object(git_id)
+        while kind == TAG:
+            git_id = GitId(content[7:47].decode())
+            kind, content = self.read_object(git_id)
+        if kind != COMMIT:
+            raise CorruptRepository(str(self.path), f"git object {git_id} is no commit")
+        return parse_commit(git_id, content)
+
+    def iter_log(
+        self, start: GitId, first_parent: bool = False, without: Iterable[GitId] = ()
+    ) -> Iterator[Commit]:
+        """Yields commits from `start` back, newest first, each before its parents' time; not those `without` reaches."""
+        excluded = self._reachable(without)
+        if first_parent:
+            current: GitId | None = start
+            while current is not None and current not in excluded:
+                commit = self.commit(current)
+                yield commit
+                current = commit.parents[0] if commit.parents else None
+            return
+        count = 0
+        first = self.commit(start)
+        heap = [(-first.committer.time_s, count, first)]
+        seen = {first.id} | excluded
+        if first.id in excluded:
+            return
+        while heap:
+            commit = heapq.heappop(heap)[2]
+            yield commit
+            for parent in commit.parents:
+                if parent not in seen:
+                    seen.add(parent)
+                    count += 1
+                    found = self.commit(parent)
+                    heapq.heappush(heap, (-found.committer.time_s, count, found))
+
+    def _reachable(self, tips: Iterable[GitId]) -> set[GitId]:
+        seen: set[GitId] = set()
+        pending = list(tips)
+        while pending:
+            git_id = pending.pop()
+            if git_id in seen:
+                continue
+            seen.add(git_id)
+            pending.extend(self.commit(git_id).parents)
+        return seen
+
+    def is_ancestor(self, ancestor: GitId, tip: GitId) -> bool:
+        """Returns whether `tip` reaches `ancestor`; a commit reaches itself."""
+        return any(commit.id == ancestor for commit in self.iter_log(tip))
+
+    def merge_base(self, one: GitId, other: GitId) -> GitId | None:
+        """Returns the newest commit that both reach and no other such commit reaches, or None."""
+        reached = self._reachable([one])
+        for commit in self.iter_log(other):
+            if commit.id in reached:
+                return commit.id
+        return None
+
+    def expand(self, prefix: str) -> list[GitId]:
+        """Returns the commits whose ids begin with these hex digits."""
+        found = []
+        for raw in self._objects.iter_prefix(prefix.encode()):
+            git_id = GitId(raw.decode())
+            if self.read_object(git_id)[0] == COMMIT:
+                found.append(git_id)
+        return sorted(set(found))
+
+    # Trees
+
+    def iter_entries(self, tree: GitId | None) -> Iterator[Entry]:
+        """Yields a tree's files, links and gitlinks in the order of the tree, pointers resolved."""
+        if tree is not None and tree != EMPTY_TREE:
+            for raw in iter_files(self.read_tree, tree):
+                yield self._entry(raw)
+
+    def tree_changes(
+        self, old: GitId | None, new: GitId | None
+    ) -> Iterator[tuple[Entry | None, Entry | None]]:
+        """Yields the entries that differ, work proportional to what does."""
+        for before, after in compare_trees(self.read_tree, old, new):
+            yield (self._entry(before) if before else None), (self._entry(after) if after else None)
+
+    def entry(self, tree: GitId | None, path: str) -> Entry | None:
+        """Returns the entry at a path, or None; a directory is none."""
+        node = find_entry(self.read_tree, tree, path) if tree else None
+        if node is None or node.mode == Mode.TREE:
+            return None
+        return self._entry(RawEntry(path_bytes(path), node.mode, node.git_id))
+
+    def _entry(self, raw: RawEntry) -> Entry:
+        pointer = self._pointer(raw.git_id) if raw.mode in (Mode.FILE, Mode.EXECUTABLE) else None
+        return Entry(path_text(raw.path), raw.mode, raw.git_id, pointer)
+
+    def _pointer(self, git_id: GitId) -> Pointer | None:
+        cache = self._pointers
+        if git_id in cache:
+            return cache[git_id]
+        content = self._read(git_id, BLOB)
+        pointer = find_pointer(content) if len(content) < POINTER_LIMIT else None
+        if len(cache) >= _CACHE_LIMIT:
+            cache.clear()
+        cache[git_id] = pointer
+        return pointer
+
+    def iter_missing_objects(self, tips: Iterable[GitId], have: Sequence[GitId]) -> Iterator[GitId]:
+        """Yields the ids of all git objects that `tips` reach and `have` don't, each once, commits first."""
+        seen: set[GitId] = set()
+        for tip in tips:
+            for commit in self.iter_log(tip, without=have):
+                if commit.id in seen:
+                    continue
+                seen.add(commit.id)
+                yield commit.id
+                before = self.commit(commit.parents[0]).tree if commit.parents else None
+                yield from iter_new_objects(self.read_tree, before, commit.tree, seen)
+
+    def tree_id(self, base: GitId | None, edits: Mapping[str, tuple[int, GitId] | None]) -> GitId:
+        """Returns the id of the tree that edits make of `base`; writes nothing."""
+        made: dict[GitId, bytes] = {}
+
+        def name(content: bytes) -> GitId:
+            git_id = git_id_of(TREE, content)
+            made[git_id] = content
+            return git_id
+
+        return edit_tree(lambda tree: made[tree] if tree in made else self.read_tree(tree), name, base, edits)
+
+    def writer(self) -> "HistoryWriter":
+        """Returns a writer, to use as a context manager: all it wrote is durable when that ends."""
+        return HistoryWriter(self, self.disk, self.path / "objects")
+
+
+class HistoryWriter:
+    """Git objects on their way into a repository: few become loose objects, many one pack."""
+
+    def __init__(self, history: History, disk: Disk, directory: Path) -> None:
+        self._history = history
+        self._disk = disk
+        self._directory = directory
+        self._few: dict[GitId, tuple[int, bytes]] = {}
+        self._pack: PackWriter | None = None
+        self._trees: dict[GitId, bytes] = {}
+
+    def blob(self, content: bytes) -> GitId:
+        """Writes a blob."""
+        return self._add(BLOB, content)
+
+    def tree(self, base: GitId | None, edits: Mapping[str, tuple[int, GitId] | None]) -> GitId:
+        """Writes the tree that edits make of `base`, by path: mode and git id, or None to remove."""
+        return edit_tree(self._read_tree, self._write_tree, base, edits)
+
+    def commit(self, draft: CommitDraft) -> GitId:
+        """Writes a commit."""
+        return self._add(COMMIT, dump_commit(draft))
+
+    def _read_tree(self, tree: GitId) -> bytes:
+        return self._trees[tree] if tree in self._trees else self._history.read_tree(tree)
+
+    def _write_tree(self, content: bytes) -> GitId:
+        git_id = self._add(TREE, content)
+        self._trees[git_id] = content
+        return git_id
+
+    def _add(self, kind: int, content: bytes) -> GitId:
+        git_id = git_id_of(kind, content)
+        if self._pack is not None:
+            self._pack.add(kind, content, git_id)
+            return git_id
+        self._few[git_id] = (kind, content)
+        if len(self._few) > LOOSE_LIMIT:
+            self._disk.make_directory(self._directory / "pack")
+            self._pack = PackWriter(self._disk, self._directory / "pack")
+            for known, (its_kind, its_content) in self._few.items():
+                self._pack.add(its_kind, its_content, known)
+            self._few.clear()
+        return git_id
+
+    def __enter__(self) -> "HistoryWriter":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            if self._pack is not None:
+                self._pack.discard()
+            return
+        if self._pack is not None:
+            try:
+                self._pack.publish(self._directory / "pack")
+            except BaseException:
+                self._pack.discard()
+                raise
+        else:
+            self._write_loose()
+
+    def _write_loose(self) -> None:
+        directories = set()
+        for git_id, (kind, content) in self._few.items():
+            target = self._directory / git_id[:2] / git_id[2:]
+            if target.exists():
+                continue
+            self._disk.make_directory(target.parent)
+            raw = zlib.compress(b"%s %d\0" % (KIND_NAMES[kind], len(content)) + content, 1)
+            with self._disk.create_temp(target.parent, "tmp_obj_") as temp:
+                temp.write(raw)
+                temp.sync()
+                with mapped(temp.path):
+                    os.fchmod(temp.fd, 0o444)
+                temp.close()
+                self._disk.rename(temp.path, target)
+            directories.add(target.parent)
+        for directory in directories:
+            self._disk.sync_directory(directory)

@@ -1,0 +1,269 @@
+"""Git's smart HTTP, protocol version 0, as a client (Git, gitprotocol-http(5), gitprotocol-pack(5)).
+
+Packs are streamed into a temporary file, checked whole, and only then published. Pushes send a pack of our own writing.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+from aimdvc.errors import ProtocolError, RefMoved, RemoteRefused
+from aimdvc.git.history import History
+from aimdvc.git.incoming import take_pack
+from aimdvc.git.packs import PackWriter
+from aimdvc.git.refs import ZERO, is_safe_ref
+from aimdvc.git.transport import Http, HttpReply, RemoteRefs
+from aimdvc.model.commits import RefUpdate
+from aimdvc.model.oid import GitId, is_git_id
+from aimdvc.model.progress import Progress
+
+_CHUNK = 256 << 10
+_HAVES = 256
+_REF_LIMIT = 1_000_000
+_RACE_WORDS = ("fetch first", "non-fast-forward", "stale info", "failed to update ref", "atomic transaction failed")
+
+
+class HttpTransport:
+    """An artifact's repository behind a URL."""
+
+    def __init__(self, http: Http, url: str) -> None:
+        self._http = http
+        self._url = url
+
+    def read_refs(self, for_push: bool) -> RemoteRefs:
+        """Returns the remote's refs. Raises RemoteError, NotAuthorised."""
+        service = "git-receive-pack" if for_push else "git-upload-pack"
+        reply = self._http.request("GET", f"{self._url}/info/refs?service={service}", {})
+        try:
+            if reply.headers.get("content-type", "") != f"application/x-{service}-advertisement":
+                raise ProtocolError(self._url, "this is no Git repository")
+            lines = _PacketReader(reply.read, self._url)
+            first = lines.read()
+            if first is None or not first.startswith(b"# service="):
+                raise ProtocolError(self._url, "the advertisement doesn't name its service")
+            lines.read()
+            return _parse_refs(lines, self._url)
+        finally:
+            reply.close()
+
+    def fetch(self, history: History, wants: Sequence[GitId], progress: Progress) -> None:
+        """Brings what the wanted commits reach and the history lacks."""
+        body = _fetch_request(history, wants)
+        headers = {
+            "Content-Type": "application/x-git-upload-pack-request",
+            "Accept": "application/x-git-upload-pack-result",
+        }
+        reply = self._http.request("POST", f"{self._url}/git-upload-pack", headers, body)
+        try:
+            lines = _PacketReader(reply.read, self._url)
+            while True:
+                line = lines.read()
+                if line is None:
+                    raise ProtocolError(self._url, "no pack was sent")
+                if line.startswith(b"ERR "):
+                    raise RemoteRefused(self._url, _shown(line[4:]))
+                if line.startswith((b"NAK", b"ACK")) and not line.rstrip().endswith((b"common", b"ready", b"continue")):
+                    break
+            progress.start("fetch", None, "bytes")
+            take_pack(history, _banded(lines, self._url, progress), self._url)
+            progress.finish()
+        finally:
+            reply.close()
+
+    def push(
+        self, history: History, updates: Sequence[RefUpdate], known: RemoteRefs, progress: Progress
+    ) -> None:
+        """Sends the missing objects and the updates in one atomic request."""
+        capabilities = ["report-status", "side-band-64k"]
+        if "atomic" in known.capabilities:
+            capabilities.append("atomic")
+        head = b"".join(
+            _packet(
+                f"{update.old or ZERO} {update.new or ZERO} {_checked(update.ref)}".encode("utf-8", "surrogateescape")
+                + (b"\0 " + " ".join(capabilities).encode() + b" agent=aimdvc" if index == 0 else b"")
+            )
+            for index, update in enumerate(updates)
+        )
+        head += b"0000"
+        if all(update.new is None for update in updates):
+            self._post(head, None, 0, updates, progress)
+            return
+        have = [commit for commit in set(known.refs.values()) if history.has(commit)]
+        writer = PackWriter(history.disk, history.path / "objects" / "pack")
+        try:
+            for git_id in history.iter_missing_objects([u.new for u in updates if u.new is not None], have):
+                writer.add(*history.read_object(git_id), git_id)
+            writer.seal()
+            self._post(head, writer.temp.path, writer.size, updates, progress)
+        finally:
+            writer.discard()
+
+    def _post(
+        self, head: bytes, pack: Path | None, size: int, updates: Sequence[RefUpdate], progress: Progress
+    ) -> None:
+        progress.start("push", len(head) + size, "bytes")
+        headers = {
+            "Content-Type": "application/x-git-receive-pack-request",
+            "Accept": "application/x-git-receive-pack-result",
+            "Content-Length": str(len(head) + size),
+        }
+        body = _body(head, pack, progress)
+        # Not repeatable: an answer that got lost may have moved the refs; running the push again tells.
+        reply = self._http.request("POST", f"{self._url}/git-receive-pack", headers, body, is_repeatable=False)
+        try:
+            self._check_report(reply, updates)
+        finally:
+            reply.close()
+        progress.finish()
+
+    def _check_report(self, reply: HttpReply, updates: Sequence[RefUpdate]) -> None:
+        content = b"".join(_banded(_PacketReader(reply.read, self._url), self._url, None))
+        report = _PacketReader(_reader(content), self._url)
+        accepted: set[str] = set()
+        refusals: list[tuple[str, str]] = []
+        while (line := report.read()) is not None:
+            text = line.decode("utf-8", "replace").rstrip("\n")
+            word, _, rest = text.partition(" ")
+            if word == "unpack" and rest != "ok":
+                raise RemoteRefused(self._url, _shown(rest.encode()))
+            if word == "ok":
+                accepted.add(rest)
+            elif word == "ng":
+                ref, _, reason = rest.partition(" ")
+                refusals.append((ref, reason))
+        for ref, reason in sorted(refusals, key=lambda refusal: "atomic" in refusal[1]):
+            if any(word in reason for word in _RACE_WORDS):
+                raise RefMoved(ref, reason)
+            raise RemoteRefused(self._url, f"{ref}: {_shown(reason.encode())}")
+        left = [update.ref for update in updates if update.ref not in accepted]
+        if left:
+            raise ProtocolError(self._url, f"no word about '{left[0]}'")
+
+
+def _parse_refs(lines: "_PacketReader", url: str) -> RemoteRefs:
+    refs: dict[str, GitId] = {}
+    capabilities: frozenset[str] = frozenset()
+    head_id: GitId | None = None
+    while (line := lines.read()) is not None:
+        if line.startswith(b"ERR "):
+            raise RemoteRefused(url, _shown(line[4:]))
+        body, nul, words = line.rstrip(b"\n").partition(b"\0")
+        if nul:
+            capabilities = frozenset(words.decode("utf-8", "replace").split())
+        git_id, _, name = body.decode("utf-8", "surrogateescape").partition(" ")
+        if not is_git_id(git_id):
+            raise ProtocolError(url, f"a ref advertised as '{git_id[:60]}'")
+        if name == "HEAD":
+            head_id = GitId(git_id)
+        elif is_safe_ref(name):
+            refs[name] = GitId(git_id)
+        if len(refs) > _REF_LIMIT:
+            raise ProtocolError(url, f"more than {_REF_LIMIT} refs")
+    head = next((word[len("symref=HEAD:") :] for word in capabilities if word.startswith("symref=HEAD:")), None)
+    if head is None and head_id is not None:
+        head = next((ref for ref, commit in refs.items() if commit == head_id and ref.startswith("refs/heads/")), None)
+    return RemoteRefs(refs, head, capabilities)
+
+
+def _fetch_request(history: History, wants: Sequence[GitId]) -> bytes:
+    # thin-pack is asked for since some servers answer nothing without it; take_pack completes such packs.
+    words = "side-band-64k thin-pack ofs-delta agent=aimdvc"
+    lines = [_packet(f"want {want}{' ' + words if index == 0 else ''}\n".encode()) for index, want in enumerate(wants)]
+    lines.append(b"0000")
+    lines += [_packet(f"have {have}\n".encode()) for have in _haves(history)]
+    lines.append(_packet(b"done\n"))
+    return b"".join(lines)
+
+
+def _haves(history: History) -> list[GitId]:
+    tips = {commit for commit in history.refs().values() if history.has(commit)}
+    found: dict[GitId, None] = dict.fromkeys(sorted(tips)[:_HAVES])
+    for tip in tips:
+        if len(found) >= _HAVES:
+            break
+        found.update(dict.fromkeys(commit.id for commit in islice(history.iter_log(tip), 32)))
+    return list(found)[:_HAVES]
+
+
+def _body(head: bytes, pack: Path | None, progress: Progress) -> Iterator[bytes]:
+    yield head
+    progress.advance(len(head))
+    if pack is not None:
+        with pack.open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                yield chunk
+                progress.advance(len(chunk))
+
+
+def _banded(lines: "_PacketReader", url: str, progress: Progress | None) -> Iterator[bytes]:
+    while (line := lines.read()) is not None:
+        band, content = line[:1], line[1:]
+        if band == b"\1":
+            if progress is not None:
+                progress.advance(len(content))
+            yield content
+        elif band == b"\3":
+            raise RemoteRefused(url, _shown(content))
+        elif band != b"\2":
+            raise ProtocolError(url, "a packet in no band")
+
+
+class _PacketReader:
+    """Reads pkt-lines; a flush packet, or the end between two packets, reads as None."""
+
+    def __init__(self, read: Callable[[int], bytes], url: str) -> None:
+        self._read = read
+        self._url = url
+        self._buffer = b""
+
+    def read(self) -> bytes | None:
+        head = self._take(4, allow_end=True)
+        if not head:
+            return None
+        try:
+            size = int(head, 16)
+        except ValueError:
+            raise ProtocolError(self._url, f"a packet that begins with {head!r}") from None
+        if size == 0:
+            return None
+        if size < 4:
+            raise ProtocolError(self._url, f"a packet of length {size}")
+        return self._take(size - 4)
+
+    def _take(self, size: int, allow_end: bool = False) -> bytes:
+        while len(self._buffer) < size:
+            more = self._read(_CHUNK)
+            if not more:
+                if allow_end and not self._buffer:
+                    return b""
+                raise ProtocolError(self._url, "the answer was cut")
+            self._buffer += more
+        content, self._buffer = self._buffer[:size], self._buffer[size:]
+        return content
+
+
+def _reader(content: bytes) -> Callable[[int], bytes]:
+    left = [content]
+
+    def read(size: int) -> bytes:
+        taken, left[0] = left[0][:size], left[0][size:]
+        return taken
+
+    return read
+
+
+def _packet(content: bytes) -> bytes:
+    return b"%04x%s" % (len(content) + 4, content)
+
+
+def _checked(ref: str) -> str:
+    if not is_safe_ref(ref):
+        raise RefMoved(ref, "a ref can't have this name", hint="")
+    return ref
+
+
+def _shown(text: bytes) -> str:
+    decoded = text.decode("utf-8", "replace").strip()[:300]
+    return "".join(char if char.isprintable() else " " for char in decoded)
+
+

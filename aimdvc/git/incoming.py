@@ -1,0 +1,80 @@
+"""Takes a git pack that arrives: into a temporary file, checked whole, then published. Nothing refers to it before."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from dulwich.object_store import DiskObjectStore
+
+from aimdvc.errors import CorruptRepository, ProtocolError
+from aimdvc.fs.disk import TempFile
+from aimdvc.git.fsck import BadObjectError
+from aimdvc.git.history import History
+from aimdvc.git.packcheck import check_pack
+from aimdvc.git.packindex import encode_index
+from aimdvc.git.packlimits import ClientLimits
+from aimdvc.git.packs import publish_pack
+
+_EMPTY_PACK_BYTES = 32
+
+
+def take_pack(history: History, chunks: Iterable[bytes], source: str) -> None:
+    """Stores a pack durably; a thin one is completed from what the history has.
+
+    Raises ProtocolError for a pack that is cut, malformed, or holds what no repository should (fsck); nothing is kept.
+    """
+    directory = history.path / "objects" / "pack"
+    history.disk.make_directory(directory)
+    with history.disk.create_temp(directory) as temp:
+        size = 0
+        for chunk in chunks:
+            temp.write(chunk)
+            size += len(chunk)
+        if size <= _EMPTY_PACK_BYTES and _count(temp) == 0:
+            return
+        try:
+            checked = check_pack(temp.fd, size, ClientLimits())
+        except BadObjectError as error:
+            if not is_thin(error):
+                raise ProtocolError(source, str(error)) from error
+            _complete(history, temp, directory, source)
+            return
+        publish_pack(history.disk, temp, directory, encode_index(checked.entries, checked.trailer), checked.trailer)
+
+
+def is_thin(error: BadObjectError) -> bool:
+    """Returns whether a check failed only since a delta's base is not in the pack."""
+    return "not in the pack" in str(error)
+
+
+def _count(temp: TempFile) -> int:
+    return int.from_bytes(os.pread(temp.fd, 4, 8), "big")
+
+
+def _complete(history: History, temp: TempFile, directory: Path, source: str) -> None:
+    """Appends the missing bases, as dulwich does, into a store of its own, and checks the result like any pack."""
+    quarantine = directory.parent / f"incoming-{os.getpid()}-{os.urandom(6).hex()}"
+    history.disk.make_directory(quarantine / "pack")
+    store = DiskObjectStore(str(quarantine))
+    try:
+        store.add_alternate_path(str(history.path / "objects"))
+        with temp.path.open("rb") as file:
+            store.add_thin_pack(file.read, None)
+        for pack in sorted((quarantine / "pack").glob("*.pack")):
+            with history.disk.create_temp(directory) as whole:
+                with pack.open("rb") as file:
+                    while chunk := file.read(1 << 20):
+                        whole.write(chunk)
+                try:
+                    checked = check_pack(whole.fd, pack.stat().st_size, ClientLimits())
+                except BadObjectError as error:
+                    raise ProtocolError(source, str(error)) from error
+                index = encode_index(checked.entries, checked.trailer)
+                publish_pack(history.disk, whole, directory, index, checked.trailer)
+    except (KeyError, ValueError, AssertionError) as error:
+        raise CorruptRepository(str(history.path), f"a pack can't be completed: {error}") from error
+    finally:
+        store.close()
+        for path in sorted(quarantine.rglob("*"), key=lambda path: -len(path.parts)):
+            path.rmdir() if path.is_dir() else path.unlink()
+        quarantine.rmdir()

@@ -1,0 +1,267 @@
+"""The refs of a bare repository on disk: compare-and-set on several at once, durable, with reflogs.
+
+Lock files as Git makes them (`<ref>.lock`), so that a stock git process and ours exclude each other. Names are bytes on
+disk and str here.
+"""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from aimdvc.errors import Busy, CorruptRepository, RefMoved
+from aimdvc.fs.disk import Disk
+from aimdvc.fs.faults import mapped
+from aimdvc.model.commits import RefUpdate, Signature
+from aimdvc.model.oid import GitId, is_git_id
+
+ZERO = "0" * 40
+_STALE_LOCK_S = 10
+
+
+class ReflogLine(NamedTuple):
+    """One move of a ref, oldest first in its log."""
+
+    old: GitId | None
+    new: GitId | None
+    who: Signature
+    message: str
+
+
+class Refs:
+    """The refs of one repository."""
+
+    def __init__(self, path: Path, disk: Disk) -> None:
+        self._path = path
+        self._disk = disk
+
+    def all(self, prefix: str = "refs/") -> dict[str, GitId]:
+        """Returns the refs whose names begin with `prefix`, sorted. Raises CorruptRepository."""
+        found = {name: git_id for name, git_id in self._packed().items() if name.startswith(prefix)}
+        directory = prefix.rpartition("/")[0]
+        for name in self._loose_names(directory):
+            if name.startswith(prefix):
+                value = self._read_loose(name)
+                if value is not None:
+                    found[name] = value
+        return dict(sorted(found.items()))
+
+    def get(self, name: str) -> GitId | None:
+        """Returns where a ref stands, or None."""
+        if not is_safe_ref(name):
+            return None
+        return self._read_loose(name) or self._packed().get(name)
+
+    def symbolic_head(self) -> str | None:
+        """Returns the ref that HEAD names, or None when it is detached or missing."""
+        try:
+            text = (self._path / "HEAD").read_text("utf-8", "surrogateescape").strip()
+        except FileNotFoundError:
+            return None
+        return text[len("ref: ") :].strip() if text.startswith("ref: ") else None
+
+    def _loose_names(self, directory: str) -> Iterator[str]:
+        root = self._path / directory
+        for parent, _, names in os.walk(root):
+            inside = os.path.relpath(parent, self._path)
+            for name in names:
+                if not name.endswith(".lock"):
+                    yield f"{inside}/{name}"
+
+    def _read_loose(self, name: str) -> GitId | None:
+        path = self._path / name
+        try:
+            text = path.read_text("utf-8", "surrogateescape").strip()
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return None
+        if not is_git_id(text):
+            raise CorruptRepository(str(path), f"holds '{text[:60]}', expected 40 hex digits")
+        return GitId(text)
+
+    def _packed(self) -> dict[str, GitId]:
+        found: dict[str, GitId] = {}
+        try:
+            lines = (self._path / "packed-refs").read_text("utf-8", "surrogateescape").splitlines()
+        except FileNotFoundError:
+            return found
+        for line in lines:
+            value, _, name = line.partition(" ")
+            if is_git_id(value):
+                found[name] = GitId(value)
+        return found
+
+    def move(self, updates: Sequence[RefUpdate], message: str, who: Signature) -> None:
+        """Moves all of the refs or none: each must stand where its update says. Durable when this returns.
+
+        A kill between two renames leaves some moved; the same call again moves the rest. Raises RefMoved, Busy.
+        """
+        with self._exclusive():
+            done = [self.get(update.ref) == update.new for update in updates]
+            for update, is_done in zip(updates, done, strict=True):
+                if not is_safe_ref(update.ref):
+                    raise RefMoved(update.ref, "a ref can't have this name", hint="")
+                if not is_done and self.get(update.ref) != update.old:
+                    raise RefMoved(update.ref)
+            left = [update for update, is_done in zip(updates, done, strict=True) if not is_done]
+            locks = self._lock_all(left)
+            try:
+                self._apply(left, message, who)
+            finally:
+                for lock in locks:
+                    lock.unlink(missing_ok=True)
+
+    @contextmanager
+    def _exclusive(self) -> Iterator[None]:
+        path = self._path / "aimdvc-refs.lock"
+        with mapped(path):
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _lock_all(self, updates: Sequence[RefUpdate]) -> list[Path]:
+        locks: list[Path] = []
+        try:
+            for update in updates:
+                path = self._path / (update.ref + ".lock")
+                self._disk.make_directory(path.parent)
+                self._lock_one(path)
+                locks.append(path)
+        except BaseException:
+            for lock in locks:
+                lock.unlink(missing_ok=True)
+            raise
+        return locks
+
+    def _lock_one(self, path: Path) -> None:
+        deadline = time.monotonic() + _STALE_LOCK_S
+        while True:
+            try:
+                with mapped(path):
+                    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
+            except FileExistsError:
+                # Ours are made under the flock, so this one is a git process's, or was left by a killed command.
+                age_s = time.time() - _mtime(path)
+                if abs(age_s) > _STALE_LOCK_S:
+                    path.unlink(missing_ok=True)
+                elif time.monotonic() > deadline:
+                    raise Busy(f"'{path}'") from None
+                time.sleep(0.05)
+            else:
+                return
+
+    def _apply(self, updates: Sequence[RefUpdate], message: str, who: Signature) -> None:
+        directories: set[Path] = set()
+        for update in updates:
+            path = self._path / update.ref
+            self._log(update, message, who)
+            if update.new is None:
+                self._remove(update.ref)
+            else:
+                with self._disk.create_temp(self._path, "ref-") as temp:
+                    temp.write(update.new.encode() + b"\n")
+                    temp.sync()
+                    os.fchmod(temp.fd, 0o644)
+                    temp.close()
+                    self._disk.rename(temp.path, path)
+            directories.add(path.parent)
+        for directory in directories:
+            self._disk.sync_directory(directory)
+
+    def _remove(self, name: str) -> None:
+        packed = self._path / "packed-refs"
+        if name in self._packed():
+            lines = packed.read_bytes().splitlines(keepends=True)
+            kept: list[bytes] = []
+            is_dropped = False
+            for line in lines:
+                if line.startswith(b"^") and is_dropped:
+                    continue
+                is_dropped = line.rstrip(b"\n").endswith(b" " + name.encode("utf-8", "surrogateescape"))
+                if not is_dropped:
+                    kept.append(line)
+            self._disk.replace_file(packed, b"".join(kept))
+        self._disk.unlink(self._path / name)
+
+    def _log(self, update: RefUpdate, message: str, who: Signature) -> None:
+        path = self._path / "logs" / update.ref
+        self._disk.make_directory(path.parent)
+        line = f"{update.old or ZERO} {update.new or ZERO} {format_signature(who)}\t{' '.join(message.split())}\n"
+        self._disk.before("append", path)
+        with mapped(path):
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+            try:
+                os.write(descriptor, line.encode("utf-8", "surrogateescape"))
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+    def reflog(self, name: str) -> list[ReflogLine]:
+        """Returns the moves of a ref, oldest first; a line that was cut is left out."""
+        try:
+            text = (self._path / "logs" / name).read_text("utf-8", "surrogateescape")
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return []
+        lines = []
+        for line in text.splitlines():
+            head, _, message = line.partition("\t")
+            old, _, rest = head.partition(" ")
+            new, _, who = rest.partition(" ")
+            signature = parse_signature(who)
+            if is_git_id(old) and is_git_id(new) and signature is not None:
+                lines.append(ReflogLine(_known(old), _known(new), signature, message))
+        return lines
+
+
+def is_safe_ref(name: str) -> bool:
+    """Returns whether a ref may have this name (git-check-ref-format(1), and no way out of `refs/`)."""
+    if not name.startswith("refs/") or len(name) > 1000:
+        return False
+    if any(char in name for char in "\\ ~^:?*[\x7f") or any(ord(char) < 32 for char in name) or "@{" in name:
+        return False
+    return all(
+        part and not part.startswith(".") and not part.endswith((".", ".lock")) and ".." not in part
+        for part in name.split("/")
+    )
+
+
+def format_signature(who: Signature) -> str:
+    """Returns who and when as Git writes it; what would end a field early is left out."""
+    minutes = abs(who.zone_s) // 60
+    sign = "-" if who.zone_s < 0 else "+"
+    name = _clean(who.name) or "unknown"
+    return f"{name} <{_clean(who.email)}> {who.time_s} {sign}{minutes // 60:02d}{minutes % 60:02d}"
+
+
+def parse_signature(text: str) -> Signature | None:
+    """Returns who and when of Git's text, or None when it is not of that form."""
+    head, close, tail = text.rpartition(">")
+    name, opened, email = head.partition("<")
+    fields = tail.split()
+    if not close or not opened or len(fields) != 2 or not fields[0].lstrip("-").isdigit():
+        return None
+    zone = fields[1]
+    if len(zone) != 5 or zone[0] not in "+-" or not zone[1:].isdigit():
+        return Signature(name.strip(), email, int(fields[0]), 0)
+    seconds = int(zone[1:3]) * 3600 + int(zone[3:5]) * 60
+    return Signature(name.strip(), email, int(fields[0]), -seconds if zone[0] == "-" else seconds)
+
+
+def _clean(text: str) -> str:
+    return "".join(char for char in text if char not in "<>\n\0").strip(" .,;:\"'")
+
+
+def _known(git_id: str) -> GitId | None:
+    return None if git_id == ZERO else GitId(git_id)
+
+
+def _mtime(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return time.time()

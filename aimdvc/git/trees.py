@@ -1,0 +1,161 @@
+"""Git trees as they lie in the store: parsing, comparing, and rewriting only the directories that change."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
+
+from aimdvc.errors import CorruptRepository
+from aimdvc.model.entries import Mode, path_bytes
+from aimdvc.model.oid import GitId
+
+ReadTree = Callable[[GitId], bytes]
+"""Returns a tree's raw content."""
+
+WriteTree = Callable[[bytes], GitId]
+"""Stores a tree's raw content, or only names it, and returns its id."""
+
+Edits = Mapping[str, "tuple[int, GitId] | None"]
+"""By path: the mode and git id that it gets, or None to remove it."""
+
+
+class Node(NamedTuple):
+    """One line of a tree."""
+
+    mode: int
+    git_id: GitId
+
+
+class RawEntry(NamedTuple):
+    """A file of a tree, by its whole path in bytes."""
+
+    path: bytes
+    mode: int
+    git_id: GitId
+
+
+RawPair = tuple["RawEntry | None", "RawEntry | None"]
+
+
+def parse_tree(content: bytes) -> dict[bytes, Node]:
+    """Returns the lines of a tree by name, in its order. Raises CorruptRepository."""
+    nodes: dict[bytes, Node] = {}
+    position = 0
+    size = len(content)
+    find = content.find
+    while position < size:
+        space = find(b" ", position)
+        end = find(b"\0", space)
+        if space < 0 or end < 0 or end + 21 > size:
+            raise CorruptRepository("a tree", "is malformed")
+        mode = int(content[position:space], 8)
+        nodes[content[space + 1 : end]] = Node(mode, GitId(content[end + 1 : end + 21].hex()))
+        position = end + 21
+    return nodes
+
+
+def dump_tree(nodes: Mapping[bytes, Node]) -> bytes:
+    """Returns a tree's raw content, in Git's order."""
+    ordered = sorted(nodes.items(), key=lambda item: item[0] + b"/" if item[1].mode == Mode.TREE else item[0])
+    return b"".join(b"%o %s\0%s" % (node.mode, name, bytes.fromhex(node.git_id)) for name, node in ordered)
+
+
+def iter_files(read: ReadTree, tree: GitId, prefix: bytes = b"") -> Iterator[RawEntry]:
+    """Yields every file below a tree, depth first, in the tree's order."""
+    for name, node in parse_tree(read(tree)).items():
+        if node.mode == Mode.TREE:
+            yield from iter_files(read, node.git_id, prefix + name + b"/")
+        else:
+            yield RawEntry(prefix + name, node.mode, node.git_id)
+
+
+def compare_trees(read: ReadTree, old: GitId | None, new: GitId | None, prefix: bytes = b"") -> Iterator[RawPair]:
+    """Yields the files that differ, descending only where subtrees differ."""
+    if old == new:
+        return
+    before = parse_tree(read(old)) if old else {}
+    after = parse_tree(read(new)) if new else {}
+    for name in sorted(before.keys() | after.keys()):
+        one, other = before.get(name), after.get(name)
+        if one == other:
+            continue
+        path = prefix + name
+        one_tree = one.git_id if one and one.mode == Mode.TREE else None
+        other_tree = other.git_id if other and other.mode == Mode.TREE else None
+        one_file = RawEntry(path, one.mode, one.git_id) if one and not one_tree else None
+        other_file = RawEntry(path, other.mode, other.git_id) if other and not other_tree else None
+        if one_file or other_file:
+            yield one_file, other_file
+        if one_tree or other_tree:
+            yield from compare_trees(read, one_tree, other_tree, path + b"/")
+
+
+def iter_new_objects(read: ReadTree, old: GitId | None, new: GitId, seen: set[GitId]) -> Iterator[GitId]:
+    """Yields the ids of trees and blobs below `new` that `old` lacks at the same place, each once; gitlinks aside."""
+    if new == old or new in seen:
+        return
+    seen.add(new)
+    yield new
+    before = parse_tree(read(old)) if old else {}
+    for name, node in parse_tree(read(new)).items():
+        known = before.get(name)
+        if node == known or node.mode == Mode.GITLINK:
+            continue
+        if node.mode == Mode.TREE:
+            below = known.git_id if known and known.mode == Mode.TREE else None
+            yield from iter_new_objects(read, below, node.git_id, seen)
+        elif node.git_id not in seen:
+            seen.add(node.git_id)
+            yield node.git_id
+
+
+def find_entry(read: ReadTree, tree: GitId, path: str) -> Node | None:
+    """Returns what stands at a path below a tree, or None."""
+    current = tree
+    parts = path_bytes(path).split(b"/")
+    for part in parts[:-1]:
+        node = parse_tree(read(current)).get(part)
+        if node is None or node.mode != Mode.TREE:
+            return None
+        current = node.git_id
+    return parse_tree(read(current)).get(parts[-1])
+
+
+def edit_tree(read: ReadTree, write: WriteTree, base: GitId | None, edits: Edits) -> GitId:
+    """Returns the tree that `base` becomes; only the directories that edits touch are read and written.
+
+    A directory that loses its last entry goes; a file where a directory was, or the other way, replaces it.
+    """
+    root: _Edited = {}
+    for path, edit in edits.items():
+        parts = path_bytes(path).split(b"/")
+        here = root
+        for part in parts[:-1]:
+            inner = here.get(part)
+            if not isinstance(inner, dict):
+                inner = {}
+                here[part] = inner
+            here = inner
+        # A removed file gives way to what others put below its name; never the other way round.
+        if edit is not None or not isinstance(here.get(parts[-1]), dict):
+            here[parts[-1]] = Node(*edit) if edit is not None else None
+    return _edit(read, write, base, root) or write(b"")
+
+
+_Edited = dict[bytes, "Node | None | _Edited"]  # type: ignore[misc]
+
+
+def _edit(read: ReadTree, write: WriteTree, base: GitId | None, edits: _Edited) -> GitId | None:
+    nodes = parse_tree(read(base)) if base else {}
+    for name, edit in edits.items():
+        if isinstance(edit, dict):
+            known = nodes.get(name)
+            below = known.git_id if known and known.mode == Mode.TREE else None
+            tree = _edit(read, write, below, edit)
+            if tree is not None:
+                nodes[name] = Node(int(Mode.TREE), tree)
+            elif below is not None:
+                nodes.pop(name)
+        elif edit is not None:
+            nodes[name] = edit
+        elif name in nodes and nodes[name].mode != Mode.TREE:
+            nodes.pop(name)
+    return write(dump_tree(nodes)) if nodes else None
