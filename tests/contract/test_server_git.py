@@ -91,8 +91,7 @@ def test_a_lost_race_says_fetch_first_and_changes_nothing(client: Client, tmp_pa
     first = _first_version(client)
     made = Made()
     second = made.commit(made.tree([]), (first,))
-    late = [(None, second, MAIN)]
-    assert report_of(client.push("a", late, made.pack())) == ["unpack ok", f"ng {MAIN} fetch first"]
+    assert report_of(client.push("a", [(None, second, MAIN)], made.pack())) == ["unpack ok", f"ng {MAIN} fetch first"]
     assert client.refs("a")[MAIN] == first
 
 
@@ -218,16 +217,17 @@ def _hostile() -> dict[str, tuple[bytes, str]]:
     }.items():
         made = Made()
         made.blob(b"x")
-        found[title] = (made.pack(), made.commit(made.tree(entries)))
-        found[title] = (made.pack(), found[title][1])
-    for title, text in {
+        commit = made.commit(made.tree(entries))
+        found[title] = (made.pack(), commit)
+    commits: dict[str, bytes] = {
         "no tree": b"author x\n",
         "missing tree": b"tree " + b"2" * 40 + b"\nauthor " + packs.WHO + b"\ncommitter " + packs.WHO + b"\n\nm\n",
         "bad author": b"tree %s\nauthor <<\ncommitter " + packs.WHO + b"\n\nm\n",
-    }.items():
+    }
+    for title, text in commits.items():
         made = Made()
-        tree = made.tree([]).encode()
-        commit = made.add(packs.COMMIT, text.replace(b"%s", tree))
+        empty = made.tree([])
+        commit = made.add(packs.COMMIT, text.replace(b"%s", empty.encode()))
         found[title] = (made.pack(), commit)
     made = Made()
     commit = made.commit(made.tree([]), (), b"a\0b\n")
@@ -257,7 +257,8 @@ def _bombs() -> dict[str, bytes]:
     first = packs.ref_entry("a" * 40, small_delta)
     chain, last = [blob], blob
     for number in range(200):
-        delta = packs.varint(100 + number) + packs.varint(101 + number) + b"\x90" + bytes([100 + number & 0xFF]) + b"\1z"
+        copy = b"\xb0" + struct.pack("<H", 100 + number)
+        delta = packs.varint(100 + number) + packs.varint(101 + number) + copy + b"\1z"
         last = packs.ofs_entry(len(last), delta)
         chain.append(last)
     return {

@@ -42,7 +42,12 @@ def test_a_blob_that_is_there_gets_no_action(client: Client) -> None:
 
 @pytest.mark.parametrize(
     ("asked", "start", "end"),
-    [("bytes=10-19", 10, 20), ("bytes=1048570-", 1048570, 1048576), ("bytes=-6", 1048570, 1048576), ("bytes=0-0", 0, 1)],
+    [
+        ("bytes=10-19", 10, 20),
+        ("bytes=1048570-", 1048570, 1048576),
+        ("bytes=-6", 1048570, 1048576),
+        ("bytes=0-0", 0, 1),
+    ],
 )
 def test_a_range_is_given_as_206(client: Client, asked: str, start: int, end: int) -> None:
     pointer = client.upload("a", LARGE)[0]
