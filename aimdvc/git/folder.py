@@ -35,9 +35,7 @@ class FolderTransport:
         with History.open(self._path, self._disk) as theirs:
             _copy(theirs, history, wants, progress)
 
-    def push(
-        self, history: History, updates: Sequence[RefUpdate], known: RemoteRefs, progress: Progress
-    ) -> None:
+    def push(self, history: History, updates: Sequence[RefUpdate], known: RemoteRefs, progress: Progress) -> None:
         """Copies what is missing, then moves all refs by compare-and-set: numbers before the branch they number."""
         with History.create(self._path, self._disk) as theirs:
             _copy(history, theirs, [update.new for update in updates if update.new is not None], progress)

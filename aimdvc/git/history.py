@@ -155,9 +155,7 @@ class History:
             raise CorruptRepository(str(self.path), f"git object {git_id} is no commit")
         return parse_commit(git_id, content)
 
-    def iter_log(
-        self, start: GitId, first_parent: bool = False, without: Iterable[GitId] = ()
-    ) -> Iterator[Commit]:
+    def iter_log(self, start: GitId, first_parent: bool = False, without: Iterable[GitId] = ()) -> Iterator[Commit]:
         """Yields commits from `start` back, newest first, each before its parents' time; not those `without` reaches."""
         excluded = self._reachable(without)
         if first_parent:
@@ -223,9 +221,7 @@ class History:
             for raw in iter_files(self.read_tree, tree):
                 yield self._entry(raw)
 
-    def tree_changes(
-        self, old: GitId | None, new: GitId | None
-    ) -> Iterator[tuple[Entry | None, Entry | None]]:
+    def tree_changes(self, old: GitId | None, new: GitId | None) -> Iterator[tuple[Entry | None, Entry | None]]:
         """Yields the entries that differ, work proportional to what does."""
         for before, after in compare_trees(self.read_tree, old, new):
             yield (self._entry(before) if before else None), (self._entry(after) if after else None)

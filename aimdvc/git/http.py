@@ -70,9 +70,7 @@ class HttpTransport:
         finally:
             reply.close()
 
-    def push(
-        self, history: History, updates: Sequence[RefUpdate], known: RemoteRefs, progress: Progress
-    ) -> None:
+    def push(self, history: History, updates: Sequence[RefUpdate], known: RemoteRefs, progress: Progress) -> None:
         """Sends the missing objects and the updates in one atomic request."""
         capabilities = ["report-status", "side-band-64k"]
         if "atomic" in known.capabilities:
@@ -265,5 +263,3 @@ def _checked(ref: str) -> str:
 def _shown(text: bytes) -> str:
     decoded = text.decode("utf-8", "replace").strip()[:300]
     return "".join(char if char.isprintable() else " " for char in decoded)
-
-

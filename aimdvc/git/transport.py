@@ -67,9 +67,7 @@ class Transport(Protocol):
         """Brings what the wanted commits reach and the history lacks; durable when it returns. No ref moves."""
         ...
 
-    def push(
-        self, history: History, updates: Sequence[RefUpdate], known: RemoteRefs, progress: Progress
-    ) -> None:
+    def push(self, history: History, updates: Sequence[RefUpdate], known: RemoteRefs, progress: Progress) -> None:
         """Sends what the remote lacks, then moves its refs: all by compare-and-set, or none.
 
         Raises RefMoved when one is not where the update says, RemoteRefused with the remote's reason.

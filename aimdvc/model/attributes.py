@@ -64,11 +64,7 @@ def with_untracked(content: bytes, pattern: str) -> bytes:
 
 def _with_rule(content: bytes, pattern: str, wanted: bytes, opposite: bytes) -> bytes:
     encoded = _encode_pattern(pattern)
-    kept = [
-        line
-        for line in content.split(b"\n")
-        if line not in (encoded + wanted, encoded + opposite)
-    ]
+    kept = [line for line in content.split(b"\n") if line not in (encoded + wanted, encoded + opposite)]
     text = b"\n".join(kept)
     if text and not text.endswith(b"\n"):
         text += b"\n"
@@ -158,7 +154,9 @@ class Attributes:
     def parse(cls, files: Mapping[str, bytes]) -> "Attributes":
         """Returns the rules of these files, given by their directory, "" for the root. Bad lines say nothing, as in Git."""
         macros: dict[str, tuple[tuple[str, str], ...]] = {}
-        parsed = {_latin(directory): _File(_parse(content, directory == "", macros)) for directory, content in files.items()}
+        parsed = {
+            _latin(directory): _File(_parse(content, directory == "", macros)) for directory, content in files.items()
+        }
         if not macros:
             for file in parsed.values():
                 file.prepare()

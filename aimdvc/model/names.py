@@ -41,7 +41,9 @@ def check_remote_name(name: str) -> str:
 def check_alias_name(name: str, branches: Collection[str] = ()) -> str:
     """Returns the name if an alias may have it, else raises InvalidName. `branches` are the artifact's own."""
     if not _ALIAS.fullmatch(name) or ".." in name or name.lower().endswith((".", ".lock")):
-        raise InvalidName("alias", name, "1 to 100 letters, digits, '.', '_', '+' or '-', beginning with a letter or digit")
+        raise InvalidName(
+            "alias", name, "1 to 100 letters, digits, '.', '_', '+' or '-', beginning with a letter or digit"
+        )
     if name.lower() in _RESERVED:
         raise InvalidName("alias", name, "a name other than latest, main and HEAD")
     if _VERSION.fullmatch(name.lower()):

@@ -10,15 +10,18 @@ from aimdvc.errors import UnsafePath
 
 # The common harmless path: plain ASCII, no component that begins with a dot, no tilde, no colon, no trailing dot or
 # space. Anything else goes through the rules one component at a time.
-_PLAIN = re.compile(r"(?!aimdvc\.lock\Z)(?:[A-Za-z0-9_+=@,-](?:[A-Za-z0-9_.+=@, -]*[A-Za-z0-9_+=@,-])?/)*"
-                    r"[A-Za-z0-9_+=@,-](?:[A-Za-z0-9_.+=@, -]*[A-Za-z0-9_+=@,-])?", re.ASCII)
+_PLAIN = re.compile(
+    r"(?!aimdvc\.lock\Z)(?:[A-Za-z0-9_+=@,-](?:[A-Za-z0-9_.+=@, -]*[A-Za-z0-9_+=@,-])?/)*"
+    r"[A-Za-z0-9_+=@,-](?:[A-Za-z0-9_.+=@, -]*[A-Za-z0-9_+=@,-])?",
+    re.ASCII,
+)
 
 # Code points that HFS+ ignores when it compares names (Git, utf8.c, next_hfs_char).
-_HFS_IGNORED = dict.fromkeys(
-    [*range(0x200C, 0x2010), *range(0x202A, 0x202F), *range(0x206A, 0x2070), 0xFEFF], None
-)
+_HFS_IGNORED = dict.fromkeys([*range(0x200C, 0x2010), *range(0x202A, 0x202F), *range(0x206A, 0x2070), 0xFEFF], None)
 _OWN = (".git", ".aimdvc", ".aimd")
-_SHORT_NAMES = re.compile(r"(?:git~[0-9]+|aimdvc?~[0-9]+|aimd[0-9a-f]{0,4}~[0-9]+|gi[0-9a-f]{4}~[0-9]+|ai[0-9a-f]{4}~[0-9]+)")
+_SHORT_NAMES = re.compile(
+    r"(?:git~[0-9]+|aimdvc?~[0-9]+|aimd[0-9a-f]{0,4}~[0-9]+|gi[0-9a-f]{4}~[0-9]+|ai[0-9a-f]{4}~[0-9]+)"
+)
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|com[1-9]|lpt[1-9])(?:\..*)?", re.IGNORECASE)
 _WINDOWS = re.compile(r'[<>:"|?*\\\x00-\x1f]')
 

@@ -19,7 +19,7 @@ from aimdvc.ops.settle import settle
 from aimdvc.ops.stage import ATTRIBUTES, Stager, attribute_files, reattribute
 from aimdvc.ops.targets import Target, find_target, heads_below, workspace_path
 from aimdvc.ops.workspace import Workspace
-from aimdvc.store.blobs import BlobWriter
+from aimdvc.store.blobwriter import BlobWriter
 from aimdvc.store.state import Head, Row, is_racy
 from aimdvc.store.walk import DiskStat
 
@@ -49,9 +49,7 @@ class AddOptions:
     update: bool = False
 
 
-def add(
-    workspace: Workspace, here: Path, paths: Sequence[str], options: AddOptions, progress: Progress
-) -> list[Added]:
+def add(workspace: Workspace, here: Path, paths: Sequence[str], options: AddOptions, progress: Progress) -> list[Added]:
     """Stages the files at these paths, deletions too, and returns what was staged of each artifact.
 
     Raises UnknownPath, UnsafePath, ChangedWhileReading, StorageError; the index is then as it was.
@@ -96,7 +94,9 @@ def stage_part(
     _note(found, result)
     changed = {**found.suspects, **untracked}
     with workspace.blobs.writer() as writer:
-        stager = Stager(os.fsencode(workspace.artifact_root(head)), _attributes(workspace, head, changed, found), writer)
+        stager = Stager(
+            os.fsencode(workspace.artifact_root(head)), _attributes(workspace, head, changed, found), writer
+        )
         rows = _stage_all(workspace, head, stager, changed, result, progress)
         rows.extend(_represented_anew(workspace, head, stager, rows, found, writer))
     now_ns = clock_ns(workspace.places.state)
@@ -196,5 +196,3 @@ def _delete(workspace: Workspace, head: Head, deleted: list[bytes], result: Adde
     result.deleted += len(rows)
     if any(row.path == ATTRIBUTES for row in rows):
         restore_default_attributes(workspace, head)
-
-

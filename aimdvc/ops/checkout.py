@@ -48,9 +48,7 @@ class Destination:
     branch: str | None
 
 
-def checkout(
-    workspace: Workspace, name: str, revision: str | None, force: bool, means: Means
-) -> CheckedOut:
+def checkout(workspace: Workspace, name: str, revision: str | None, force: bool, means: Means) -> CheckedOut:
     """Makes the artifact's files those of a revision; a branch's name attaches HEAD to it.
 
     Raises LocalChange before anything is touched, MissingBlob, UnknownRevision, StorageError.
@@ -63,9 +61,7 @@ def checkout(
     return result
 
 
-def checkout_lock(
-    workspace: Workspace, names: Iterable[str], force: bool, means: Means
-) -> list[CheckedOut]:
+def checkout_lock(workspace: Workspace, names: Iterable[str], force: bool, means: Means) -> list[CheckedOut]:
     """Makes the workspace what aimdvc.lock says; returns what moved. Artifacts that aren't here yet need `pull`."""
     pins = read_pins(workspace)
     moved = []

@@ -188,5 +188,3 @@ def _cloned(workspace: Workspace, result: CheckedOut) -> Cloned:
 
 def _quoted(value: str) -> str:
     return value.replace("\\", "\\\\").replace('"', '\\"')
-
-

@@ -53,7 +53,9 @@ class Connector:
         place = artifact_url(url, path)
         folder = folder_path(place)
         if folder is not None:
-            return Connection(remote, place, FolderTransport(folder, workspace.disk), FolderBlobs(folder, workspace.disk))
+            return Connection(
+                remote, place, FolderTransport(folder, workspace.disk), FolderBlobs(folder, workspace.disk)
+            )
         session = self.session()
         return Connection(remote, place, HttpTransport(session, place), LfsRemote(session, place))
 

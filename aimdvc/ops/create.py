@@ -50,7 +50,9 @@ def check_artifact_path(workspace: Workspace, path: str, own: str | None = None)
         if head.name != own and (_is_below(path, head.path) or _is_below(head.path, path)):
             raise UnsafePath(path, f"overlaps artifact '{head.name}' at '{head.path}'; artifacts don't nest")
     parent = os.path.dirname(os.path.join(workspace.root, path))
-    if os.path.realpath(parent) != os.path.normpath(os.path.join(os.path.realpath(workspace.root), os.path.dirname(path))):
+    if os.path.realpath(parent) != os.path.normpath(
+        os.path.join(os.path.realpath(workspace.root), os.path.dirname(path))
+    ):
         raise UnsafePath(path, "reached through a symbolic link")
     if os.path.islink(os.path.join(workspace.root, path)):
         raise UnsafePath(path, "is a symbolic link")

@@ -188,9 +188,7 @@ def _with_text(
     return [_add_lines(workspace, head, file, sides[file.path]) for file in files]
 
 
-def _add_lines(
-    workspace: Workspace, head: Head, file: FileDiff, sides: tuple[Side | None, Side | None]
-) -> FileDiff:
+def _add_lines(workspace: Workspace, head: Head, file: FileDiff, sides: tuple[Side | None, Side | None]) -> FileDiff:
     texts = [_read_text(workspace, head, side) for side in sides]
     if texts[0] is None or texts[1] is None:
         return file
@@ -256,4 +254,3 @@ def _coarse(before: list[str], after: list[str]) -> list[str]:
         return [f"@@ after line {start} @@", *[line for line in hunks if not line.startswith("@@")]]
     header = f"@@ -{start + 1},{len(gone)} +{start + 1},{len(come)} @@"
     return [header, *("-" + line for line in gone), *("+" + line for line in come)]
-

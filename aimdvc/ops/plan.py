@@ -90,9 +90,7 @@ def _plan_write(workspace: Workspace, head: Head, root: bytes, new: Entry, plan:
     plan.write.append(new)
 
 
-def _plan_deletion(
-    workspace: Workspace, head: Head, root: bytes, path: str, plan: CheckoutPlan, force: bool
-) -> None:
+def _plan_deletion(workspace: Workspace, head: Head, root: bytes, path: str, plan: CheckoutPlan, force: bool) -> None:
     absolute = os.path.join(root, path_bytes(path))
     status = _lstat(absolute)
     row = workspace.state.row(head, path)

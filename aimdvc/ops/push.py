@@ -71,9 +71,7 @@ def push(
     return results
 
 
-def _push_one(
-    workspace: Workspace, name: str, connection: Connection, progress: Progress, is_dry_run: bool
-) -> Pushed:
+def _push_one(workspace: Workspace, name: str, connection: Connection, progress: Progress, is_dry_run: bool) -> Pushed:
     history = workspace.history(name)
     known = connection.transport.read_refs(for_push=True)
     branch = known.head if known.head and MAIN not in known.refs and known.head in known.refs else MAIN
@@ -84,7 +82,9 @@ def _push_one(
     if is_dry_run or not (main_updates or alias_updates):
         return result
     if main_updates:
-        sent = connection.blobs.upload(new_pointers(history, work.new, _remote_commits(work)), workspace.blobs, progress)
+        sent = connection.blobs.upload(
+            new_pointers(history, work.new, _remote_commits(work)), workspace.blobs, progress
+        )
         result.blobs, result.size = sent.blobs, sent.size_bytes
     _send(work, main_updates, alias_updates, result, progress)
     after = connection.transport.read_refs(for_push=False)
@@ -120,9 +120,7 @@ def _number(work: _Push) -> list[RefUpdate]:
         if work.old is not None and (commit.id == work.old or work.history.is_ancestor(commit.id, work.old)):
             break
         new.append(commit.id)
-    return [
-        RefUpdate(f"refs/tags/v{number}", None, commit) for number, commit in enumerate(reversed(new), highest + 1)
-    ]
+    return [RefUpdate(f"refs/tags/v{number}", None, commit) for number, commit in enumerate(reversed(new), highest + 1)]
 
 
 def _alias_updates(work: _Push, result: Pushed) -> list[RefUpdate]:
@@ -137,7 +135,9 @@ def _alias_updates(work: _Push, result: Pushed) -> list[RefUpdate]:
         alias = ref[len("aliases/") :]
         if now != seen:
             raise RefMoved(
-                f"alias {alias}", "it moved on the remote meanwhile", hint=f"run `aimdvc fetch`, then `aimdvc alias set … {alias}`"
+                f"alias {alias}",
+                "it moved on the remote meanwhile",
+                hint=f"run `aimdvc fetch`, then `aimdvc alias set … {alias}`",
             )
         updates.append(RefUpdate(f"refs/{ref}", seen, here))
         result.aliases.append(alias)

@@ -30,9 +30,7 @@ class Restored:
     unstaged: int = 0
 
 
-def restore(
-    workspace: Workspace, targets: Sequence[Target], revision: str | None, means: Means
-) -> list[Restored]:
+def restore(workspace: Workspace, targets: Sequence[Target], revision: str | None, means: Means) -> list[Restored]:
     """Puts the files at these paths back as the index, or a revision, has them; their local changes are lost.
 
     With a revision the index follows, so that the old content can be committed again. Raises UnknownPath.

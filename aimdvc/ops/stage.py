@@ -17,7 +17,7 @@ from aimdvc.model.oid import EMPTY_BLOB, GitId
 from aimdvc.model.pointer import POINTER_LIMIT, Pointer, encode_pointer, find_pointer
 from aimdvc.ops.scan import git_blob_id
 from aimdvc.ops.workspace import Workspace
-from aimdvc.store.blobs import BlobWriter
+from aimdvc.store.blobwriter import BlobWriter
 from aimdvc.store.state import Head, Place, Row, Stat
 from aimdvc.store.walk import git_mode
 

@@ -28,6 +28,7 @@ class ArtifactStatus:
 
     artifact: str
     path: str
+    is_directory: bool
     version: str
     branch: str | None
     commit: GitId | None
@@ -67,7 +68,9 @@ def status(workspace: Workspace, names: Iterable[str] = ()) -> Status:
 
 def _status(workspace: Workspace, head: Head, lock: str) -> ArtifactStatus:
     history = workspace.history(head.name)
-    result = ArtifactStatus(head.name, head.path, label(history, head.commit), head.branch, head.commit, lock)
+    result = ArtifactStatus(
+        head.name, head.path, not head.is_file, label(history, head.commit), head.branch, head.commit, lock
+    )
     for row in workspace.state.staged(head):
         if row.place is Place.HIDDEN and row.head_mode == 0 and not row.path.endswith("metadata.json"):
             continue

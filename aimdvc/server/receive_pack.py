@@ -214,9 +214,7 @@ def _publish(repository: Repository, incoming: TempFile, checked: Checked) -> No
         repository.publish(incoming, index, checked.trailer.hex())
 
 
-def _report(
-    commands: _Commands, unpack: str, results: Mapping[str, str | None], details: Sequence[str]
-) -> Response:
+def _report(commands: _Commands, unpack: str, results: Mapping[str, str | None], details: Sequence[str]) -> Response:
     if b"report-status" not in commands.capabilities:
         return Response(content_type=_RESULT)
     lines = [pkt_line(f"unpack {unpack}\n".encode())]

@@ -125,9 +125,7 @@ def clash(ref: str, found: Mapping[str, Ref]) -> str | None:
     return None
 
 
-def _apply(
-    connection: Connection, artifact: str, user: str, move: Move, found: dict[str, Ref]
-) -> dict[str, GitId]:
+def _apply(connection: Connection, artifact: str, user: str, move: Move, found: dict[str, Ref]) -> dict[str, GitId]:
     ref, old, new = move.update
     if (found[ref].target if ref in found else None) != new:
         _set(connection, artifact, RefUpdate(ref, old, new), move.peeled)

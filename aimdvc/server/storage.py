@@ -151,5 +151,3 @@ class LocalStorage:
     def close(self) -> None:
         """Closes the blobs."""
         self._blobs.close()
-
-

@@ -78,7 +78,12 @@ def upload_pack(
     if not wish.wants <= advertised:
         raise HttpError(400, "a wanted object is not the tip of any ref")
     tips = {ref.target for ref in refs.values()}
-    if may_reuse and wish.is_plain_clone and b"side-band-64k" in wish.capabilities and tips <= _with_peeled(wish.wants, refs):
+    if (
+        may_reuse
+        and wish.is_plain_clone
+        and b"side-band-64k" in wish.capabilities
+        and tips <= _with_peeled(wish.wants, refs)
+    ):
         packs = repository.packs()
         if packs and _are_disjoint(packs):
             size = sum(pack.size - 32 for pack in packs) + 32

@@ -7,7 +7,7 @@ a process that dies leaves files in `tmp/` that the next writer removes.
 import hashlib
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
 from types import TracebackType
@@ -70,6 +70,16 @@ class BlobStore:
         if place is not None:
             return self.read_packed(oid, place)
         return b"".join(self.iter_chunks(oid))
+
+    def iter_contents(self, pointers: Sequence[Pointer]) -> Iterator[tuple[Pointer, bytes]]:
+        """Yields small blobs with their bytes, hash-checked, in the order in which they lie on disk."""
+        places = self.find_many(pointer.oid for pointer in pointers)
+        packed = [(places[pointer.oid], pointer) for pointer in pointers if pointer.oid in places]
+        for place, pointer in sorted(packed, key=lambda pair: (pair[0].pack, pair[0].offset)):
+            yield pointer, self.read_packed(pointer.oid, place)
+        for pointer in pointers:
+            if pointer.oid not in places:
+                yield pointer, self.read(pointer.oid)
 
     def open(self, oid: Oid) -> BinaryIO:
         """Returns an open file of a blob's bytes; the reader checks the hash. Raises MissingBlob."""

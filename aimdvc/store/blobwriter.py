@@ -227,4 +227,3 @@ class PartialBlob:
 def _chunks(descriptor: int) -> Iterable[bytes]:
     while chunk := os.read(descriptor, CHUNK):
         yield chunk
-

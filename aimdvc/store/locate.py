@@ -77,4 +77,6 @@ def _check_owner(directory: Path) -> None:
         return
     user = os.getuid()
     if owner not in (user, 0) and user != 0:
-        raise UnsafePath(str(directory), f"belongs to user {owner}, not to you", hint=f"chown it, or copy it: '{directory}'")
+        raise UnsafePath(
+            str(directory), f"belongs to user {owner}, not to you", hint=f"chown it, or copy it: '{directory}'"
+        )

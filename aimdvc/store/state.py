@@ -31,9 +31,7 @@ CREATE TABLE IF NOT EXISTS entry (
 CREATE INDEX IF NOT EXISTS staged_entry ON entry (artifact, path) WHERE staged = 1;
 """
 
-_COLUMNS = (
-    "path, mode, git_id, oid, size, is_pointer, place, head_mode, head_id, st_size, st_mtime, st_ctime, st_inode"
-)
+_COLUMNS = "path, mode, git_id, oid, size, is_pointer, place, head_mode, head_id, st_size, st_mtime, st_ctime, st_inode"
 
 # A file written within this time of being looked at may change again without its times changing: ext4 stamps by the
 # kernel's tick (4-10 ms), some file systems by 1 or 2 s. Its stat isn't kept, so it is hashed again next time.

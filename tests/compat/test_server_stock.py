@@ -153,9 +153,7 @@ def test_the_loser_of_a_race_is_told_to_fetch_first(server: EmbeddedServer, tmp_
     two.commit("mine", a_bin=b"3")
     # The other side wins between this push's advertisement and its POST: the hook runs just there.
     hook = two.path / ".git" / "hooks" / "pre-push"
-    hook.write_text(
-        f"#!/bin/sh\nunset GIT_DIR\ngit lfs pre-push \"$@\" && git -C '{one.path}' push -q origin main\n"
-    )
+    hook.write_text(f"#!/bin/sh\nunset GIT_DIR\ngit lfs pre-push \"$@\" && git -C '{one.path}' push -q origin main\n")
     hook.chmod(0o755)
     told = two.git("push", "--atomic", "origin", "main", "HEAD:refs/aliases/mine", fails=True)
     assert "fetch first" in told

@@ -54,9 +54,7 @@ class Client:
         try:
             connection.request(method, target, body, sent, encode_chunked=chunked)
             reply = connection.getresponse()
-            return Reply(
-                reply.status, {name.lower(): value for name, value in reply.getheaders()}, reply.read()
-            )
+            return Reply(reply.status, {name.lower(): value for name, value in reply.getheaders()}, reply.read())
         finally:
             connection.close()
 

@@ -71,7 +71,10 @@ def test_main_never_goes_back(client: Client) -> None:
     first = _first_version(client)
     made = Made()
     other = made.commit(made.tree([]), (), b"unrelated\n")
-    assert report_of(client.push("a", [(first, other, MAIN)], made.pack())) == ["unpack ok", f"ng {MAIN} non-fast-forward"]
+    assert report_of(client.push("a", [(first, other, MAIN)], made.pack())) == [
+        "unpack ok",
+        f"ng {MAIN} non-fast-forward",
+    ]
     assert report_of(client.push("a", [(first, None, MAIN)], b""))[1] == f"ng {MAIN} main can't be deleted"
     assert client.refs("a")[MAIN] == first
 

@@ -1,0 +1,41 @@
+"""`aimdvc add`."""
+
+import click
+
+from aimdvc.cli.command import command
+from aimdvc.cli.context import Cli
+from aimdvc.cli.output import plural, size_text
+from aimdvc.ops.add import Added, AddOptions, add
+
+
+@command("add")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH…")
+@click.option("-n", "--name", metavar="NAME", help="The name of the artifact that PATH becomes; else its base name.")
+@click.option("--type", "kind", metavar="T", help="The type of the artifact that PATH becomes, such as `dataset`.")
+@click.option("-f", "--force", is_flag=True, help="Take files that .gitignore or .aimdvcignore leave out, too.")
+def add_command(cli: Cli, paths: tuple[str, ...], name: str | None, kind: str | None, force: bool) -> None:
+    """Stage what changed at PATH…, deletions too.
+
+    A path that is in no artifact becomes one: a directory or a lone file. Its contents are stored at once; the index is
+    saved last, so an interrupted `add` is finished by running it again.
+
+    \b
+    Example:
+      aimdvc add data/images -n images --type dataset
+    """
+    added = add(cli.workspace, cli.here, paths, AddOptions(name, kind, force), cli.progress)
+    for result in added:
+        for note in result.notes:
+            cli.out.note(note)
+    cli.out.result({"artifacts": added}, (_line(result) for result in added))
+
+
+def _line(result: Added) -> str:
+    changes = [
+        f"{count:,} {word}"
+        for count, word in ((result.added, "added"), (result.modified, "modified"), (result.deleted, "deleted"))
+        if count
+    ]
+    made = f"New artifact '{result.artifact}' at '{result.path}': " if result.is_new else f"{result.artifact}: "
+    ignored = f"; {plural(result.ignored, 'path')} ignored" if result.ignored else ""
+    return made + (f"{', '.join(changes)} ({size_text(result.size)} read)" if changes else "nothing changed") + ignored

@@ -1,0 +1,55 @@
+"""`aimdvc clone` and `aimdvc get`."""
+
+from pathlib import Path
+
+import click
+
+from aimdvc.cli.command import command
+from aimdvc.cli.context import Cli
+from aimdvc.cli.network import blob_fetcher, connector
+from aimdvc.cli.output import plural
+from aimdvc.ops.blobs import Means
+from aimdvc.ops.clone import Cloned, clone, get, parse_origin
+
+
+@command("clone")
+@click.argument("address", metavar="URL/NAME[@REV]")
+@click.argument("path", required=False)
+def clone_command(cli: Cli, address: str, path: str | None) -> None:
+    """Bring an artifact here, with its history.
+
+    Inside a workspace it becomes an artifact of it at PATH, and aimdvc.lock pins it. Elsewhere PATH becomes a workspace
+    of its own. A clone that was cut is finished by running it again.
+
+    \b
+    Example:
+      aimdvc clone https://aimd.example.org/team/images@v3 data/images
+    """
+    cli.typed_url = parse_origin(address, cli.here).url
+    with connector(cli) as connections:
+        done = clone(connections, cli.here, address, path, cli.disk, Means(blob_fetcher(connections), cli.progress))
+    _print(cli, done)
+
+
+@command("get")
+@click.argument("address", metavar="URL/NAME[@REV]")
+@click.option("--out", metavar="DIR", help="Where to; else a directory named as the artifact.")
+def get_command(cli: Cli, address: str, out: str | None) -> None:
+    """Write the files of a version into a directory: no workspace, no history.
+
+    \b
+    Example:
+      aimdvc get https://aimd.example.org/team/images@production --out images
+    """
+    origin = parse_origin(address, cli.here)
+    cli.typed_url = origin.url
+    target = cli.here / Path(out or origin.name)
+    with connector(cli) as connections:
+        done = get(connections, cli.here, address, target, cli.disk, Means(blob_fetcher(connections), cli.progress))
+    _print(cli, done)
+
+
+def _print(cli: Cli, done: Cloned) -> None:
+    cli.out.result(
+        {"artifacts": [done]}, [f"{done.artifact} {done.version} in '{done.path}': {plural(done.files, 'file')}"]
+    )

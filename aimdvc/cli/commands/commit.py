@@ -1,0 +1,53 @@
+"""`aimdvc commit`."""
+
+import sys
+
+import click
+
+from aimdvc.cli.command import command
+from aimdvc.cli.context import Cli
+from aimdvc.cli.output import plural
+from aimdvc.errors import UsageError
+from aimdvc.ops.commit import CommitOptions, commit
+
+_TEMPLATE = (
+    "\n# The message of the version. Lines that begin with '#' are left out; an empty message stops the commit.\n"
+)
+
+
+@command("commit")
+@click.argument("names", nargs=-1, metavar="[NAME…]")
+@click.option("-m", "--message", "messages", multiple=True, help="The message; given again, another paragraph.")
+@click.option("-a", "--all", "all_changes", is_flag=True, help="First stage what changed of tracked files.")
+@click.option("--allow-empty", is_flag=True, help="Make a version even when nothing changed.")
+def commit_command(
+    cli: Cli, names: tuple[str, ...], messages: tuple[str, ...], all_changes: bool, allow_empty: bool
+) -> None:
+    """Make a version of what is staged, of the named artifacts or of all.
+
+    \b
+    Example:
+      aimdvc commit -a -m "Add the images of March"
+    """
+    workspace = cli.workspace
+    author = workspace.author()
+    message = _message(messages)
+    options = CommitOptions(message, author, all_changes, allow_empty)
+    made = commit(workspace, cli.names(names), options, cli.progress)
+    lines = [
+        f"{done.artifact} {done.version} {done.commit[:12]}: {done.subject} ({plural(done.changes, 'change')})"
+        for done in made
+    ]
+    cli.out.result({"commits": made}, lines or ["Nothing to commit"])
+
+
+def _message(messages: tuple[str, ...]) -> str:
+    text = "\n\n".join(message.strip() for message in messages)
+    if not messages:
+        if not sys.stdin.isatty():
+            raise UsageError("no message was given", hint='run `aimdvc commit -m "MESSAGE"`')
+        edited = click.edit(_TEMPLATE) or ""
+        text = "\n".join(line for line in edited.splitlines() if not line.startswith("#")).strip()
+    if not text.strip():
+        raise UsageError("the message is empty", hint='run `aimdvc commit -m "MESSAGE"`')
+    return text + "\n"

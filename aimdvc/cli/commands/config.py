@@ -1,0 +1,30 @@
+"""`aimdvc config`."""
+
+import click
+
+from aimdvc.cli.command import command
+from aimdvc.cli.context import Cli
+from aimdvc.ops.config import read_config, set_config
+
+
+@command("config")
+@click.argument("key", required=False)
+@click.argument("value", required=False)
+@click.option("--unset", is_flag=True, help="Remove KEY.")
+def config_command(cli: Cli, key: str | None, value: str | None, unset: bool) -> None:
+    """Read and set the workspace's settings, which `.aimdvc/config` keeps and Git commits.
+
+    Keys are core.link (reflink, hardlink or copy) and remote.NAME.url.
+
+    \b
+    Example:
+      aimdvc config
+      aimdvc config core.link hardlink
+    """
+    if unset and (key is None or value is not None):
+        raise click.UsageError("--unset takes KEY alone")
+    if key is not None and (unset or value is not None):
+        set_config(cli.workspace, cli.here, key, None if unset else value)
+    found = read_config(cli.workspace, key if value is None and not unset else None)
+    lines = list(found.values()) if key is not None else [f"{name}={text}" for name, text in found.items()]
+    cli.out.result({"settings": found}, [] if value is not None or unset else lines)

@@ -1,0 +1,58 @@
+"""`aimdvc fsck` and `aimdvc du`."""
+
+from collections.abc import Iterator
+
+import click
+
+from aimdvc.cli.command import command
+from aimdvc.cli.context import Cli
+from aimdvc.cli.output import plural, size_text
+from aimdvc.errors import IntegrityError
+from aimdvc.ops.fsck import Checked, du, fsck
+
+
+@command("fsck")
+@click.option("--quick", is_flag=True, help="Read no blob: check histories, the index and the pins only.")
+def fsck_command(cli: Cli, quick: bool) -> int:
+    """Read and hash every blob, walk every version, and name what is damaged, with the versions that need it.
+
+    \b
+    Example:
+      aimdvc fsck
+    """
+    found = fsck(cli.workspace, quick, cli.progress)
+    cli.out.result({"is_whole": not found.damage, "checked": found}, _lines(found))
+    return IntegrityError.exit_code if found.damage else 0
+
+
+def _lines(found: Checked) -> Iterator[str]:
+    for damage in found.damage:
+        yield f"damaged: {damage.what}: {damage.reason}"
+        for place in damage.needed_by[:20]:
+            yield f"  needed by {place}"
+        if len(damage.needed_by) > 20:
+            yield f"  … and {len(damage.needed_by) - 20:,} more"
+    yield f"{plural(found.blobs, 'blob')} ({size_text(found.size)}), {plural(found.commits, 'commit')}: " + (
+        f"{plural(len(found.damage), 'thing')} damaged" if found.damage else "all whole"
+    )
+    if found.not_fetched:
+        yield f"{plural(found.not_fetched, 'blob')} of other versions not here; `aimdvc checkout` fetches what it needs"
+
+
+@command("du")
+def du_command(cli: Cli) -> None:
+    """Show how much room each artifact takes: its blobs in all versions, and what is checked out.
+
+    \b
+    Example:
+      aimdvc du
+    """
+    used = du(cli.workspace)
+    lines = [
+        f"{one.artifact}: {plural(one.versions, 'version')}, {plural(one.blobs, 'blob')}, {size_text(one.size)};"
+        f" checked out {size_text(one.checked_out)}"
+        for one in used.artifacts
+    ]
+    cli.out.result(
+        {"artifacts": used.artifacts, "on_disk": used.on_disk}, [*lines, f"store: {size_text(used.on_disk)} on disk"]
+    )

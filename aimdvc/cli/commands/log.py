@@ -1,0 +1,104 @@
+"""`aimdvc log` and `aimdvc show`."""
+
+import time
+from collections.abc import Iterator
+
+import click
+
+from aimdvc.cli.command import command
+from aimdvc.cli.commands.diff import text_lines
+from aimdvc.cli.context import Cli
+from aimdvc.cli.output import plural, shown_path, size_text
+from aimdvc.model.commits import Signature
+from aimdvc.ops.diff import Diff, Sides, diff
+from aimdvc.ops.log import Logged, LoggedChange, log
+
+_SIGNS = {"added": "+", "modified": "~", "deleted": "−", "renamed": "→"}
+
+
+@command("log", takes_paths=True)
+@click.argument("selector", required=False, metavar="[NAME[@REV]]")
+@click.option("--oneline", is_flag=True, help="One line a version.")
+@click.option("-n", "limit", type=click.IntRange(min=0), metavar="N", help="At most N versions.")
+@click.option("--stat", "with_changes", is_flag=True, help="With the files that each version changed.")
+def log_command(cli: Cli, selector: str | None, oneline: bool, limit: int | None, with_changes: bool) -> None:
+    """List the versions of an artifact, newest first; after `--`, only those that changed a PATH.
+
+    A version that no server has numbered yet is shown with a question mark: v4?.
+
+    \b
+    Example:
+      aimdvc log --oneline images@production -- train
+    """
+    name, parsed = cli.selector(selector)
+    found = log(cli.workspace, parsed, name, limit, cli.inner_paths(name), with_changes)
+    lines = (line for entry in found for line in (_one(entry) if oneline else _many(entry)))
+    cli.out.result({"artifact": name, "versions": found}, lines)
+
+
+@command("show")
+@click.argument("selector", required=False, metavar="[NAME[@REV]]")
+def show_command(cli: Cli, selector: str | None) -> None:
+    """Show one version: who, when, why, and what it changed; text as a unified diff.
+
+    \b
+    Example:
+      aimdvc show images@v3
+    """
+    name, parsed = cli.selector(selector)
+    workspace = cli.workspace
+    found = log(workspace, parsed, name, 1, [], True)
+    if not found:
+        cli.out.result({"artifact": name, "version": None}, [f"Artifact '{name}' has no version yet"])
+        return
+    entry = found[0]
+    changed: Diff | None = None
+    if entry.commit.parents:
+        sides = Sides(entry.commit.parents[0], entry.commit.id)
+        changed = diff(workspace, name, sides, [], True, cli.means)
+    lines = [*_many(entry), *(text_lines(changed) if changed else ())]
+    cli.out.result({"artifact": name, "version": entry, "diff": changed}, lines)
+
+
+def _one(entry: Logged) -> Iterator[str]:
+    yield f"{entry.version:<5} {entry.commit.id[:12]} {_decoration(entry)}{entry.commit.subject}"
+    yield from _changes(entry.changes)
+
+
+def _many(entry: Logged) -> Iterator[str]:
+    commit = entry.commit
+    yield f"version {entry.version} {_decoration(entry)}".rstrip()
+    yield f"commit  {commit.id}"
+    if len(commit.parents) > 1:
+        yield f"merge   {' '.join(parent[:12] for parent in commit.parents)}"
+    yield f"author  {commit.author.name} <{commit.author.email}>"
+    yield f"date    {_date(commit.author)}"
+    yield ""
+    for line in commit.message.rstrip("\n").split("\n"):
+        yield f"    {line}"
+    yield ""
+    if entry.changes:
+        yield from _changes(entry.changes)
+        yield ""
+
+
+def _decoration(entry: Logged) -> str:
+    names = (["HEAD"] if entry.is_head else []) + entry.aliases
+    return f"({', '.join(names)}) " if names else ""
+
+
+def _changes(changes: list[LoggedChange]) -> Iterator[str]:
+    for change in changes[:200]:
+        size = f" ({size_text(change.size)})" if change.size is not None else ""
+        old = f"{shown_path(change.old_path)} → " if change.old_path is not None else ""
+        yield f"  {_SIGNS[change.kind]} {old}{shown_path(change.path)}{size}"
+    if len(changes) > 200:
+        yield f"  … and {len(changes) - 200:,} more"
+    if changes:
+        yield f"  {plural(len(changes), 'file')} changed"
+
+
+def _date(who: Signature) -> str:
+    sign, offset = ("-" if who.zone_s < 0 else "+"), abs(who.zone_s) // 60
+    local = time.gmtime(who.time_s + who.zone_s)
+    return f"{time.strftime('%Y-%m-%d %H:%M:%S', local)} {sign}{offset // 60:02}{offset % 60:02}"

@@ -1,0 +1,67 @@
+"""`aimdvc fetch` and `aimdvc pull`."""
+
+import click
+
+from aimdvc.cli.command import command
+from aimdvc.cli.context import Cli
+from aimdvc.cli.network import blob_fetcher, connector
+from aimdvc.cli.output import plural
+from aimdvc.ops.blobs import Means
+from aimdvc.ops.fetch import Fetched, fetch
+from aimdvc.ops.pull import Favor, Pulled, pull
+
+
+@command("fetch")
+@click.argument("names", nargs=-1, metavar="[NAME…]")
+def fetch_command(cli: Cli, names: tuple[str, ...]) -> None:
+    """Bring a remote's versions and aliases here. Files, branches and pins stay as they are.
+
+    \b
+    Example:
+      aimdvc fetch images
+    """
+    with connector(cli) as connections:
+        found = fetch(cli.workspace, connections, cli.names(names), cli.progress)
+    for one in found:
+        for alias in one.diverged_aliases:
+            cli.out.note(f"alias '{alias}' moved on the remote and here: `aimdvc alias set` decides")
+    cli.out.result({"artifacts": found}, [_fetched(one) for one in found])
+
+
+def _fetched(one: Fetched) -> str:
+    news = []
+    if one.versions:
+        news.append(f"new {', '.join(one.versions[-10:])}")
+    if one.aliases:
+        news.append(f"moved {', '.join(one.aliases)}")
+    if not news and one.old != one.new:
+        news.append("main moved")
+    return f"{one.artifact}: {'; '.join(news) or 'nothing new'}"
+
+
+@command("pull")
+@click.argument("names", nargs=-1, metavar="[NAME…]")
+@click.option("--favor", type=click.Choice(["ours", "theirs"]), help="Settle paths that both sides changed.")
+def pull_command(cli: Cli, names: tuple[str, ...], favor: Favor | None) -> None:
+    """Fetch, then bring the files up to date; after a `git clone`, bring what aimdvc.lock pins.
+
+    Fast-forwards, else merges by path. Where both sides changed one path it stops, names it, and changes nothing;
+    `--favor` decides. Local changes that would be lost stop it, too.
+
+    \b
+    Example:
+      aimdvc pull
+      aimdvc pull --favor theirs images
+    """
+    with connector(cli) as connections:
+        means = Means(blob_fetcher(connections), cli.progress)
+        done = pull(cli.workspace, connections, names, favor, means)
+    cli.out.result({"artifacts": done}, [_pulled(one) for one in done] or ["No artifacts here, and none pinned"])
+
+
+def _pulled(one: Pulled) -> str:
+    if one.how == "up-to-date":
+        return f"{one.artifact}: up to date" + (f" at {one.version}" if one.version else "")
+    if one.how == "detached":
+        return f"{one.artifact}: fetched; HEAD is detached at {one.version}: `aimdvc checkout {one.artifact}@main`"
+    return f"{one.artifact}: {one.how} to {one.version}: {plural(one.written, 'file')} written, {one.deleted:,} deleted"

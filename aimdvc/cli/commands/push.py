@@ -1,0 +1,46 @@
+"""`aimdvc push`."""
+
+import click
+
+from aimdvc.cli.command import command
+from aimdvc.cli.context import Cli
+from aimdvc.cli.network import connector
+from aimdvc.cli.output import plural, size_text
+from aimdvc.errors import UsageError
+from aimdvc.ops.push import Pushed, push
+
+
+@command("push")
+@click.argument("names", nargs=-1, metavar="[NAME…]")
+@click.option("--all", "is_all", is_flag=True, help="All artifacts, as without a NAME.")
+@click.option("--dry-run", is_flag=True, help="Say what would be pushed, and send nothing.")
+def push_command(cli: Cli, names: tuple[str, ...], is_all: bool, dry_run: bool) -> None:
+    """Send versions and aliases to each artifact's remote: first the blobs that it lacks, then all refs in one step.
+
+    One that lost a race says so, exits with 5, and has changed nothing. With nothing to push it costs one small round
+    trip an artifact.
+
+    \b
+    Example:
+      aimdvc push images
+    """
+    if is_all and names:
+        raise UsageError("--all and names exclude each other")
+    with connector(cli) as connections:
+        done = push(cli.workspace, connections, cli.names(names), cli.progress, dry_run)
+    for one in done:
+        for note in one.notes:
+            cli.out.note(f"{one.artifact}: {note}")
+    cli.out.result({"artifacts": done}, [_line(one) for one in done] or ["No artifacts to push"])
+
+
+def _line(one: Pushed) -> str:
+    if one.is_up_to_date:
+        return f"{one.artifact}: nothing to push"
+    parts = []
+    if one.new != one.old:
+        what = ", ".join(one.versions[-5:]) or (one.new or "")[:12]
+        parts.append(f"{what} ({plural(one.blobs, 'blob')}, {size_text(one.size)})" if not one.is_dry_run else what)
+    if one.aliases:
+        parts.append(f"{'aliases' if len(one.aliases) > 1 else 'alias'} {', '.join(one.aliases)}")
+    return f"{one.artifact}: {'would push' if one.is_dry_run else 'pushed'} {', '.join(parts)} to {one.url}"

@@ -1,0 +1,50 @@
+"""`aimdvc restore` and `aimdvc reset`."""
+
+import click
+
+from aimdvc.cli.command import command
+from aimdvc.cli.context import Cli
+from aimdvc.cli.output import plural
+from aimdvc.ops.restore import reset, restore, unstage
+
+
+@command("restore")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH…")
+@click.option("--source", metavar="REV", help="Take them from this version, and stage them.")
+@click.option("--staged", is_flag=True, help="Unstage: make the index what HEAD has; files stay as they are.")
+def restore_command(cli: Cli, paths: tuple[str, ...], source: str | None, staged: bool) -> None:
+    """Put files back as they are staged, or as they were in a version. Their local changes are lost.
+
+    \b
+    Example:
+      aimdvc restore data/labels.csv
+      aimdvc restore --source v2 data/labels.csv
+    """
+    if staged and source is not None:
+        raise click.UsageError("--staged and --source exclude each other")
+    targets = cli.targets(paths)
+    done = unstage(cli.workspace, targets) if staged else restore(cli.workspace, targets, source, cli.means)
+    lines = [
+        f"{one.artifact}: {plural(one.unstaged, 'path')} unstaged"
+        if staged
+        else f"{one.artifact}: {plural(one.written, 'file')} written, {one.deleted:,} deleted"
+        for one in done
+    ]
+    cli.out.result({"artifacts": done}, lines)
+
+
+@command("reset")
+@click.argument("selector", required=False, metavar="[NAME[@REV]]")
+@click.option("--hard", is_flag=True, help="Make the files those of the version, too: local changes are lost.")
+def reset_command(cli: Cli, selector: str | None, hard: bool) -> None:
+    """Move the branch to a version and make the index its content; without REV, unstage everything.
+
+    Files are touched only with --hard. Where the branch was stays in its reflog.
+
+    \b
+    Example:
+      aimdvc reset --hard images@v3
+    """
+    name, parsed = cli.selector(selector)
+    done = reset(cli.workspace, name, parsed.revision, hard, cli.means)
+    cli.out.result({"artifacts": [done]}, [f"{done.artifact} at {done.version or 'no version'}"])

@@ -1,0 +1,48 @@
+"""`aimdvc serve`."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from aimdvc.cli.command import command
+from aimdvc.cli.context import Cli
+from aimdvc.errors import UsageError
+from aimdvc.fs.disk import Disk
+
+try:
+    from aimdvc.server.run import serve
+except ImportError:  # the extra `aimdvc[server]` is not installed
+    serve = None  # type: ignore[assignment]
+
+
+@command("serve")
+@click.argument("directory_to_serve", metavar="DIR")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8750, show_default=True, help="The port; 0 takes a free one."
+)
+def serve_command(cli: Cli, directory_to_serve: str, host: str, port: int) -> None:
+    """Serve artifacts over HTTP, from DIR: to aimdvc, and to stock Git and git-lfs.
+
+    At the first start it makes an administrator and prints the key, once. With --json the first line of output is
+    {"url": …, "admin_key": … or null}. A push makes the folder and the artifact. Stop it with Ctrl-C or SIGTERM.
+
+    \b
+    Example:
+      aimdvc serve /srv/aimd --port 8750
+    """
+    if serve is None:
+        raise UsageError("the server's libraries are not installed", hint="run `pip install 'aimdvc[server]'`")
+    place = cli.here / Path(directory_to_serve)
+    Disk().make_directory(place)
+
+    def ready(url: str, admin_key: str | None) -> None:
+        lines = [f"Serving '{place}' at {url}"]
+        if admin_key is not None:
+            lines.append(f"The administrator's key, shown this once: {admin_key}")
+            lines.append(f"Keep it with `aimdvc login {url}`")
+        cli.out.result({"url": url, "admin_key": admin_key}, lines)
+        sys.stdout.flush()
+
+    serve(place, host, port, ready)

@@ -1,0 +1,92 @@
+"""`aimdvc status`."""
+
+from collections.abc import Iterator
+
+import click
+
+from aimdvc.cli.command import command
+from aimdvc.cli.context import Cli
+from aimdvc.cli.output import plural, shown_path
+from aimdvc.ops.status import ArtifactStatus, Status, status
+
+_LETTERS = {"added": "A", "modified": "M", "deleted": "D"}
+_LOCK_LINES = {
+    "moved": "aimdvc.lock names another commit: `aimdvc checkout` follows it",
+    "missing": "aimdvc.lock doesn't pin it: `aimdvc checkout NAME@REV` or the next commit does",
+}
+
+
+@command("status")
+@click.argument("paths", nargs=-1, metavar="[PATH…]")
+@click.option("-s", "--short", is_flag=True, help="One line a path: staged and workspace letter, path.")
+def status_command(cli: Cli, paths: tuple[str, ...], short: bool) -> None:
+    """Show what is staged, changed and untracked, and how pins and remote stand.
+
+    Changes nothing, and asks no network: ahead and behind are as of the last fetch.
+
+    \b
+    Example:
+      aimdvc status -s
+    """
+    names = list(dict.fromkeys(target.head.name for target in cli.targets(paths))) if paths else []
+    found = status(cli.workspace, names)
+    lines = _short(found) if short else _long(found)
+    cli.out.result({"artifacts": found.artifacts, "missing": found.missing}, lines)
+
+
+def _short(found: Status) -> Iterator[str]:
+    for artifact in found.artifacts:
+        letters: dict[str, list[str]] = {}
+        for change in artifact.staged:
+            letters.setdefault(change.path, [" ", " "])[0] = _LETTERS[change.kind]
+        for change in artifact.unstaged:
+            letters.setdefault(change.path, [" ", " "])[1] = _LETTERS[change.kind]
+        for path in artifact.untracked:
+            letters[path] = ["?", "?"]
+        for path in sorted(letters):
+            yield f"{''.join(letters[path])} {shown_path(_place(artifact, path))}"
+
+
+def _place(artifact: ArtifactStatus, path: str) -> str:
+    base = artifact.path
+    if path == base.rpartition("/")[2] and not artifact.is_directory:
+        return base
+    return path if base == "." else f"{base}/{path}"
+
+
+def _long(found: Status) -> Iterator[str]:
+    if not found.artifacts and not found.missing:
+        yield "No artifacts yet: `aimdvc add PATH` makes one"
+    for artifact in found.artifacts:
+        yield from _artifact(artifact)
+    for name in found.missing:
+        yield f"{name}: pinned in aimdvc.lock, not here: `aimdvc pull` brings it"
+
+
+def _artifact(artifact: ArtifactStatus) -> Iterator[str]:
+    at = f"at {artifact.version}" if artifact.version else "no version yet"
+    if artifact.branch is None and artifact.commit is not None:
+        at += ", detached"
+    named = f" ({', '.join(artifact.aliases)})" if artifact.aliases else ""
+    yield f"{artifact.artifact}: '{artifact.path}' {at}{named}"
+    if artifact.ahead or artifact.behind:
+        parts = [f"{count} {word}" for count, word in ((artifact.ahead, "ahead"), (artifact.behind, "behind")) if count]
+        hint = "`aimdvc pull`" if artifact.behind else "`aimdvc push`"
+        yield f"  {', '.join(parts)} of the remote: {hint}"
+    if artifact.lock in _LOCK_LINES:
+        yield f"  {_LOCK_LINES[artifact.lock]}"
+    if artifact.is_clean:
+        yield "  clean"
+    groups = [
+        ("staged, for the next `aimdvc commit`", [(change.kind, change.path) for change in artifact.staged]),
+        ("changed, not staged (`aimdvc add`)", [(change.kind, change.path) for change in artifact.unstaged]),
+        ("untracked (`aimdvc add`)", [("", path) for path in artifact.untracked]),
+    ]
+    for title, changes in groups:
+        if not changes:
+            continue
+        yield f"  {title}: {plural(len(changes), 'file')}"
+        for kind, path in changes[:50]:
+            yield f"    {kind + ': ' if kind else ''}{shown_path(path)}"
+        if len(changes) > 50:
+            yield f"    … and {len(changes) - 50:,} more (`aimdvc status -s` lists all)"

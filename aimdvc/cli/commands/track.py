@@ -1,0 +1,49 @@
+"""`aimdvc track` and `aimdvc untrack`."""
+
+import click
+
+from aimdvc.cli.command import command
+from aimdvc.cli.context import Cli
+from aimdvc.cli.output import plural
+from aimdvc.ops.track import track, tracked_patterns
+
+
+@command("track")
+@click.argument("pattern", required=False)
+@click.option("-n", "--name", metavar="NAME", help="The artifact; else that of the current directory, or the only one.")
+def track_command(cli: Cli, pattern: str | None, name: str | None) -> None:
+    """Store paths that match PATTERN as blobs (Git LFS pointers); without PATTERN, print the rules.
+
+    The rule goes into the artifact's .gitattributes; entries that it touches change with it.
+
+    \b
+    Example:
+      aimdvc track "*.csv"
+    """
+    artifact, _ = cli.selector(name)
+    if pattern is None:
+        rules = tracked_patterns(cli.workspace, artifact)
+        cli.out.result({"artifact": artifact, "rules": rules.splitlines()}, rules.splitlines())
+        return
+    _set(cli, artifact, pattern, True)
+
+
+@command("untrack")
+@click.argument("pattern")
+@click.option("-n", "--name", metavar="NAME", help="The artifact; else that of the current directory, or the only one.")
+def untrack_command(cli: Cli, pattern: str, name: str | None) -> None:
+    """Keep paths that match PATTERN in Git itself, where small text belongs.
+
+    \b
+    Example:
+      aimdvc untrack "*.md"
+    """
+    _set(cli, cli.selector(name)[0], pattern, False)
+
+
+def _set(cli: Cli, artifact: str, pattern: str, is_pointer: bool) -> None:
+    done = track(cli.workspace, artifact, pattern, is_pointer)
+    kind = "blobs" if is_pointer else "Git's own"
+    cli.out.result(
+        {"artifacts": [done]}, [f"{artifact}: '{pattern}' are {kind} now; {plural(done.entries, 'path')} changed"]
+    )

@@ -1,0 +1,111 @@
+"""What a command works with: where it runs, its environment, the open workspace, connections and output."""
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+
+from aimdvc.cli.output import Output
+from aimdvc.cli.progress import Bar
+from aimdvc.errors import UsageError
+from aimdvc.fs.disk import Disk
+from aimdvc.git.code import configured_author
+from aimdvc.model.pointer import Pointer
+from aimdvc.model.progress import Progress, Silent
+from aimdvc.model.selector import Selector, parse_selector
+from aimdvc.ops.blobs import Means
+from aimdvc.ops.targets import Target, default_artifact, targets_of
+from aimdvc.ops.workspace import Workspace
+from aimdvc.store.locate import find_workspace
+from aimdvc.store.state import Head
+
+
+class Cli:
+    """One run of a command in directory `here`; `paths` were given after `--`. The only reader of the environment."""
+
+    def __init__(self, here: Path, as_json: bool, paths: tuple[str, ...]) -> None:
+        self.here = here
+        self.paths = paths
+        self.as_json = as_json
+        self.out = Output(as_json)
+        self.environment = dict(os.environ)
+        self.disk = Disk()
+        self.typed_url: str | None = None
+        """A remote's URL that stood on the command line: the user trusts its origin."""
+        self._workspace: Workspace | None = None
+
+    @property
+    def workspace(self) -> Workspace:
+        """The workspace that holds `here`. Raises NoWorkspace."""
+        if self._workspace is None:
+            places = find_workspace(self.here)
+            self._workspace = Workspace.open(self.here, self.disk, self.author(places.git_dir))
+        return self._workspace
+
+    def author(self, git_dir: Path | None) -> tuple[str, str] | None:
+        """Returns who commits: Git's user, else AIMDVC_AUTHOR (`Name <mail>`), else None."""
+        found = configured_author(git_dir, self.environment)
+        if found is not None:
+            return found
+        name, opening, rest = self.environment.get("AIMDVC_AUTHOR", "").partition("<")
+        if not opening or not rest.rstrip().endswith(">"):
+            return None
+        return name.strip(), rest.rstrip()[:-1].strip()
+
+    @cached_property
+    def progress(self) -> Progress:
+        """A bar on a terminal, silence in a pipe."""
+        return Bar(sys.stderr) if sys.stderr.isatty() and not self.as_json else Silent()
+
+    @property
+    def means(self) -> Means:
+        """How blobs that aren't here are brought."""
+
+        def fetch(workspace: Workspace, head: Head, pointers: Sequence[Pointer], progress: Progress) -> None:
+            # Loaded only when a blob has to come from elsewhere: it takes longer than all the rest of a command.
+            network = importlib.import_module("aimdvc.cli.network")
+            with network.connector(self) as connector:
+                network.blob_fetcher(connector)(workspace, head, pointers, progress)
+
+        return Means(fetch, self.progress)
+
+    def selector(self, text: str | None) -> tuple[str, Selector]:
+        """Returns (artifact, selector) of what was typed; None, or no name in it, means the artifact of `here`."""
+        parsed = parse_selector(text) if text is not None else Selector(None, None, None)
+        if parsed.name is not None:
+            return self.workspace.head(parsed.name).name, parsed
+        if text is None and self.paths:
+            return self.targets(self.paths)[0].head.name, parsed
+        return default_artifact(self.workspace, self.here).name, parsed
+
+    def targets(self, paths: tuple[str, ...]) -> list[Target]:
+        """Returns what typed paths mean. Raises UnknownPath."""
+        return targets_of(self.workspace, self.here, paths)
+
+    def names(self, names: tuple[str, ...]) -> list[str]:
+        """Returns the artifacts named, each known. Raises UnknownArtifact."""
+        return [self.workspace.head(name).name for name in names]
+
+    def inner_paths(self, name: str) -> list[str]:
+        """Returns the paths after `--` inside one artifact. Raises UsageError for a path of another."""
+        found = self.targets(self.paths)
+        others = [target.head.name for target in found if target.head.name != name]
+        if others:
+            raise UsageError(f"the paths belong to '{others[0]}', not to '{name}'")
+        return [target.inner for target in found]
+
+    def close(self) -> None:
+        """Closes the workspace."""
+        if self._workspace is not None:
+            self._workspace.close()
+
+    def __enter__(self) -> "Cli":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,80 @@
+"""What commands print: lines for people, one JSON object for programs. The only place that writes to stdout."""
+
+import dataclasses
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from enum import Enum
+from pathlib import Path
+
+
+class Output:
+    """The output of one command."""
+
+    def __init__(self, as_json: bool) -> None:
+        self.as_json = as_json
+
+    def result(self, value: Mapping[str, object], lines: Iterable[str]) -> None:
+        """Prints a result: the mapping as JSON, or the lines."""
+        if self.as_json:
+            sys.stdout.write(json.dumps(plain(value), ensure_ascii=True) + "\n")
+            return
+        for line in lines:
+            self.line(line)
+
+    def line(self, text: str = "") -> None:
+        """Prints one line; bytes of a path that are no UTF-8 come out as they are."""
+        sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape") + b"\n")
+
+    def raw(self, content: bytes) -> None:
+        """Writes bytes as they are."""
+        sys.stdout.buffer.write(content)
+
+    def note(self, text: str) -> None:
+        """Prints a remark to stderr."""
+        sys.stderr.write(f"note: {shown_path(text)}\n")
+
+
+def plain(value: object) -> object:
+    """Returns a value as JSON knows it: dataclasses and named tuples as objects."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return plain(value._asdict())
+    if isinstance(value, Mapping):
+        return {str(key): plain(inner) for key, inner in value.items()}
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(inner) for inner in value]
+    return value
+
+
+def size_text(size: int) -> str:
+    """Returns a size in bytes as people read it."""
+    if size < 1024:
+        return f"{size} B"
+    amount = float(size)
+    for unit in ("KiB", "MiB", "GiB", "TiB"):
+        amount /= 1024
+        if amount < 1024 or unit == "TiB":
+            break
+    return f"{amount:.1f} {unit}"
+
+
+def shown_path(path: str) -> str:
+    """Returns a path fit for a line: quoted as Git quotes it when it holds control characters."""
+    if path.isprintable():
+        return path
+    escaped = (
+        path.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r")
+    )
+    parts = (char if char.isprintable() or 0xDC80 <= ord(char) <= 0xDCFF else f"\\{ord(char):03o}" for char in escaped)
+    return '"' + "".join(parts) + '"'
+
+
+def plural(count: int, word: str) -> str:
+    """Returns `1 file`, `2 files`."""
+    return f"{count:,} {word}{'' if count == 1 else 's'}"

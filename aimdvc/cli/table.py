@@ -1,0 +1,53 @@
+"""The commands: name → (module, attribute, one line of help). Listing them imports none of them."""
+
+from typing import NamedTuple
+
+
+class Row(NamedTuple):
+    """Where a command is defined, and what `aimdvc --help` says of it."""
+
+    module: str
+    attribute: str
+    help: str
+
+
+_PACKAGE = "aimdvc.cli.commands"
+
+
+def _row(name: str, help_: str, module: str | None = None) -> Row:
+    return Row(f"{_PACKAGE}.{module or name}", f"{name}_command", help_)
+
+
+COMMANDS: dict[str, Row] = {
+    "init": _row("init", "Make a directory a workspace."),
+    "clone": _row("clone", "Bring an artifact of a remote here, with its history."),
+    "get": _row("get", "Write the files of a remote version into a directory, without a workspace.", "clone"),
+    "add": _row("add", "Stage what changed; a path in no artifact becomes one."),
+    "status": _row("status", "Show what is staged, changed, untracked, pinned."),
+    "commit": _row("commit", "Make a version of what is staged."),
+    "log": _row("log", "List the versions of an artifact."),
+    "show": _row("show", "Show one version and what it changed.", "log"),
+    "ls": _row("ls", "List the artifacts, or the files of a version."),
+    "cat": _row("cat", "Print a file of a version.", "ls"),
+    "diff": _row("diff", "Show what differs between two versions, or from the workspace."),
+    "checkout": _row("checkout", "Make the files those of a version, or of aimdvc.lock."),
+    "restore": _row("restore", "Put files back as staged, or as in a version."),
+    "reset": _row("reset", "Unstage, or move the branch to another version.", "restore"),
+    "alias": _row("alias", "Name versions by movable aliases."),
+    "track": _row("track", "Store paths that match a pattern as blobs."),
+    "untrack": _row("untrack", "Keep paths that match a pattern in Git itself.", "track"),
+    "meta": _row("meta", "Read and set description, labels, type and metadata."),
+    "remote": _row("remote", "List and change the remotes."),
+    "login": _row("login", "Store the key for a server."),
+    "logout": _row("logout", "Forget the key for a server.", "login"),
+    "fetch": _row("fetch", "Bring a remote's versions here; files stay as they are.", "pull"),
+    "pull": _row("pull", "Fetch, then bring files up to date, or to what aimdvc.lock says."),
+    "push": _row("push", "Send versions and aliases to the remote."),
+    "fsck": _row("fsck", "Read and hash everything; name what is damaged."),
+    "du": _row("du", "Show how much room artifacts take.", "fsck"),
+    "config": _row("config", "Read and set the workspace's settings."),
+    "serve": _row("serve", "Serve artifacts to others, over HTTP."),
+    "demo": _row("demo", "Run the main job on real files, and show how it goes."),
+    "version": _row("version", "Print the versions of aimdvc and what it stands on."),
+    "completion": _row("completion", "Print the completion script for a shell.", "version"),
+}

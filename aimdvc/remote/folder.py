@@ -1,0 +1,101 @@
+"""The blobs of a remote that is a folder: Git LFS's own storage in the bare repository, `lfs/objects/ab/cd/OID`.
+
+Stock git-lfs reads and writes the same files over a file URL. A blob appears by rename, whole, after the file system
+was told to make it durable: once for a group, since an fsync for each of many small files takes far longer.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from aimdvc.errors import CorruptBlob, MissingBlob
+from aimdvc.fs.disk import Disk, TempFile
+from aimdvc.fs.faults import mapped
+from aimdvc.model.oid import Oid
+from aimdvc.model.pointer import Pointer
+from aimdvc.model.progress import Progress
+from aimdvc.remote.transfer import BlobSink, BlobSource, Transferred
+
+_CHUNK = 1 << 20
+_GROUP_BLOBS = 500
+_GROUP_BYTES = 256 << 20
+
+
+class FolderBlobs:
+    """LFS storage beside a bare repository."""
+
+    def __init__(self, path: Path, disk: Disk) -> None:
+        self._objects = path / "lfs" / "objects"
+        self._temporary = path / "lfs" / "tmp"
+        self._disk = disk
+
+    def upload(self, pointers: Iterable[Pointer], source: BlobSource, progress: Progress) -> Transferred:
+        """Copies the blobs that the folder lacks. Raises CorruptBlob for a damaged one of ours, which isn't copied."""
+        blobs = size = 0
+        group: list[tuple[TempFile, Oid]] = []
+        grouped = 0
+        progress.start("push", None, "bytes")
+        for pointer in pointers:
+            if self._has(pointer):
+                continue
+            self._disk.make_directory(self._temporary)
+            group.append((self._copy_in(pointer, source, progress), pointer.oid))
+            blobs, size, grouped = blobs + 1, size + pointer.size, grouped + pointer.size
+            if len(group) >= _GROUP_BLOBS or grouped >= _GROUP_BYTES:
+                self._publish(group)
+                group, grouped = [], 0
+        self._publish(group)
+        progress.finish()
+        return Transferred(blobs, size)
+
+    def download(self, pointers: Iterable[Pointer], sink: BlobSink, progress: Progress) -> Transferred:
+        """Copies blobs from the folder, hash-checked. Raises MissingBlob, CorruptBlob."""
+        wanted = list(pointers)
+        progress.start("pull", sum(pointer.size for pointer in wanted), "bytes")
+        for pointer in wanted:
+            sink.receive(pointer, self._chunks(pointer.oid))
+            progress.advance(pointer.size)
+        progress.finish()
+        return Transferred(len(wanted), sum(pointer.size for pointer in wanted))
+
+    def _path(self, oid: Oid) -> Path:
+        return self._objects / oid[:2] / oid[2:4] / oid
+
+    def _has(self, pointer: Pointer) -> bool:
+        path = self._path(pointer.oid)
+        return path.exists() and path.stat().st_size == pointer.size
+
+    def _copy_in(self, pointer: Pointer, source: BlobSource, progress: Progress) -> TempFile:
+        temp = self._disk.create_temp(self._temporary)
+        digest = hashlib.sha256()
+        with mapped(temp.path), source.open(pointer.oid) as file:
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
+                temp.write(chunk)
+                progress.advance(len(chunk))
+        if digest.hexdigest() != pointer.oid:
+            temp.discard()
+            raise CorruptBlob(pointer.oid, "its bytes have another hash")
+        temp.close()
+        return temp
+
+    def _publish(self, group: list[tuple[TempFile, Oid]]) -> None:
+        if not group:
+            return
+        self._disk.sync_filesystem(self._temporary)
+        for temp, oid in group:
+            target = self._path(oid)
+            self._disk.make_directory(target.parent)
+            with mapped(temp.path):
+                temp.path.chmod(0o444)
+            self._disk.rename(temp.path, target)
+        self._disk.sync_filesystem(self._objects)
+
+    def _chunks(self, oid: Oid) -> Iterator[bytes]:
+        path = self._path(oid)
+        try:
+            with mapped(path), path.open("rb", buffering=0) as file:
+                while chunk := file.read(_CHUNK):
+                    yield chunk
+        except FileNotFoundError:
+            raise MissingBlob(oid, hint=f"'{self._objects}' lacks it too: push from a workspace that has it") from None

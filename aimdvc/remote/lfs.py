@@ -1,0 +1,219 @@
+"""Git LFS as a client: batches, basic transfers with resume, and aimd-pack for small blobs where the server has it.
+
+Protocol: git-lfs, docs/api/batch.md and basic-transfers.md; docs/protocol.md for aimd-pack. Blobs travel in groups; a
+group is one batch and its transfers, and one worker's. What breaks is asked for anew: a batch lists only the rest.
+"""
+
+import json
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+
+from aimdvc.errors import MissingBlob, ProtocolError, RemoteRefused, RemoteUnreachable
+from aimdvc.model.oid import Oid
+from aimdvc.model.pointer import Pointer
+from aimdvc.model.progress import Progress
+from aimdvc.remote.basic import Action, Expired, get_blob, parse_action, put_blob
+from aimdvc.remote.packed import AIMD_PACK, get_pack, put_pack
+from aimdvc.remote.session import TRIES, Session
+from aimdvc.remote.transfer import BlobSink, BlobSource, Transferred
+from aimdvc.remote.urls import shown
+
+MEDIA_TYPE = "application/vnd.git-lfs+json"
+_FOREIGN_GROUP = 100
+_OWN_GROUP = 5000
+_GROUP_BYTES = 64 << 20
+_WORKERS = 4
+_ANSWER_BYTES = 64 << 20
+
+
+class LfsRemote:
+    """The blobs of one artifact on a server that speaks Git LFS."""
+
+    def __init__(self, session: Session, url: str) -> None:
+        self._session = session
+        self._url = url
+        self._endpoint = f"{url}/info/lfs"
+        self._group_limit = _FOREIGN_GROUP
+
+    def upload(self, pointers: Iterable[Pointer], source: BlobSource, progress: Progress) -> Transferred:
+        """Sends the blobs that the server lacks; each is verified there. Raises RemoteError, MissingBlob, CorruptBlob."""
+        progress.start("push", None, "bytes")
+        counter = _Counter(progress)
+
+        def send(group: "_Group") -> None:
+            for pointer, action in group.singles:
+                put_blob(self._session, self._url, pointer, action, source, counter.advance)
+            if group.packed and group.pack is not None:
+                put_pack(self._session, self._url, group.pack, group.packed, source, counter.advance)
+
+        return self._transfer("upload", pointers, send, counter)
+
+    def download(self, pointers: Iterable[Pointer], sink: BlobSink, progress: Progress) -> Transferred:
+        """Gets blobs, hash-checked, into the sink; large ones go on where they were cut. Raises as `upload`."""
+        wanted = list(pointers)
+        progress.start("pull", sum(pointer.size for pointer in wanted), "bytes")
+        counter = _Counter(progress)
+
+        def get(group: "_Group") -> None:
+            if group.packed and group.pack is not None:
+                arrived = get_pack(self._session, self._url, group.pack, group.packed, sink, counter.advance)
+                group.done.update(arrived)
+            for pointer, action in group.singles:
+                get_blob(self._session, self._url, pointer, action, sink, counter.advance)
+                group.done.add(pointer.oid)
+
+        return self._transfer("download", wanted, get, counter)
+
+    def _transfer(
+        self, operation: str, pointers: Iterable[Pointer], move: Callable[["_Group"], None], counter: "_Counter"
+    ) -> Transferred:
+        groups = self._groups(pointers)
+        first = next(groups, None)
+        if first is None:
+            counter.progress.finish()
+            return Transferred(0, 0)
+        # The first batch tells whether the server takes large groups.
+        self._run(operation, first, move, counter)
+        running: set[Future[None]] = set()
+        with ThreadPoolExecutor(_WORKERS) as pool:
+            try:
+                for group in groups:
+                    running.add(pool.submit(self._run, operation, group, move, counter))
+                    if len(running) >= 2 * _WORKERS:
+                        done, running = wait(running, return_when=FIRST_COMPLETED)
+                        for future in done:
+                            future.result()
+                for future in running:
+                    future.result()
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+        counter.progress.finish()
+        return Transferred(counter.blobs, counter.size)
+
+    def _groups(self, pointers: Iterable[Pointer]) -> Iterator[list[Pointer]]:
+        group: list[Pointer] = []
+        size = 0
+        for pointer in pointers:
+            group.append(pointer)
+            size += pointer.size
+            if len(group) >= self._group_limit or size >= _GROUP_BYTES:
+                yield group
+                group, size = [], 0
+        if group:
+            yield group
+
+    def _run(
+        self, operation: str, pointers: list[Pointer], move: Callable[["_Group"], None], counter: "_Counter"
+    ) -> None:
+        left = pointers
+        for attempt in range(TRIES):
+            group = self._batch(operation, left)
+            try:
+                move(group)
+            except (RemoteUnreachable, Expired) as error:
+                if attempt == TRIES - 1:
+                    raise error.refusal if isinstance(error, Expired) else error
+                self._session.wait(attempt, {})
+                left = [pointer for pointer in left if pointer.oid not in group.done]
+                continue
+            counter.count(group)
+            return
+
+    def _batch(self, operation: str, pointers: list[Pointer]) -> "_Group":
+        message = {
+            "operation": operation,
+            "transfers": [AIMD_PACK, "basic"],
+            "hash_algo": "sha256",
+            "objects": [{"oid": pointer.oid, "size": pointer.size} for pointer in pointers],
+        }
+        headers = {"Accept": MEDIA_TYPE, "Content-Type": MEDIA_TYPE}
+        url = f"{self._endpoint}/objects/batch"
+        answer = self._session.request("POST", url, headers, json.dumps(message).encode()).read_json(_ANSWER_BYTES)
+        if answer.get("transfer") == AIMD_PACK:
+            self._group_limit = _OWN_GROUP
+        elif answer.get("transfer", "basic") != "basic":
+            raise ProtocolError(shown(url), "it chose a transfer that was not offered")
+        return _parse_group(answer, operation, {pointer.oid: pointer for pointer in pointers}, self._url)
+
+
+class _Group:
+    """What a batch said: blobs to move one by one, and those to move together. `done` arrived already."""
+
+    def __init__(self) -> None:
+        self.singles: list[tuple[Pointer, Mapping[str, Action]]] = []
+        self.packed: list[Pointer] = []
+        self.pack: Action | None = None
+        self.done: set[Oid] = set()
+
+
+@dataclass(slots=True)
+class _Counter:
+    """Adds up over the workers; the progress is told by one thread at a time."""
+
+    progress: Progress
+    blobs: int = 0
+    size: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def advance(self, amount: int) -> None:
+        with self.lock:
+            self.progress.advance(amount)
+
+    def count(self, group: _Group) -> None:
+        moved = [pointer for pointer, _ in group.singles] + group.packed
+        with self.lock:
+            self.blobs += len(moved)
+            self.size += sum(pointer.size for pointer in moved)
+
+
+def _parse_group(answer: Mapping[str, object], operation: str, wanted: Mapping[str, Pointer], url: str) -> _Group:
+    objects = answer.get("objects")
+    if not isinstance(objects, list):
+        raise ProtocolError(shown(url), "a batch without objects")
+    group = _Group()
+    if "aimd_pack" in answer:
+        group.pack = parse_action(answer["aimd_pack"], url)
+    answered: set[str] = set()
+    for blob in objects:
+        oid = blob.get("oid") if isinstance(blob, dict) else None
+        pointer = wanted.get(oid) if isinstance(oid, str) else None
+        if pointer is None or pointer.oid in answered:
+            raise ProtocolError(shown(url), "a batch about a blob that was not asked for")
+        answered.add(pointer.oid)
+        _sort_in(group, pointer, blob, operation, url)
+    missing = wanted.keys() - answered
+    if missing:
+        raise ProtocolError(shown(url), f"no word about {len(missing)} of {len(wanted)} blobs")
+    return group
+
+
+def _sort_in(group: _Group, pointer: Pointer, blob: Mapping[str, object], operation: str, url: str) -> None:
+    error = blob.get("error")
+    if isinstance(error, dict):
+        _raise_object_error(pointer, error, operation, url)
+    actions = blob.get("actions")
+    if not isinstance(actions, dict) or not actions:
+        if operation == "download":
+            raise ProtocolError(shown(url), f"no download for blob {pointer.oid}")
+        return
+    if AIMD_PACK in actions:
+        if group.pack is None:
+            raise ProtocolError(shown(url), "an aimd-pack without its address")
+        group.packed.append(pointer)
+        return
+    parsed = {
+        name: parse_action(action, url) for name, action in actions.items() if name in ("upload", "download", "verify")
+    }
+    if operation not in parsed:
+        raise ProtocolError(shown(url), f"no {operation} for blob {pointer.oid}")
+    group.singles.append((pointer, parsed))
+
+
+def _raise_object_error(pointer: Pointer, error: Mapping[str, object], operation: str, url: str) -> None:
+    code, message = error.get("code"), str(error.get("message", ""))[:200]
+    if operation == "download" and code in (404, 410):
+        raise MissingBlob(pointer.oid, hint=f"'{shown(url)}' lacks it too: push from a workspace that has it")
+    raise RemoteRefused(shown(url), f"blob {pointer.oid}: {code} {message}")

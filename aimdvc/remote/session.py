@@ -1,0 +1,293 @@
+"""The one HTTP session: a pool of connections, and one place for credentials, retries, redirects and errors.
+
+A credential goes only to the origin it belongs to, over https or loopback; a redirect elsewhere goes on without it.
+"""
+
+import base64
+import email.utils
+import json
+import random
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urljoin, urlsplit
+
+import urllib3
+from requests.certs import where
+from requests.utils import get_environ_proxies, select_proxy
+from urllib3.exceptions import HTTPError, LocationParseError, NewConnectionError, ReadTimeoutError, SSLError
+
+from aimdvc.errors import NotAuthorised, ProtocolError, RemoteError, RemoteRefused, RemoteUnreachable, UnsafeUrl
+from aimdvc.remote.credentials import Credential, Credentials
+from aimdvc.remote.urls import check_url, is_private, origin_of, shown
+from aimdvc.version import __version__
+
+Body = bytes | Iterable[bytes] | None
+
+TRIES = 5
+_REDIRECTS = 5
+_RETRIED = (408, 429, 500, 502, 503, 504)
+_LONGEST_WAIT_S = 60.0
+_MESSAGE_BYTES = 64 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait, in seconds: for a connection, for the next byte, and the first pause before a retry."""
+
+    connect_s: float = 15.0
+    read_s: float = 120.0
+    pause_s: float = 0.25
+
+
+class Reply:
+    """An answer whose body is read as it comes. Header names are in lower case."""
+
+    def __init__(self, url: str, response: urllib3.BaseHTTPResponse) -> None:
+        self._url = url
+        self._response = response
+        self.status: int = response.status
+        self.headers: Mapping[str, str] = {name.lower(): value for name, value in response.headers.items()}
+
+    def read(self, size: int) -> bytes:
+        """Returns up to `size` bytes, b"" only at the end. Raises RemoteUnreachable when the connection breaks."""
+        try:
+            return self._response.read(size)
+        except (HTTPError, OSError) as error:
+            self.close()
+            raise RemoteUnreachable(shown(self._url), _reason(error)) from error
+
+    def read_json(self, limit: int) -> Mapping[str, object]:
+        """Returns the JSON object in the body. Raises ProtocolError when it is none, or longer than `limit` bytes."""
+        parts, size = [], 0
+        while chunk := self.read(1 << 20):
+            size += len(chunk)
+            if size > limit:
+                self.close()
+                raise ProtocolError(shown(self._url), f"an answer of more than {limit} bytes")
+            parts.append(chunk)
+        self.close()
+        try:
+            message = json.loads(b"".join(parts))
+        except (ValueError, RecursionError) as error:
+            raise ProtocolError(shown(self._url), "expected JSON") from error
+        if not isinstance(message, dict):
+            raise ProtocolError(shown(self._url), "expected a JSON object")
+        return message
+
+    def message(self) -> str:
+        """Returns what the answer says of an error, one line; reads and closes it."""
+        try:
+            content = self._response.read(_MESSAGE_BYTES)
+        except (HTTPError, OSError):
+            content = b""
+        self.close()
+        text = content.decode("utf-8", "replace")
+        try:
+            message = json.loads(text)
+            text = str(message["message"]) if isinstance(message, dict) and "message" in message else text
+        except (ValueError, RecursionError):
+            pass
+        if text.lstrip().startswith("<"):
+            return ""
+        return "".join(char if char.isprintable() else " " for char in text.strip())[:300]
+
+    def close(self) -> None:
+        """Gives the connection back if the body was read whole, else closes it."""
+        if not self._response.closed and self._response.length_remaining not in (0, None):
+            self._response.close()
+        self._response.release_conn()
+
+
+@dataclass(slots=True)
+class Session:
+    """Sends requests. Safe to use from several threads. Close it when done."""
+
+    credentials: Credentials
+    patience: Patience = field(default_factory=Patience)
+    connections: int = 8
+    _pools: dict[str, urllib3.PoolManager] = field(default_factory=dict)
+    _known: dict[str, Credential | None] = field(default_factory=dict)
+
+    def request(
+        self, method: str, url: str, headers: Mapping[str, str], body: Body = None, is_repeatable: bool = True
+    ) -> Reply:
+        """Returns the answer, whose status is 2xx. Raises RemoteError, NotAuthorised, UnsafeUrl."""
+        reply = self.send(method, url, headers, body, is_repeatable)
+        if not 200 <= reply.status < 300:
+            raise self.refusal(url, reply)
+        return reply
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: Body = None,
+        is_repeatable: bool = True,
+        with_key: bool = True,
+    ) -> Reply:
+        """Returns the answer whatever its status, after retries, redirects and a login by helper.
+
+        `with_key` False sends no credential: the URL carries its own permission.
+        """
+        origin = origin_of(url)
+        can_repeat = is_repeatable and (body is None or isinstance(body, bytes))
+        for redirect in range(_REDIRECTS + 1):
+            credential = self._credential(origin) if with_key and origin_of(url) == origin else None
+            reply = self._retry(method, url, headers, body, can_repeat, credential)
+            if reply.status == 401 and with_key and credential is None and origin_of(url) == origin:
+                reply = self._login(reply, method, url, headers, body, can_repeat, origin)
+            if reply.status not in (301, 302, 303, 307, 308) or "location" not in reply.headers:
+                return reply
+            url = self._redirected(method, url, reply, can_repeat)
+        raise RemoteRefused(shown(url), f"more than {redirect} redirects")
+
+    def refusal(self, url: str, reply: Reply) -> RemoteError | NotAuthorised:
+        """Returns the error that an answer which is not 2xx means."""
+        message = reply.message()
+        place = shown(url)
+        if reply.status == 401:
+            return NotAuthorised(f"'{place}' wants a key that it accepts", hint=self.credentials.hint)
+        if reply.status == 403:
+            return NotAuthorised(f"'{place}': {message or 'this key may not do this'}", hint=self.credentials.hint)
+        if reply.status == 404:
+            return RemoteRefused(
+                place, message or "not found", hint="check the URL and the name, and that your key may see it"
+            )
+        if reply.status in (429, 503):
+            return RemoteRefused(
+                place, f"it is overloaded ({reply.status})", hint="run it again later; what was transferred is kept"
+            )
+        return RemoteRefused(place, f"{reply.status} {message}".strip())
+
+    def wait(self, attempt: int, headers: Mapping[str, str]) -> None:
+        """Pauses before the next try: what Retry-After says within bounds, else twice as long each time, with jitter."""
+        asked = _retry_after(headers.get("retry-after"))
+        pause = self.patience.pause_s * 2**attempt * random.uniform(0.75, 1.25)
+        time.sleep(min(_LONGEST_WAIT_S, pause if asked is None else max(pause, asked)))
+
+    def close(self) -> None:
+        """Closes all connections."""
+        for pool in self._pools.values():
+            pool.clear()
+
+    def _credential(self, origin: str) -> Credential | None:
+        if origin not in self._known:
+            self._known[origin] = self.credentials.stored(origin)
+        credential = self._known[origin]
+        if credential is not None and not is_private(origin):
+            raise UnsafeUrl(origin, "a key is sent over https only", hint="use the server's https URL")
+        return credential
+
+    def _login(
+        self, reply: Reply, method: str, url: str, headers: Mapping[str, str], body: Body, can_repeat: bool, origin: str
+    ) -> Reply:
+        if not is_private(origin) or not (can_repeat or body is None):
+            return reply
+        credential = self.credentials.ask_helper(origin)
+        if credential is None:
+            return reply
+        reply.message()
+        again = self._retry(method, url, headers, body, can_repeat, credential)
+        is_good = again.status != 401
+        self.credentials.tell_helper(origin, credential, is_good)
+        if is_good:
+            self._known[origin] = credential
+        return again
+
+    def _retry(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: Body,
+        can_repeat: bool,
+        credential: Credential | None,
+    ) -> Reply:
+        tries = TRIES if can_repeat else 1
+        for attempt in range(tries):
+            is_last = attempt == tries - 1
+            try:
+                reply = self._once(method, url, headers, body, credential)
+            except RemoteUnreachable:
+                if is_last:
+                    raise
+                self.wait(attempt, {})
+                continue
+            if reply.status not in _RETRIED or is_last:
+                return reply
+            reply.message()
+            self.wait(attempt, reply.headers)
+        raise AssertionError("the last try returns or raises")
+
+    def _once(
+        self, method: str, url: str, headers: Mapping[str, str], body: Body, credential: Credential | None
+    ) -> Reply:
+        sent = {"User-Agent": f"aimdvc/{__version__}", "Accept-Encoding": "identity", **headers}
+        if credential is not None:
+            pair = f"{credential.user}:{credential.secret}".encode()
+            sent["Authorization"] = "Basic " + base64.b64encode(pair).decode("ascii")
+        try:
+            response = self._pool(url).request(
+                method,
+                url,
+                body=body,
+                headers=sent,
+                retries=False,
+                redirect=False,
+                preload_content=False,
+                decode_content=False,
+                timeout=urllib3.Timeout(connect=self.patience.connect_s, read=self.patience.read_s),
+            )
+        except LocationParseError as error:
+            raise UnsafeUrl(shown(url), "is not a URL") from error
+        except (HTTPError, OSError) as error:
+            raise RemoteUnreachable(shown(url), _reason(error)) from error
+        return Reply(url, response)
+
+    def _pool(self, url: str) -> urllib3.PoolManager:
+        proxy = select_proxy(url, get_environ_proxies(url)) or ""
+        pool = self._pools.get(proxy)
+        if pool is None:
+            if proxy:
+                pool = urllib3.ProxyManager(proxy, maxsize=self.connections, ca_certs=where())
+            else:
+                pool = urllib3.PoolManager(maxsize=self.connections, ca_certs=where())
+            self._pools[proxy] = pool
+        return pool
+
+    def _redirected(self, method: str, url: str, reply: Reply, can_repeat: bool) -> str:
+        target = urljoin(url, reply.headers["location"])
+        reply.message()
+        check_url(target.partition("?")[0])
+        if urlsplit(url).scheme == "https" and urlsplit(target).scheme != "https":
+            raise UnsafeUrl(shown(target), f"'{shown(url)}' redirects away from https")
+        if method != "GET" and (reply.status not in (307, 308) or not can_repeat):
+            raise RemoteRefused(
+                shown(url), f"it moved to '{shown(target)}'", hint="run `aimdvc remote set-url` with that"
+            )
+        return target
+
+
+def _retry_after(value: str | None) -> float | None:
+    if not value:
+        return None
+    if value.isdigit():
+        return min(float(value[:9]), _LONGEST_WAIT_S)
+    try:
+        when = email.utils.parsedate_to_datetime(value).timestamp()
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return min(max(when - time.time(), 0.0), _LONGEST_WAIT_S)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, NewConnectionError):
+        return str(error).rpartition(": ")[2]
+    if isinstance(error, ReadTimeoutError):
+        return "no answer for too long"
+    if isinstance(error, SSLError):
+        return f"TLS: {error}"
+    text = str(error.args[-1]) if error.args else type(error).__name__
+    return text[:200]
