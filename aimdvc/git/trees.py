@@ -140,7 +140,7 @@ def edit_tree(read: ReadTree, write: WriteTree, base: GitId | None, edits: Edits
     return _edit(read, write, base, root) or write(b"")
 
 
-_Edited = dict[bytes, "Node | None | _Edited"]  # type: ignore[misc]
+_Edited = dict[bytes, "Node | _Edited | None"]
 
 
 def _edit(read: ReadTree, write: WriteTree, base: GitId | None, edits: _Edited) -> GitId | None:

@@ -256,7 +256,7 @@ def _split_pattern(line: str) -> tuple[str, str] | None:
 
 
 def _unquote(line: str) -> tuple[str, str] | None:
-    out = []
+    out: list[str] = []
     position = 1
     simple = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\", '"': '"'}
     while position < len(line):

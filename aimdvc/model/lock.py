@@ -1,6 +1,7 @@
 """aimdvc.lock: which commit of each artifact the code uses. Git config syntax; hostile input (design, section 3)."""
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import NamedTuple
 
 from aimdvc.errors import ConfigSyntaxError, UnsafePath
@@ -71,6 +72,6 @@ def _check_source(source: str | None) -> str | None:
 
 def _check_overlaps(pins: Mapping[str, Pin]) -> None:
     paths = sorted((pin.path, name) for name, pin in pins.items())
-    for (path, _), (other, name) in zip(paths, paths[1:], strict=False):
+    for (path, _), (other, name) in pairwise(paths):
         if other == path or path == "." or other.startswith(path + "/"):
             raise UnsafePath(other, f"the path of '{name}' lies inside another artifact's")

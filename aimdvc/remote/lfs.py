@@ -38,7 +38,7 @@ class LfsRemote:
         self._group_limit = _FOREIGN_GROUP
 
     def upload(self, pointers: Iterable[Pointer], source: BlobSource, progress: Progress) -> Transferred:
-        """Sends the blobs that the server lacks; each is verified there. Raises RemoteError, MissingBlob, CorruptBlob."""
+        """Sends the blobs that the server lacks; verified there. Raises RemoteError, MissingBlob, CorruptBlob."""
         progress.start("push", None, "bytes")
         counter = _Counter(progress)
 
@@ -115,7 +115,7 @@ class LfsRemote:
                 move(group)
             except (RemoteUnreachable, Expired) as error:
                 if attempt == TRIES - 1:
-                    raise error.refusal if isinstance(error, Expired) else error
+                    raise (error.refusal if isinstance(error, Expired) else error) from error
                 self._session.wait(attempt, {})
                 left = [pointer for pointer in left if pointer.oid not in group.done]
                 continue

@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urljoin, urlsplit
 
 import urllib3
-from requests.certs import where
-from requests.utils import get_environ_proxies, select_proxy
+from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies, select_proxy
 from urllib3.exceptions import HTTPError, LocationParseError, NewConnectionError, ReadTimeoutError, SSLError
 
 from aimdvc.errors import NotAuthorised, ProtocolError, RemoteError, RemoteRefused, RemoteUnreachable, UnsafeUrl
@@ -133,7 +132,7 @@ class Session:
         """
         origin = origin_of(url)
         can_repeat = is_repeatable and (body is None or isinstance(body, bytes))
-        for redirect in range(_REDIRECTS + 1):
+        for _ in range(_REDIRECTS + 1):
             credential = self._credential(origin) if with_key and origin_of(url) == origin else None
             reply = self._retry(method, url, headers, body, can_repeat, credential)
             if reply.status == 401 and with_key and credential is None and origin_of(url) == origin:
@@ -141,7 +140,7 @@ class Session:
             if reply.status not in (301, 302, 303, 307, 308) or "location" not in reply.headers:
                 return reply
             url = self._redirected(method, url, reply, can_repeat)
-        raise RemoteRefused(shown(url), f"more than {redirect} redirects")
+        raise RemoteRefused(shown(url), f"more than {_REDIRECTS} redirects")
 
     def refusal(self, url: str, reply: Reply) -> RemoteError | NotAuthorised:
         """Returns the error that an answer which is not 2xx means."""
@@ -162,7 +161,7 @@ class Session:
         return RemoteRefused(place, f"{reply.status} {message}".strip())
 
     def wait(self, attempt: int, headers: Mapping[str, str]) -> None:
-        """Pauses before the next try: what Retry-After says within bounds, else twice as long each time, with jitter."""
+        """Pauses before the next try: what Retry-After says within bounds, else ever longer, with jitter."""
         asked = _retry_after(headers.get("retry-after"))
         pause = self.patience.pause_s * 2**attempt * random.uniform(0.75, 1.25)
         time.sleep(min(_LONGEST_WAIT_S, pause if asked is None else max(pause, asked)))
@@ -251,9 +250,9 @@ class Session:
         pool = self._pools.get(proxy)
         if pool is None:
             if proxy:
-                pool = urllib3.ProxyManager(proxy, maxsize=self.connections, ca_certs=where())
+                pool = urllib3.ProxyManager(proxy, maxsize=self.connections, ca_certs=DEFAULT_CA_BUNDLE_PATH)
             else:
-                pool = urllib3.PoolManager(maxsize=self.connections, ca_certs=where())
+                pool = urllib3.PoolManager(maxsize=self.connections, ca_certs=DEFAULT_CA_BUNDLE_PATH)
             self._pools[proxy] = pool
         return pool
 

@@ -89,7 +89,7 @@ class BlobStore:
         path = self.layout.blob_file(oid)
         try:
             with mapped(path):
-                return path.open("rb", buffering=0)  # type: ignore[return-value]
+                return path.open("rb", buffering=0)
         except FileNotFoundError:
             raise MissingBlob(oid) from None
 
