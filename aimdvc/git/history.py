@@ -156,7 +156,7 @@ class History:
         return parse_commit(git_id, content)
 
     def iter_log(self, start: GitId, first_parent: bool = False, without: Iterable[GitId] = ()) -> Iterator[Commit]:
-        """Yields commits from `start` back, newest first, each before its parents' time; not those `without` reaches."""
+        """Yields commits from `start` back, newest first; not those `without` reaches."""
         excluded = self._reachable(without)
         if first_parent:
             current: GitId | None = start

@@ -152,7 +152,7 @@ class Attributes:
 
     @classmethod
     def parse(cls, files: Mapping[str, bytes]) -> "Attributes":
-        """Returns the rules of these files, given by their directory, "" for the root. Bad lines say nothing, as in Git."""
+        """Returns the rules of these files, by directory, "" for the root. Bad lines say nothing, as in Git."""
         macros: dict[str, tuple[tuple[str, str], ...]] = {}
         parsed = {
             _latin(directory): _File(_parse(content, directory == "", macros)) for directory, content in files.items()

@@ -44,7 +44,7 @@ def with_renames(pairs: Iterable[tuple[Entry | None, Entry | None]]) -> list[Cha
         candidates = deleted.get((new.git_id, new.mode), [])
         name = new.path.rpartition("/")[2]
         same = [old for old in candidates if old.path.rpartition("/")[2] == name]
-        source = (same or candidates or [None])[0]
+        source = next(iter(same or candidates), None)
         if source is None:
             changes.append(Change("added", None, new))
         else:

@@ -76,7 +76,7 @@ def _reason(component: str) -> str:
 
 
 def _readings(component: str) -> list[str]:
-    """Returns what file systems may read in a name: case, ignorable code points, trailing dots, streams, backslashes."""
+    """Returns what file systems may read in a name: case, ignorable characters, final dots, streams, backslashes."""
     folded = component.translate(_HFS_IGNORED).lower()
     readings = [folded]
     for part in folded.split("\\"):

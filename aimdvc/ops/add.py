@@ -41,7 +41,7 @@ class Added:
 
 @dataclass(frozen=True, slots=True)
 class AddOptions:
-    """`name` and `kind` are for paths that become artifacts; `force` takes ignored files; `update` only tracked ones."""
+    """`name` and `kind` are for paths that become artifacts; `force` takes ignored files, `update` only tracked."""
 
     name: str | None = None
     kind: str | None = None

@@ -1,8 +1,8 @@
 """`checkout`: the workspace becomes what a version holds, or what aimdvc.lock says.
 
-Order: plan, refuse what would lose a change, fetch blobs that are missing, write files by temporary name and rename, then
-index and HEAD in one transaction, then lock := HEAD. Cut anywhere, running it again finishes it: what is already on disk
-as wanted is kept.
+Order: plan, refuse what would lose a change, fetch blobs that are missing, write files by temporary name and rename,
+then index and HEAD in one transaction, then lock := HEAD. Cut anywhere, running it again finishes it: what is already
+on disk as wanted is kept.
 """
 
 from collections.abc import Iterable, Sequence

@@ -63,7 +63,7 @@ def parse_origin(text: str, here: Path) -> Origin:
 
 
 def clone(connector: Connector, here: Path, text: str, path: str | None, disk: Disk, means: Means) -> Cloned:
-    """Brings an artifact into the workspace of `here` and pins it; outside of one, makes PATH a workspace of its own."""
+    """Brings an artifact into the workspace of `here` and pins it; outside of one, PATH becomes one."""
     origin = parse_origin(text, here)
     try:
         places = find_workspace(here)

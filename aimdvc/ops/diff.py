@@ -1,4 +1,4 @@
-"""`diff`: what changed between two versions, or a version and the workspace. Text line by line, all else by size and oid."""
+"""`diff`: what changed between two versions, or from one to the workspace. Text by line, else by size and oid."""
 
 import difflib
 from collections.abc import Iterator, Sequence

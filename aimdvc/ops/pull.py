@@ -1,7 +1,7 @@
 """`pull`: fetch, then fast-forward or merge by path; artifacts that aimdvc.lock pins and that aren't here are brought.
 
-Order: git objects, blobs, files, then the branch, then index and HEAD, then lock := HEAD. A merge that conflicts changes
-nothing and names the paths; `favor` settles them.
+Order: git objects, blobs, files, then the branch, then index and HEAD, then lock := HEAD. A merge that conflicts
+changes nothing and names the paths; `favor` settles them.
 """
 
 from collections.abc import Iterable
@@ -147,7 +147,7 @@ def _merge(workspace: Workspace, head: Head, ours: GitId, theirs: GitId, favor: 
         raise MergeConflict(
             head.name,
             [conflict.path for conflict in merged.conflicts],
-            hint=f"run `aimdvc pull --favor ours {head.name}` or `--favor theirs` to choose a side; nothing was changed",
+            hint=f"run `aimdvc pull --favor ours {head.name}` or `--favor theirs`; nothing was changed",
         )
     for conflict in merged.conflicts:
         chosen = conflict.ours if favor == "ours" else conflict.theirs

@@ -1,6 +1,6 @@
 """Takes one file into the blob store and says what its entry becomes: a pointer, or bytes that Git keeps.
 
-The attributes decide by path alone; the content never does. What is refused is refused by name, with the command to run.
+The attributes decide by path alone; the content never does. What is refused is named, with the command to run.
 """
 
 import os

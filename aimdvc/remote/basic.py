@@ -28,7 +28,7 @@ class Action:
     headers: Mapping[str, str]
 
 
-class Expired(RemoteError):  # noqa: N818 - caught in this layer, it says what happened to an href
+class Expired(RemoteError):
     """An href that works no more, or not yet: a new batch gives another. `refusal` is what to say if it never does."""
 
     def __init__(self, refusal: Exception) -> None:

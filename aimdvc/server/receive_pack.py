@@ -55,7 +55,7 @@ class _Commands:
     capabilities: frozenset[bytes]
 
 
-class _Refused(Exception):  # noqa: N818  (a way out of the checks, never seen outside this module)
+class _Refused(Exception):
     """The whole push is refused: `unpack` is the word for the unpack line, `reason` that for every ref."""
 
     def __init__(self, unpack: str, reason: str, details: Sequence[str] = ()) -> None:

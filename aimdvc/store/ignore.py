@@ -1,4 +1,4 @@
-"""What `.aimdvcignore` files leave out, in gitignore's syntax (pathspec). Nested files count from their directory on."""
+"""What `.aimdvcignore` files leave out, in gitignore's syntax (pathspec). Nested ones count too."""
 
 import os
 from pathlib import Path
@@ -39,7 +39,7 @@ class Ignore:
         self._specs[directory] = GitIgnoreSpec.from_lines(lines)
 
     def matches(self, path: str, is_directory: bool) -> bool:
-        """Returns whether a path relative to the artifact's root is left out; the deepest file that speaks of it decides."""
+        """Returns whether a path relative to the artifact's root is left out; the deepest file decides."""
         directory = path.rpartition("/")[0]
         while True:
             spec = self._specs.get(directory)

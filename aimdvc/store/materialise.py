@@ -43,7 +43,7 @@ def materialise(
 ) -> dict[str, Stat]:
     """Writes the files and returns their stat by path, durable. Safe to repeat.
 
-    Raises UnsafePath where a link stands in the way, MissingBlob, CorruptBlob, StorageError; files written by then stay.
+    Raises UnsafePath where a link stands in the way, MissingBlob, CorruptBlob, StorageError; what was written stays.
     """
     disk.make_directory(Path(root))
     stats: dict[str, Stat] = {}

@@ -65,11 +65,11 @@ class Stock:
         self.git("clone", "-q", f"{self.url}/{artifact}", str(self.path))
         return self
 
-    def commit(self, message: str = "m", **files: bytes) -> str:
+    def commit(self, **files: bytes) -> str:
         for name, content in files.items():
             (self.path / name.replace("_", ".")).write_bytes(content)
         self.git("add", "-A")
-        self.git("commit", "-q", "-m", message)
+        self.git("commit", "-q", "-m", "m")
         return self.git("rev-parse", "HEAD").strip()
 
 
@@ -96,11 +96,11 @@ def test_a_clone_gives_the_same_bytes_and_is_clean(server: EmbeddedServer, tmp_p
 
 def test_pushes_after_the_first_go_both_ways_and_are_numbered(server: EmbeddedServer, tmp_path: Path) -> None:
     one = Stock(tmp_path / "one", server).start("a")
-    one.commit("first", a_bin=b"1", text_txt=b"line\n" * 4000)
+    one.commit(a_bin=b"1", text_txt=b"line\n" * 4000)
     one.git("push", "origin", "main")
     two = Stock(tmp_path / "two", server).clone("a")
     for number in range(3):
-        two.commit(f"more {number}", a_bin=b"%d" % number, text_txt=b"line\n" * 4000 + b"%d\n" % number)
+        two.commit(a_bin=b"%d" % number, text_txt=b"line\n" * 4000 + b"%d\n" % number)
     two.git("push", "origin", "main")
     one.git("pull", "-q", "--tags", "origin", "main")
     assert _files(one.path) == _files(two.path)
@@ -130,14 +130,14 @@ def test_a_push_over_1_mib_comes_chunked(server: EmbeddedServer, tmp_path: Path)
 
 def test_a_fetch_with_a_long_history_comes_gzipped(server: EmbeddedServer, tmp_path: Path) -> None:
     one = Stock(tmp_path / "one", server).start("a")
-    one.commit("first", a_bin=b"1")
+    one.commit(a_bin=b"1")
     for number in range(60):
         one.git("commit", "-q", "--allow-empty", "-m", f"c{number}")
     one.git("push", "origin", "main")
     two = Stock(tmp_path / "two", server).clone("a")
     for number in range(60):
         two.git("commit", "-q", "--allow-empty", "-m", f"local{number}")
-    one.commit("more", b_bin=b"2")
+    one.commit(b_bin=b"2")
     one.git("push", "origin", "main")
     two.git("fetch", "-q", "origin")
     assert two.git("rev-parse", "origin/main") == one.git("rev-parse", "main")
@@ -146,11 +146,11 @@ def test_a_fetch_with_a_long_history_comes_gzipped(server: EmbeddedServer, tmp_p
 
 def test_the_loser_of_a_race_is_told_to_fetch_first(server: EmbeddedServer, tmp_path: Path) -> None:
     one = Stock(tmp_path / "one", server).start("a")
-    one.commit("first", a_bin=b"1")
+    one.commit(a_bin=b"1")
     one.git("push", "origin", "main")
     two = Stock(tmp_path / "two", server).clone("a")
-    one.commit("theirs", a_bin=b"2")
-    two.commit("mine", a_bin=b"3")
+    one.commit(a_bin=b"2")
+    two.commit(a_bin=b"3")
     # The other side wins between this push's advertisement and its POST: the hook runs just there.
     hook = two.path / ".git" / "hooks" / "pre-push"
     hook.write_text(f"#!/bin/sh\nunset GIT_DIR\ngit lfs pre-push \"$@\" && git -C '{one.path}' push -q origin main\n")

@@ -22,8 +22,7 @@ def ls_command(cli: Cli, selector: str | None, is_long: bool) -> None:
     if selector is None:
         artifacts = list_artifacts(cli.workspace)
         lines = [
-            f"{one.artifact}  {one.version or '-'}  '{one.path}'  {plural(one.entries, 'entry').replace('entrys', 'entries')}"
-            for one in artifacts
+            f"{one.artifact}  {one.version or '-'}  '{one.path}'  {plural(one.entries, 'file')}" for one in artifacts
         ]
         cli.out.result({"artifacts": artifacts}, lines)
         return

@@ -1,0 +1,226 @@
+"""Push, clone, pull and get, against a real server over a real port, and against a folder."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from aimdvc.server.embedded import EmbeddedServer
+from tests.shell import Shell, files_of
+
+SERVERS = ["server", "folder", "file-url"]
+
+
+@pytest.fixture(params=SERVERS)
+def remote(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of each kind of remote."""
+    if request.param == "server":
+        server = request.getfixturevalue("server")
+        assert isinstance(server, EmbeddedServer)
+        return server.url
+    place = tmp_path / "folder remote"
+    place.mkdir()
+    return str(place) if request.param == "folder" else place.as_uri()
+
+
+@pytest.fixture
+def pushed(shell: Shell, remote: str) -> Shell:
+    """A workspace whose two versions were pushed."""
+    shell("remote", "add", "origin", remote)
+    shell.write("data/small.txt", "one\n")
+    shell.write("data/large.bin", b"0123456789abcdef" * 20_000)
+    shell.write("data/empty", "")
+    shell.write("data/deep/x", b"\0\xff")
+    shell.commit("data", "one")
+    shell.write("data/small.txt", "one\ntwo\n")
+    shell.commit("data", "two")
+    shell("alias", "set", "data@HEAD~1", "production")
+    done = shell("push", "--json").json["artifacts"][0]
+    assert done["versions"] == ["v1", "v2"]
+    assert done["aliases"] == ["production"]
+    return shell
+
+
+def clone(tmp_path: Path, address: str, name: str = "clone") -> Shell:
+    Shell(tmp_path)("clone", address, name)
+    return Shell(tmp_path / name)
+
+
+def test_push_then_clone_gives_the_same_bytes(pushed: Shell, remote: str, tmp_path: Path) -> None:
+    assert "nothing to push" in pushed("push").out
+    other = clone(tmp_path, f"{remote}/data")
+    assert files_of(other.here) == files_of(pushed.here / "data")
+    assert [entry["version"] for entry in other("log", "--json").json["versions"]] == ["v2", "v1"]
+    assert "clean" in other("status").out
+    assert "up to date" in other("pull").out
+    assert other("fsck").code == 0
+
+
+def test_clone_of_a_version_or_alias_and_get(pushed: Shell, remote: str, tmp_path: Path) -> None:
+    other = clone(tmp_path, f"{remote}/data@production")
+    assert (other.here / "small.txt").read_text() == "one\n"
+    Shell(tmp_path)("get", f"{remote}/data@v2", "--out", "files")
+    assert files_of(tmp_path / "files") == files_of(pushed.here / "data")
+    assert not (tmp_path / "files/.aimdvc").exists()
+    Shell(tmp_path)("get", f"{remote}/data@v9", "--out", "none", code=2)
+    Shell(tmp_path)("clone", f"{remote}/data", "files", code=4)
+
+
+def test_clone_inside_of_a_workspace_pins_it(pushed: Shell, remote: str, tmp_path: Path) -> None:
+    place = tmp_path / "project"
+    place.mkdir()
+    project = Shell(place)
+    project("init")
+    project("clone", f"{remote}/data@v1", "inputs/scenes")
+    assert files_of(place)["inputs/scenes/small.txt"] == b"one\n"
+    lock = (place / "aimdvc.lock").read_text()
+    assert "path = inputs/scenes" in lock
+    assert project("remote", "list", "--json").json["remotes"]["origin"] == remote
+
+
+def test_after_a_clone_of_the_code_pull_alone_gives_what_the_lock_says(
+    pushed: Shell, remote: str, tmp_path: Path
+) -> None:
+    pushed.write("net.bin", b"weights" * 20_000)
+    pushed.commit("net.bin", "net")
+    pushed("push")
+    pushed("checkout", "data@v1")
+    for arguments in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "code"]):
+        subprocess.run(["git", *arguments], cwd=pushed.here, check=True)
+    pushed("init")
+    tracked = subprocess.run(["git", "ls-files"], cwd=pushed.here, check=True, capture_output=True, text=True).stdout
+    assert "aimdvc.lock" in tracked.split() and ".aimdvc/config" in tracked.split()
+    code = tmp_path / "code"
+    subprocess.run(["git", "clone", "-q", str(pushed.here), str(code)], check=True)
+    for path in (code / "data", code / "net.bin"):
+        if path.is_dir():
+            subprocess.run(["git", "rm", "-rq", "--cached", "data", "net.bin"], cwd=code, check=True)
+            subprocess.run(["rm", "-rf", str(code / "data"), str(code / "net.bin")], check=True)
+    shell = Shell(code)
+    shell("pull")
+    assert (code / "data/small.txt").read_text() == "one\n"
+    assert (code / "net.bin").read_bytes() == b"weights" * 20_000
+    assert "Everything is as" in shell("checkout").out
+    assert shell("status", "-s").out == ""
+
+
+def test_pull_fast_forwards_and_merges(pushed: Shell, remote: str, tmp_path: Path) -> None:
+    other = clone(tmp_path, f"{remote}/data")
+    pushed.write("data/small.txt", "three\n")
+    pushed.commit("data", "three")
+    pushed("push")
+    assert "fast-forward to v3" in other("pull").out
+    assert (other.here / "small.txt").read_text() == "three\n"
+    pushed.write("data/theirs", "t")
+    pushed.commit("data", "four")
+    pushed("push")
+    other.write("mine", "m")
+    other.commit(".", "five")
+    assert other("push", "--json", code=5).json["error"] == "ref-moved"
+    assert "merge to" in other("pull").out
+    assert (other.here / "theirs").exists() and (other.here / "mine").exists()
+    other("push")
+    pushed("pull")
+    assert files_of(pushed.here / "data") == files_of(other.here)
+    assert other("status", "--json").json["artifacts"][0]["ahead"] == 0
+
+
+def test_a_conflict_is_named_and_nothing_is_lost(pushed: Shell, remote: str, tmp_path: Path) -> None:
+    other = clone(tmp_path, f"{remote}/data")
+    pushed.write("data/small.txt", "theirs\n")
+    pushed.commit("data", "theirs")
+    pushed("push")
+    other.write("small.txt", "ours\n")
+    other.write("extra", "e")
+    other.commit(".", "ours")
+    done = other("pull", "--json", code=1)
+    assert done.json["error"] == "merge-conflict"
+    assert "small.txt" in done.json["message"]
+    assert (other.here / "small.txt").read_text() == "ours\n"
+    assert other("status", "-s").out == ""
+    other("pull", "--favor", "theirs")
+    assert (other.here / "small.txt").read_text() == "theirs\n"
+    assert (other.here / "extra").exists()
+    assert other("cat", "HEAD^2:small.txt", code=2)
+    assert other("cat", "@HEAD^2:small.txt").out == "ours\n"
+    other("push")
+
+
+def test_pull_does_not_lose_a_local_change(pushed: Shell, remote: str, tmp_path: Path) -> None:
+    other = clone(tmp_path, f"{remote}/data")
+    pushed.write("data/small.txt", "three\n")
+    pushed.commit("data", "three")
+    pushed("push")
+    other.write("small.txt", "uncommitted\n")
+    assert other("pull", "--json", code=1).json["error"] == "local-change"
+    assert (other.here / "small.txt").read_text() == "uncommitted\n"
+    other("restore", "small.txt")
+    other("pull")
+    assert (other.here / "small.txt").read_text() == "three\n"
+
+
+def test_aliases_travel_and_a_race_over_one_is_told(pushed: Shell, remote: str, tmp_path: Path) -> None:
+    other = clone(tmp_path, f"{remote}/data")
+    assert other("alias", "--json").json["aliases"][0]["version"] == "v1"
+    pushed("alias", "set", "data@v2", "production")
+    pushed("push")
+    other("alias", "set", "@v1", "production")
+    other("alias", "set", "@v2", "candidate")
+    other("fetch")
+    assert other("alias", "--json").json["aliases"][1]["version"] == "v2"
+    other("push")
+    pushed("fetch")
+    assert {line["alias"] for line in pushed("alias", "--json").json["aliases"]} == {"candidate", "production"}
+    pushed("alias", "delete", "data", "candidate")
+    pushed("push")
+    other("fetch")
+    assert [line["alias"] for line in other("alias", "--json").json["aliases"]] == ["production"]
+
+
+def test_a_dry_run_sends_nothing(pushed: Shell, remote: str, tmp_path: Path) -> None:
+    pushed.write("data/more", "m")
+    pushed.commit("data", "three")
+    assert "would push" in pushed("push", "--dry-run").out
+    other = clone(tmp_path, f"{remote}/data")
+    assert not (other.here / "more").exists()
+
+
+def test_blobs_that_are_not_here_are_fetched_when_needed(pushed: Shell, remote: str, tmp_path: Path) -> None:
+    other = clone(tmp_path, f"{remote}/data")
+    assert other("cat", "@v1:small.txt").out == "one\n"
+    assert "-two" in other("diff", "@v2", "@v1").out
+    other("checkout", "data@v1")
+    assert (other.here / "small.txt").read_text() == "one\n"
+
+
+def test_an_unknown_artifact_and_an_unreachable_server(tmp_path: Path, server: EmbeddedServer) -> None:
+    shell = Shell(tmp_path)
+    assert shell("clone", f"{server.url}/nothing", "x", "--json", code=6).json["error"] == "remote-refused"
+    assert shell("clone", f"{server.url}", "x", code=2)
+    shell("logout", server.url)
+    assert shell("clone", f"{server.url}/nothing", "y", "--json", code=7).json["error"] == "not-authorised"
+
+
+def test_a_key_goes_only_to_its_origin(
+    pushed: Shell, remote: str, server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not remote.startswith("http"):
+        pytest.skip("a folder takes no key")  # the parameter exists for the other tests
+    pushed("logout", remote)
+    monkeypatch.setenv("AIMDVC_API_KEY", server.admin_key or "")
+    done = pushed("push", "--json", code=7)
+    assert "AIMDVC_HOST" in done.json["hint"]
+    monkeypatch.setenv("AIMDVC_HOST", "http://127.0.0.1:1")
+    pushed("push", code=7)
+    monkeypatch.setenv("AIMDVC_HOST", remote)
+    pushed("push")
+
+
+def test_the_key_is_kept_for_the_user_alone(home: Path, server: EmbeddedServer) -> None:
+    path = home / ".config/aimdvc/keys.json"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert server.admin_key in path.read_text()
+    shell = Shell(home)
+    assert server.admin_key not in shell("login", server.url, typed=server.admin_key or "").out
+    shell("login", "http://example.org", typed="key", code=4)
+    shell("login", server.url, typed="two words", code=2)

@@ -1,0 +1,94 @@
+"""The layers of docs/architecture.md, held over the AST: imports go one way, and each thing has one room."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "aimdvc"
+BELOW = {
+    "errors": set[str](),
+    "version": set[str](),
+    "model": {"errors"},
+    "fs": {"model", "errors"},
+    "store": {"fs", "model", "errors"},
+    "git": {"fs", "model", "errors"},
+    "remote": {"fs", "model", "errors", "version"},
+    "ops": {"git", "store", "remote", "fs", "model", "errors"},
+    "server": {"git", "store", "remote", "fs", "model", "errors", "ops", "version"},
+    "cli": {"server", "ops", "git", "store", "remote", "fs", "model", "errors", "version"},
+    "__main__": {"cli"},
+    "__init__": set[str](),
+}
+ONLY_IN = {
+    "click": {"cli"},
+    "dulwich": {"git", "server"},
+    "requests": {"remote"},
+    "urllib3": {"remote"},
+    "pathspec": {"store"},
+    "sqlite3": {"fs", "store"},
+    "sqlalchemy": {"server"},
+    "granian": {"server"},
+    "cheroot": {"server"},
+}
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def layer_of(path: Path) -> str:
+    inside = path.relative_to(PACKAGE)
+    return inside.parts[0] if len(inside.parts) > 1 else inside.stem
+
+
+def imports_of(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            yield node.module or ""
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_go_one_way(path: Path) -> None:
+    layer = layer_of(path)
+    for module in imports_of(ast.parse(path.read_bytes())):
+        head, _, rest = module.partition(".")
+        if head == "aimdvc":
+            target = rest.partition(".")[0]
+            assert target == layer or target in BELOW[layer], f"{layer} imports {module}"
+        elif head in ONLY_IN:
+            assert layer in ONLY_IN[head], f"{layer} imports {head}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_each_thing_has_its_room(path: Path) -> None:
+    source = path.read_bytes()
+    tree = ast.parse(source)
+    assert source.count(b"\n") <= 400, "a file has at most 400 lines"
+    assert path.name == "__init__.py" or ast.get_docstring(tree), "a module says what it is for"
+    if path.name == "__init__.py" and path.parent != PACKAGE:
+        assert not source.strip(), "packages are empty"
+    layer = layer_of(path)
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            inner = [one for one in ast.walk(node) if isinstance(one, (ast.Import, ast.ImportFrom))]
+            assert not inner, f"an import inside of {node.name}"
+        if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv") and layer != "cli":
+            raise AssertionError(f"line {node.lineno}: only cli reads the environment")
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id in ("print", "exit", "input")
+        ):
+            assert layer == "cli", f"line {node.lineno}: only cli prints and exits"
+        if isinstance(node, ast.ExceptHandler) and node.type is None:
+            raise AssertionError(f"line {node.lineno}: a bare except")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_what_is_public_says_what_it_does(path: Path) -> None:
+    for node in ast.parse(path.read_bytes()).body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_"):
+            assert ast.get_docstring(node), f"{node.name} has no docstring"
