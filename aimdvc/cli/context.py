@@ -12,14 +12,13 @@ from aimdvc.cli.output import Output
 from aimdvc.cli.progress import Bar
 from aimdvc.errors import UsageError
 from aimdvc.fs.disk import Disk
-from aimdvc.git.code import configured_author
 from aimdvc.model.pointer import Pointer
 from aimdvc.model.progress import Progress, Silent
 from aimdvc.model.selector import Selector, parse_selector
 from aimdvc.ops.blobs import Means
 from aimdvc.ops.targets import Target, default_artifact, targets_of
 from aimdvc.ops.workspace import Workspace
-from aimdvc.store.locate import find_workspace
+from aimdvc.store.locate import Places
 from aimdvc.store.state import Head
 
 
@@ -41,13 +40,14 @@ class Cli:
     def workspace(self) -> Workspace:
         """The workspace that holds `here`. Raises NoWorkspace."""
         if self._workspace is None:
-            places = find_workspace(self.here)
-            self._workspace = Workspace.open(self.here, self.disk, self.author(places.git_dir))
+            self._workspace = Workspace.open(self.here, self.disk, self.author)
         return self._workspace
 
-    def author(self, git_dir: Path | None) -> tuple[str, str] | None:
+    def author(self, places: Places | None) -> tuple[str, str] | None:
         """Returns who commits: Git's user, else AIMDVC_AUTHOR (`Name <mail>`), else None."""
-        found = configured_author(git_dir, self.environment)
+        # Reading Git's settings takes a library that most commands don't need: it is loaded when a commit asks.
+        user = importlib.import_module("aimdvc.git.user")
+        found: tuple[str, str] | None = user.configured_author(places.git_dir if places else None, self.environment)
         if found is not None:
             return found
         name, opening, rest = self.environment.get("AIMDVC_AUTHOR", "").partition("<")

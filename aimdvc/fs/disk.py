@@ -15,13 +15,13 @@ from types import TracebackType
 
 from aimdvc.fs.faults import mapped
 
-Before = Callable[[str, Path], None]
+Before = Callable[[str, Path | str], None]
 
 _FICLONE = 0x40049409
 _CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-def nothing(operation: str, path: Path) -> None:
+def nothing(operation: str, path: Path | str) -> None:
     """The step that a Disk takes before each operation, unless told otherwise."""
 
 

@@ -20,7 +20,7 @@ from aimdvc.ops.create import MAIN
 from aimdvc.ops.fetch import fetch_history
 from aimdvc.ops.init import init
 from aimdvc.ops.lockfile import sync_lock
-from aimdvc.ops.pull import adopt, require_commit, start_main
+from aimdvc.ops.pull import adopt, note_one_file, require_commit, start_main
 from aimdvc.ops.remotes import add_remote, checked_url
 from aimdvc.ops.targets import workspace_path
 from aimdvc.ops.workspace import CLONE_MARK, Workspace
@@ -149,18 +149,8 @@ def _first_checkout(
     start_main(workspace, history, head)
     require_commit(history, head.name, history.ref(MAIN))
     to = find_destination(history, head, revision or "main")
-    if head.path != "." and _is_one_file(workspace, head, to.commit):
-        with workspace.state.transaction():
-            workspace.state.set_is_file(head, True)
-        head = workspace.head(head.name)
+    head = note_one_file(workspace, head, to.commit)
     return switch(workspace, head, to, False, means)
-
-
-def _is_one_file(workspace: Workspace, head: Head, commit: GitId) -> bool:
-    history = workspace.history(head.name)
-    name = head.path.rpartition("/")[2]
-    paths = [entry.path for entry in history.iter_entries(history.commit(commit).tree)]
-    return [path for path in paths if not path.startswith(".aimd/") and path != ".gitattributes"] == [name]
 
 
 def _remote_for(workspace: Workspace, here: Path, origin: Origin) -> str:

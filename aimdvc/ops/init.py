@@ -7,7 +7,9 @@ from aimdvc.fs.disk import Disk
 from aimdvc.fs.faults import mapped
 from aimdvc.model.gitconfig import parse
 from aimdvc.model.names import check_remote_name
+from aimdvc.ops.create import ensure_ignored
 from aimdvc.ops.remotes import checked_url
+from aimdvc.ops.workspace import Workspace
 from aimdvc.store.locate import Places, places_for
 
 _IGNORE = b"*\n!.gitignore\n!config\n"
@@ -42,6 +44,10 @@ def init(root: Path, remote: str | None, disk: Disk) -> Initialised:
         disk.replace_file(config, parsed.dump())
     moved = _move_store(own, places, disk)
     disk.make_directory(places.store)
+    if places.work_tree is not None and (places.state / "state.db").exists():
+        with Workspace(places, disk) as workspace:
+            for head in workspace.state.heads():
+                ensure_ignored(workspace, head.path)
     return Initialised(str(root), str(places.store), is_new, moved)
 
 

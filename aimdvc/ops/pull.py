@@ -22,6 +22,7 @@ from aimdvc.ops.fetch import fetch_history
 from aimdvc.ops.lockfile import LockState, lock_state, read_pins, sync_lock
 from aimdvc.ops.revisions import label
 from aimdvc.ops.settle import settle
+from aimdvc.ops.stage import ATTRIBUTES
 from aimdvc.ops.workspace import Workspace
 from aimdvc.store.state import Head
 
@@ -65,7 +66,9 @@ def _bring(workspace: Workspace, connector: Connector, name: str, pin: Pin, mean
     head = adopt(workspace, name, pin.path, pin.source)
     fetch_history(workspace, name, connect_artifact(workspace, connector, head), means.progress)
     start_main(workspace, workspace.history(name), head)
-    result = follow_pin(workspace, workspace.head(name), pin, force=False, means=means)
+    if workspace.history(name).has(pin.commit):
+        head = note_one_file(workspace, head, pin.commit)
+    result = follow_pin(workspace, head, pin, force=False, means=means)
     sync_lock(workspace, moved={name})
     return Pulled(name, "checkout", result.version, None, result.commit, result.written, result.deleted)
 
@@ -83,8 +86,20 @@ def adopt(workspace: Workspace, name: str, path: str, source: str | None) -> Hea
     return head
 
 
+def note_one_file(workspace: Workspace, head: Head, commit: GitId) -> Head:
+    """Returns the HEAD of a new artifact, after noting whether it is one file: its only entry has its path's name."""
+    history = workspace.history(head.name)
+    name = head.path.rpartition("/")[2]
+    paths = [entry.path for entry in history.iter_entries(history.commit(commit).tree)]
+    if head.path == "." or [path for path in paths if not path.startswith(".aimd/") and path != ATTRIBUTES] != [name]:
+        return head
+    with workspace.state.transaction():
+        workspace.state.set_is_file(head, True)
+    return workspace.head(head.name)
+
+
 def start_main(workspace: Workspace, history: History, head: Head) -> None:
-    """Sets a new clone's main to the remote's, and whether the artifact is one file. Safe to repeat."""
+    """Sets a new clone's main to the remote's. Safe to repeat."""
     remote = (head.source or "origin/").partition("/")[0]
     theirs = history.ref(f"refs/remotes/{remote}/heads/main")
     if theirs is not None and history.ref(MAIN) is None:

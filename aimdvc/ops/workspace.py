@@ -5,6 +5,7 @@ Every verb takes a Workspace. It opens lazily: `status` in an empty workspace op
 
 import os
 import time
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -23,21 +24,26 @@ CLONE_MARK = "clone"
 """In `.aimdvc/` while a clone is under way; holds its URL. A rerun of the same clone goes on where it stopped."""
 
 
+FindAuthor = Callable[[Places], tuple[str, str] | None]
+"""Returns the (name, email) that commits and reflogs get, None when none is known."""
+
+
+def nobody(places: Places) -> None:
+    """Knows no author."""
+
+
 class Workspace:
     """The open workspace that holds `start`. Close it, or use it as a context manager."""
 
-    def __init__(self, places: Places, disk: Disk, author: tuple[str, str] | None = None) -> None:
+    def __init__(self, places: Places, disk: Disk, author: FindAuthor = nobody) -> None:
         self.places = places
         self.disk = disk
         self._author = author
         self._histories: dict[str, History] = {}
 
     @classmethod
-    def open(cls, start: Path, disk: Disk | None = None, author: tuple[str, str] | None = None) -> "Workspace":
-        """Returns the workspace of a directory. Raises NoWorkspace, or UsageError for an unfinished clone.
-
-        `author` is the (name, email) that commits and reflogs get.
-        """
+    def open(cls, start: Path, disk: Disk | None = None, author: FindAuthor = nobody) -> "Workspace":
+        """Returns the workspace of a directory. Raises NoWorkspace, or UsageError for an unfinished clone."""
         workspace = cls(find_workspace(start), disk or Disk(), author)
         mark = workspace.root / ".aimdvc" / CLONE_MARK
         if mark.exists():
@@ -84,13 +90,14 @@ class Workspace:
 
     def author(self) -> Signature:
         """Returns who commits, as of now. Raises NoAuthor."""
-        if self._author is None:
+        found = self._author(self.places)
+        if found is None:
             raise NoAuthor
-        return _sign(*self._author)
+        return _sign(*found)
 
     def actor(self) -> Signature:
         """Returns who moves refs, as of now: the author, or aimdvc itself when none is known."""
-        return _sign(*(self._author or ("aimdvc", "")))
+        return _sign(*(self._author(self.places) or ("aimdvc", "")))
 
     def repository_path(self, name: str) -> Path:
         """Returns where the artifact's bare repository lies."""

@@ -46,7 +46,8 @@ class BlobStore:
         """Returns those of the blobs that aren't here."""
         wanted = set(oids)
         wanted -= self.catalog.find_many(wanted).keys()
-        return {oid for oid in wanted if not self.layout.blob_file(oid).exists()}
+        files = str(self.layout.files)
+        return {oid for oid in wanted if not os.path.exists(f"{files}/{oid[:2]}/{oid}")}
 
     def path_of(self, oid: Oid) -> Path | None:
         """Returns the file of a blob that is stored as one, or None."""

@@ -88,7 +88,7 @@ class _Writer:
     def write(self, job: Job, places: dict[Oid, PackedBlob]) -> Stat:
         raw = path_bytes(job.path)
         parent, _, name = raw.rpartition(b"/")
-        full = Path(self._root_path, job.path)
+        full = f"{self._root_path}/{job.path}"
         with mapped(full):
             if parent != self._inside:
                 self._enter(parent, job.path)
@@ -119,7 +119,7 @@ class _Writer:
         try:
             inner = os.open(part, _DIRECTORY, dir_fd=descriptor)
         except FileNotFoundError:
-            self._disk.before("mkdir", Path(self._root_path, path))
+            self._disk.before("mkdir", f"{self._root_path}/{path}")
             os.mkdir(part, dir_fd=descriptor)
             inner = os.open(part, _DIRECTORY, dir_fd=descriptor)
         except OSError as error:
@@ -208,7 +208,7 @@ def remove(root: str, paths: Sequence[str], disk: Disk) -> None:
         full = os.path.join(path_bytes(root), path_bytes(path))
         if not _has_real_parents(path_bytes(root), path_bytes(path)):
             continue
-        disk.before("unlink", Path(root, path))
+        disk.before("unlink", f"{root}/{path}")
         with mapped(os.path.join(root, path)):
             try:
                 os.unlink(full)

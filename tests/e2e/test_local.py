@@ -45,7 +45,8 @@ def test_a_directory_becomes_an_artifact_and_a_version(shell: Shell) -> None:
     assert (added["artifact"], added["is_new"], added["added"]) == ("data", True, 3)
     made = shell("commit", "-m", "First", "--json").json["commits"][0]
     assert made["version"] == "v1?"
-    assert [entry["path"] for entry in shell("ls", "data", "--json").json["entries"]] == [
+    listed = shell("ls", "data", "--json").json["entries"]
+    assert [entry["path"] for entry in listed] == [
         "a.bin",
         "deep/er/b.txt",
         "empty",
@@ -357,7 +358,7 @@ def test_what_was_mistyped_says_so(shell: Shell) -> None:
     shell.write("data/a", "1")
     shell.commit("data")
     assert shell("checkout", "data@v9", "--json", code=2).json["error"] == "unknown-revision"
-    assert shell("cat", "data:nope", "--json", code=2).json["error"] == "unknown-path"
+    assert "'nope' is not in" in shell("cat", "data:nope", code=2).err
     assert shell("add", "nothing", "--json", code=2).json["error"] == "unknown-path"
     assert shell("add", "/etc/passwd", "--json", code=4).json["error"] == "unsafe-path"
     assert shell("push", "--json", code=2).json["error"] == "unknown-remote"

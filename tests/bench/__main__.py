@@ -1,0 +1,49 @@
+"""`python -m tests.bench [--only CASE…] [--directory DIR] [--out FILE]`: our figures beside their yardsticks."""
+
+import argparse
+import platform
+import subprocess
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.bench import cases
+from tests.bench.cases import Bench
+from tests.bench.measure import Report
+
+CASES: dict[str, Callable[[Bench], None]] = {
+    "start": cases.start,
+    "20k": lambda bench: cases.many(bench, 20_000),
+    "100k": lambda bench: cases.many(bench, 100_000),
+    "remote": cases.remote,
+    "2g": cases.large,
+    "mixed": cases.mixed,
+    "changed": cases.changed,
+}
+
+
+def main() -> None:
+    """Runs the cases."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--only", nargs="+", choices=CASES, default=list(CASES), help="these cases")
+    parser.add_argument("--directory", type=Path, help="where to work; a temporary directory if not given")
+    parser.add_argument("--out", type=Path, help="write the table to this file, as Markdown")
+    chosen = parser.parse_args()
+    report = Report()
+    print(f"Python {platform.python_version()}; {_version('git-lfs')}; {_version('dvc')}")
+    for name in chosen.only:
+        with tempfile.TemporaryDirectory(prefix="aimdvc-bench-", dir=chosen.directory) as scratch:
+            CASES[name](Bench(Path(scratch), report))
+    if chosen.out is not None:
+        chosen.out.write_text(report.markdown(), "utf-8")
+
+
+def _version(program: str) -> str:
+    try:
+        done = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return f"{program}: not installed"
+    return done.stdout.strip().splitlines()[0]
+
+
+main()

@@ -1,0 +1,220 @@
+"""The work that is measured: aimdvc's own, its yardsticks, and git-lfs where it is installed."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.bench import data
+from tests.bench.measure import AIMDVC, Figure, Report, best, copy_durably, hash_tree, run, timed
+
+IDENTITY = {
+    "GIT_AUTHOR_NAME": "Bench",
+    "GIT_AUTHOR_EMAIL": "bench@example.org",
+    "GIT_COMMITTER_NAME": "Bench",
+    "GIT_COMMITTER_EMAIL": "bench@example.org",
+    "GIT_CONFIG_NOSYSTEM": "1",
+}
+
+
+class Bench:
+    """One run in a scratch directory."""
+
+    def __init__(self, scratch: Path, report: Report) -> None:
+        self.scratch = scratch
+        self.report = report
+        self.environment = {**IDENTITY, "HOME": str(scratch / "home"), "XDG_CONFIG_HOME": str(scratch / "home")}
+        (scratch / "home").mkdir(exist_ok=True)
+        self.has_lfs = shutil.which("git-lfs") is not None
+
+    def aimdvc(self, work: str, cwd: Path, *arguments: str, goal: float | None = None, times: int = 1) -> None:
+        """Measures one aimdvc command."""
+        seconds, memory = best(times, lambda: run([AIMDVC, *arguments], cwd, self.environment))
+        self.report.add(Figure(work, "aimdvc", seconds, memory, goal))
+
+    def quiet(self, cwd: Path, *arguments: str, typed: str = "") -> None:
+        """Runs aimdvc without measuring."""
+        run([AIMDVC, *arguments], cwd, self.environment, typed)
+
+    def git(self, cwd: Path, *arguments: str) -> tuple[float, float]:
+        """Runs git."""
+        return run(["git", "-c", "init.defaultBranch=main", "-c", "gc.auto=0", *arguments], cwd, self.environment)
+
+    def workspace(self, name: str) -> Path:
+        """Makes a workspace."""
+        place = self.scratch / name
+        place.mkdir()
+        self.quiet(place, "init")
+        return place
+
+    @contextmanager
+    def server(self) -> Iterator[tuple[str, str]]:
+        """Runs a server; yields its URL and key."""
+        place = self.scratch / "server"
+        command = [AIMDVC, "serve", str(place), "--port", "0", "--json"]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        try:
+            assert process.stdout is not None
+            answer = json.loads(process.stdout.readline())
+            self.quiet(self.scratch, "login", answer["url"], typed=answer["admin_key"] + "\n")
+            yield answer["url"], answer["admin_key"]
+        finally:
+            process.terminate()
+            process.wait()
+            shutil.rmtree(place, ignore_errors=True)
+
+
+def start(bench: Bench) -> None:
+    """How long aimdvc takes to start."""
+    empty = bench.workspace("empty")
+    bare, _ = best(10, lambda: run([sys.executable, "-c", "pass"], empty))
+    bench.report.add(Figure("start", "bare Python", bare))
+    bench.aimdvc("start: --version", empty, "--version", goal=bare + 0.06, times=10)
+    bench.aimdvc("start: status, empty workspace", empty, "status", goal=bare + 0.1, times=10)
+
+
+def many(bench: Bench, count: int) -> None:
+    """Many small files, locally."""
+    label = f"{count // 1000}k"
+    place = bench.workspace(f"many{label}")
+    files = place / "data"
+    data.many(files, count)
+    hash_s = timed(lambda: hash_tree(files))
+    bench.report.add(Figure(f"{label} files of 4 KiB", "hash", hash_s))
+    copy = bench.scratch / "copy"
+    copy_s = timed(lambda: copy_durably(files, copy))
+    shutil.rmtree(copy)
+    bench.report.add(Figure(f"{label} files of 4 KiB", "cp -r, sync", copy_s))
+    is_20k = count == 20_000
+    bench.aimdvc(f"add {label}", place, "add", "data")
+    bench.aimdvc(f"commit {label}", place, "commit", "-m", "one")
+    total = bench.report.seconds(f"add {label}", "aimdvc") + bench.report.seconds(f"commit {label}", "aimdvc")
+    bench.report.add(Figure(f"add + commit {label}", "aimdvc", total, None, 2.0 if is_20k else None))
+    bench.aimdvc(f"status {label}, unchanged", place, "status", goal=0.25 if is_20k else 1.0, times=5)
+    data.change(files, 10, count // 10, seed=5)
+    bench.aimdvc(f"commit -a, 10 of {label} changed", place, "commit", "-am", "two", goal=0.4 if is_20k else None)
+    goal = 0.3 if is_20k else None
+    bench.aimdvc(f"checkout, 10 of {label} changed", place, "checkout", "data@HEAD~1", goal=goal)
+    bench.quiet(place, "checkout", "data@main")
+    shutil.rmtree(files)
+    bench.aimdvc(f"restore {label}", place, "restore", "data", goal=1.5 if is_20k else None)
+    if bench.has_lfs:
+        _lfs_local(bench, label, files)
+
+
+def _lfs_local(bench: Bench, label: str, files: Path) -> None:
+    place = bench.scratch / f"lfs{label}"
+    shutil.copytree(files, place / "data")
+    for arguments in (["init", "-q"], ["lfs", "install", "--local"], ["lfs", "track", "*.bin"]):
+        bench.git(place, *arguments)
+    add_s, memory = bench.git(place, "add", "-A")
+    commit_s, _ = bench.git(place, "commit", "-qm", "one")
+    bench.report.add(Figure(f"add + commit {label}", "git-lfs", add_s + commit_s, memory))
+    status_s, _ = best(3, lambda: bench.git(place, "status"))
+    bench.report.add(Figure(f"status {label}, unchanged", "git-lfs", status_s))
+    shutil.rmtree(place / "data")
+    restore_s, memory = bench.git(place, "checkout", "--", "data")
+    bench.report.add(Figure(f"restore {label}", "git-lfs", restore_s, memory))
+
+
+def large(bench: Bench) -> None:
+    """One file of 2 GiB, locally and over HTTP."""
+    place = bench.workspace("large")
+    file = place / "data/large.bin"
+    data.one(file, 2 << 30)
+    hash_s = timed(lambda: hash_tree(file))
+    bench.report.add(Figure("2 GiB", "hash", hash_s))
+    copy = bench.scratch / "copy"
+    copy_s = timed(lambda: copy_durably(file, copy))
+    copy.unlink()
+    bench.report.add(Figure("2 GiB", "cp, sync", copy_s))
+    bench.aimdvc("add 2 GiB", place, "add", "data", goal=1.5 * max(hash_s, copy_s))
+    bench.quiet(place, "commit", "-m", "one")
+    with bench.server() as (url, key):
+        bench.quiet(place, "remote", "add", "origin", url)
+        bench.aimdvc("push 2 GiB", place, "push", goal=3.5 * hash_s)
+        bench.aimdvc("clone 2 GiB", bench.scratch, "clone", f"{url}/data", "large-clone", goal=3 * hash_s)
+        shutil.rmtree(bench.scratch / "large-clone")
+        if bench.has_lfs:
+            _lfs_remote(bench, place / "data", "2 GiB", f"{url}/lfs-large", key)
+    shutil.rmtree(place)
+
+
+def remote(bench: Bench) -> None:
+    """20,000 small files over HTTP."""
+    place = bench.workspace("remote")
+    data.many(place / "data", 20_000)
+    bench.quiet(place, "add", "data")
+    bench.quiet(place, "commit", "-m", "one")
+    with bench.server() as (url, key):
+        bench.quiet(place, "remote", "add", "origin", url)
+        bench.aimdvc("push 20k", place, "push", goal=5.0)
+        bench.aimdvc("push, nothing to push", place, "push", goal=0.3, times=5)
+        bench.aimdvc("clone 20k", bench.scratch, "clone", f"{url}/data", "clone", goal=5.0)
+        bench.aimdvc("pull, nothing new", bench.scratch / "clone", "pull", times=5)
+        if bench.has_lfs:
+            _lfs_remote(bench, place / "data", "20k", f"{url}/lfs-many", key)
+    shutil.rmtree(place)
+    shutil.rmtree(bench.scratch / "clone")
+
+
+def _lfs_remote(bench: Bench, files: Path, label: str, url: str, key: str) -> None:
+    place = bench.scratch / "lfs-remote"
+    shutil.copytree(files, place / "data")
+    address = url.replace("http://", f"http://bench:{key}@")
+    for arguments in (
+        ["init", "-q"],
+        ["lfs", "install", "--local"],
+        ["lfs", "track", "*.bin"],
+        ["remote", "add", "origin", address],
+        ["add", "-A"],
+        ["commit", "-qm", "one"],
+    ):
+        bench.git(place, *arguments)
+    push_s, memory = bench.git(place, "push", "-q", "origin", "HEAD:refs/heads/main")
+    bench.report.add(Figure(f"push {label}", "git-lfs", push_s, memory))
+    bench.git(place, "lfs", "install")
+    clone_s, memory = bench.git(bench.scratch, "clone", "-q", address, "lfs-clone")
+    bench.report.add(Figure(f"clone {label}", "git-lfs", clone_s, memory))
+    shutil.rmtree(place)
+    shutil.rmtree(bench.scratch / "lfs-clone")
+
+
+def mixed(bench: Bench) -> None:
+    """2,000 files of 100 KiB and 4 of 128 MiB."""
+    place = bench.workspace("mixed")
+    data.mixed(place / "data")
+    hash_s = timed(lambda: hash_tree(place / "data"))
+    bench.report.add(Figure("2,000 × 100 KiB + 4 × 128 MiB", "hash", hash_s))
+    copy = bench.scratch / "copy"
+    bench.report.add(
+        Figure("2,000 × 100 KiB + 4 × 128 MiB", "cp -r, sync", timed(lambda: copy_durably(place / "data", copy)))
+    )
+    shutil.rmtree(copy)
+    bench.aimdvc("add mixed", place, "add", "data")
+    bench.quiet(place, "commit", "-m", "one")
+    with bench.server() as (url, _):
+        bench.quiet(place, "remote", "add", "origin", url)
+        bench.aimdvc("push mixed", place, "push")
+        bench.aimdvc("clone mixed", bench.scratch, "clone", f"{url}/data", "clone")
+    shutil.rmtree(place)
+    shutil.rmtree(bench.scratch / "clone")
+
+
+def changed(bench: Bench) -> None:
+    """512 MiB, then 1 % changed in 20 places, then 1 MiB put in front. Each version is a blob of its own."""
+    place = bench.workspace("changed")
+    file = place / "data/file.bin"
+    data.one(file, 512 << 20)
+    bench.report.add(Figure("512 MiB", "hash", timed(lambda: hash_tree(file))))
+    bench.aimdvc("add 512 MiB", place, "add", "data")
+    bench.quiet(place, "commit", "-m", "one")
+    data.change_in_places(file, 0.01, 20, seed=7)
+    bench.aimdvc("add 512 MiB, 1 % changed", place, "add", "data")
+    data.insert_in_front(file, 1 << 20, seed=8)
+    bench.aimdvc("add 512 MiB, 1 MiB in front", place, "add", "data")
+    bench.quiet(place, "commit", "-m", "two")
+    shutil.rmtree(place)
