@@ -114,11 +114,14 @@ class Disk:
         self.rename(temp.path, target)
         self.sync_directory(target.parent)
 
-    def replace_file(self, path: Path, content: bytes, mode: int | None = None) -> None:
-        """Makes a small file hold these bytes, old or new whatever happens. Keeps the mode that it had."""
+    def replace_file(self, path: Path, content: bytes, mode: int | None = None, scratch: Path | None = None) -> None:
+        """Makes a small file hold these bytes, old or new whatever happens. Keeps the mode that it had.
+
+        The temporary file lies in `scratch`, of the same file system, else beside the file.
+        """
         if mode is None:
             mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~current_umask()
-        with self.create_temp(path.parent, ".") as temp:
+        with self.create_temp(scratch or path.parent, ".") as temp:
             temp.write(content)
             self.publish(temp, path, mode)
 

@@ -26,21 +26,31 @@ def storage_error(error: OSError, path: Path | str) -> StorageError:
 
 @contextmanager
 def mapped(path: Path | str) -> Iterator[None]:
-    """Raises storage_error of any OSError inside, save FileNotFoundError, which callers tell apart."""
+    """Raises storage_error of any OSError inside, save a missing or existing file, which callers tell apart."""
     try:
         yield
-    except FileNotFoundError:
+    except (FileNotFoundError, FileExistsError):
         raise
     except OSError as error:
         raise storage_error(error, path) from error
 
 
+def is_full(path: Path | str, least_bytes: int = 256 << 10) -> bool:
+    """Returns whether the file system of a path has next to no space left: SQLite then says only "I/O error"."""
+    status = _file_system(path)
+    return status is not None and status.f_bavail * status.f_frsize < least_bytes
+
+
 def _has_no_inodes(path: Path | str) -> bool:
+    status = _file_system(path)
+    return status is not None and status.f_files > 0 and status.f_favail == 0
+
+
+def _file_system(path: Path | str) -> os.statvfs_result | None:
     probe = Path(path)
     while not probe.exists() and probe != probe.parent:
         probe = probe.parent
     try:
-        status = os.statvfs(probe)
+        return os.statvfs(probe)
     except OSError:
-        return False
-    return status.f_files > 0 and status.f_favail == 0
+        return None

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from aimdvc.errors import Busy, CorruptRepository, DiskFull, ReadOnlyStorage, StorageError
+from aimdvc.fs.faults import is_full
 from aimdvc.fs.probe import is_network_filesystem
 
 BUSY_TIMEOUT_S = 60
@@ -64,7 +65,9 @@ def mapped_sqlite(path: Path) -> Iterator[None]:
             raise ReadOnlyStorage(str(path), text) from error
         if code in (_CORRUPT, _NOTADB) or "not a database" in text:
             raise CorruptRepository(str(path), text) from error
-        if code == _IOERR:
+        if code == _IOERR or "disk I/O" in text:
+            if is_full(path):
+                raise DiskFull(str(path), "no space left") from error
             raise StorageError(str(path), text) from error
         raise
 

@@ -19,6 +19,9 @@ from aimdvc.model.commits import RefUpdate, Signature
 from aimdvc.model.oid import GitId, is_git_id
 
 ZERO = "0" * 40
+_LOCK = "aimdvc-refs.lock"
+"""Held (flock) while refs move; the `.lock` files that keep git away are hard links to it."""
+
 _STALE_LOCK_S = 10
 
 
@@ -115,7 +118,7 @@ class Refs:
 
     @contextmanager
     def _exclusive(self) -> Iterator[None]:
-        path = self._path / "aimdvc-refs.lock"
+        path = self._path / _LOCK
         with mapped(path):
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
@@ -143,17 +146,24 @@ class Refs:
         while True:
             try:
                 with mapped(path):
-                    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
+                    os.link(self._path / _LOCK, path)
             except FileExistsError:
-                # Ours are made under the flock, so this one is a git process's, or was left by a killed command.
+                # Ours are links to the file that we hold: this one was left by a killed command of ours, or is git's.
                 age_s = time.time() - _mtime(path)
-                if abs(age_s) > _STALE_LOCK_S:
+                if self._is_ours(path) or abs(age_s) > _STALE_LOCK_S:
                     path.unlink(missing_ok=True)
                 elif time.monotonic() > deadline:
                     raise Busy(f"'{path}'") from None
-                time.sleep(0.05)
+                else:
+                    time.sleep(0.05)
             else:
                 return
+
+    def _is_ours(self, path: Path) -> bool:
+        try:
+            return path.samefile(self._path / _LOCK)
+        except FileNotFoundError:
+            return False
 
     def _apply(self, updates: Sequence[RefUpdate], message: str, who: Signature) -> None:
         directories: set[Path] = set()

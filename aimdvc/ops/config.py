@@ -42,7 +42,7 @@ def set_config(workspace: Workspace, here: Path, key: str, value: str | None) ->
         config.unset("core", None, "link")
     else:
         config.set("core", None, "link", parse_link(value))
-    workspace.disk.replace_file(path, config.dump())
+    workspace.replace_file(path, config.dump())
     workspace.__dict__.pop("settings", None)
 
 

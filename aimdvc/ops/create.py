@@ -74,7 +74,7 @@ def ensure_ignored(workspace: Workspace, path: str) -> None:
     if line in content.splitlines():
         return
     separator = b"" if not content or content.endswith(b"\n") else b"\n"
-    workspace.disk.replace_file(ignore_file, content + separator + line + b"\n")
+    workspace.replace_file(ignore_file, content + separator + line + b"\n")
 
 
 def restore_default_attributes(workspace: Workspace, head: Head) -> None:

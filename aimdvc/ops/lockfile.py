@@ -57,7 +57,7 @@ def sync_lock(workspace: Workspace, moved: Collection[str] = ()) -> None:
             if head.name in moved or state is LockState.BEHIND or (state is LockState.MISSING and head.written is None):
                 wanted[head.name] = Pin(commit=head.commit, path=head.path, source=head.source)
         if wanted != pins:
-            workspace.disk.replace_file(workspace.lock_path, dump_lock(wanted))
+            workspace.replace_file(workspace.lock_path, dump_lock(wanted))
         for head in heads:
             pin = wanted.get(head.name)
             if pin is not None and pin.commit == head.commit and head.written != head.commit:

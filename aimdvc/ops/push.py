@@ -112,14 +112,16 @@ def _main_updates(work: _Push, result: Pushed) -> list[RefUpdate]:
 
 
 def _number(work: _Push) -> list[RefUpdate]:
-    matches = [_VERSION.fullmatch(ref) for ref in work.known.refs]
-    highest = max((int(match[1]) for match in matches if match), default=0)
+    # What is numbered already keeps its number: a push that was cut may have moved the tags and not the branch.
+    numbers = {commit: int(match[1]) for ref, commit in work.known.refs.items() if (match := _VERSION.fullmatch(ref))}
+    highest = max(numbers.values(), default=0)
     assert work.new is not None
     new: list[GitId] = []
     for commit in work.history.iter_log(work.new, first_parent=True):
         if work.old is not None and (commit.id == work.old or work.history.is_ancestor(commit.id, work.old)):
             break
-        new.append(commit.id)
+        if commit.id not in numbers:
+            new.append(commit.id)
     return [RefUpdate(f"refs/tags/v{number}", None, commit) for number, commit in enumerate(reversed(new), highest + 1)]
 
 

@@ -36,7 +36,7 @@ def remove_remote(workspace: Workspace, name: str) -> None:
         raise UnknownRemote(name)
     config = parse(workspace.config_path.read_bytes(), str(workspace.config_path))
     config.remove_section("remote", name)
-    workspace.disk.replace_file(workspace.config_path, config.dump())
+    workspace.replace_file(workspace.config_path, config.dump())
     workspace.__dict__.pop("settings", None)
 
 
@@ -50,5 +50,5 @@ def _set(workspace: Workspace, name: str, url: str) -> None:
     path = workspace.config_path
     config = parse(path.read_bytes() if path.exists() else b"", str(path))
     config.set("remote", name, "url", url)
-    workspace.disk.replace_file(path, config.dump())
+    workspace.replace_file(path, config.dump())
     workspace.__dict__.pop("settings", None)

@@ -36,7 +36,7 @@ def track(workspace: Workspace, name: str, pattern: str, is_pointer: bool) -> Tr
     before = on_disk.read_bytes() if is_users else _own_rules(workspace, head)
     after = with_tracked(before, pattern) if is_pointer else with_untracked(before, pattern)
     if is_users and after != before:
-        workspace.disk.replace_file(on_disk, after)
+        workspace.replace_file(on_disk, after)
     files = attribute_files(workspace, head) | {"": after}
     attributes = Attributes.parse(files)
     place = Place.DISK if is_users else Place.HIDDEN

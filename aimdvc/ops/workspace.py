@@ -17,6 +17,7 @@ from aimdvc.model.commits import Signature
 from aimdvc.model.gitconfig import parse
 from aimdvc.model.settings import Settings, parse_settings
 from aimdvc.store.blobs import BlobStore
+from aimdvc.store.layout import clean_temporary
 from aimdvc.store.locate import Places, find_workspace
 from aimdvc.store.state import Head, State
 
@@ -87,6 +88,17 @@ class Workspace:
     def lock_path(self) -> Path:
         """The pins that are committed with the code."""
         return self.root / "aimdvc.lock"
+
+    def replace_file(self, path: Path, content: bytes) -> None:
+        """Makes a small file of the workspace hold these bytes, old or new whatever happens.
+
+        What a killed process leaves lies in `.aimdvc/`, out of the user's sight, and is removed by the next call.
+        """
+        own = self.root / ".aimdvc"
+        is_near = own.exists() and own.stat().st_dev == path.parent.stat().st_dev
+        if is_near:
+            clean_temporary(own)
+        self.disk.replace_file(path, content, scratch=own if is_near else None)
 
     def author(self) -> Signature:
         """Returns who commits, as of now. Raises NoAuthor."""

@@ -1,5 +1,6 @@
 """`aimdvc serve`."""
 
+import errno
 import sys
 from pathlib import Path
 
@@ -45,4 +46,10 @@ def serve_command(cli: Cli, directory_to_serve: str, host: str, port: int) -> No
         cli.out.result({"url": url, "admin_key": admin_key}, lines)
         sys.stdout.flush()
 
-    serve(place, host, port, ready)
+    try:
+        serve(place, host, port, ready)
+    except OSError as error:
+        if error.errno not in (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES):
+            raise
+        reason = (error.strerror or "").lower()
+        raise UsageError(f"can't listen on {host}, port {port}: {reason}", hint="choose another with --port") from error

@@ -1,0 +1,207 @@
+"""Verbs that are cut at their n-th durable step: what to prepare, what to run, and what must hold afterwards."""
+
+import errno
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aimdvc.fs.disk import Disk
+from aimdvc.fs.faults import storage_error
+from aimdvc.git.history import History
+from aimdvc.model.lock import parse_lock
+from aimdvc.model.progress import Silent
+from aimdvc.ops.add import AddOptions, add
+from aimdvc.ops.blobs import Means
+from aimdvc.ops.checkout import checkout
+from aimdvc.ops.commit import CommitOptions, commit
+from aimdvc.ops.connect import Connector
+from aimdvc.ops.fsck import fsck
+from aimdvc.ops.pull import pull
+from aimdvc.ops.push import push
+from aimdvc.ops.transfer import blob_fetcher
+from aimdvc.ops.workspace import Workspace
+from aimdvc.remote.session import Session
+from aimdvc.store.locate import Places
+from tests.shell import Shell, files_of
+
+
+class Killed(BaseException):
+    """The process ends here: no handler for ordinary errors runs."""
+
+
+@dataclass
+class Fault:
+    """Stops the n-th durable step, counted from 1, by a kill or by an error; 0 never does. `steps` are those seen."""
+
+    stop_at: int = 0
+    number: int | None = None
+    steps: list[str] = field(default_factory=list)
+
+    def __call__(self, operation: str, path: Path | str) -> None:
+        self.steps.append(operation)
+        if len(self.steps) != self.stop_at:
+            return
+        if self.number is None:
+            raise Killed
+        raise storage_error(OSError(self.number, errno.errorcode[self.number]), path)
+
+
+Act = Callable[[Workspace, Path], None]
+
+
+def _no_session() -> Session:
+    raise AssertionError("a folder needs no session")
+
+
+def _connector() -> Connector:
+    return Connector(_no_session)
+
+
+def _means(connector: Connector) -> Means:
+    return Means(blob_fetcher(connector), Silent())
+
+
+def _add(workspace: Workspace, here: Path) -> None:
+    add(workspace, here, ["data"], AddOptions(), Silent())
+
+
+def _commit(workspace: Workspace, here: Path) -> None:
+    commit(workspace, [], CommitOptions("second\n", workspace.author()), Silent())
+
+
+def _checkout(workspace: Workspace, here: Path) -> None:
+    checkout(workspace, "data", "v1?", False, _means(_connector()))
+
+
+def _push(workspace: Workspace, here: Path) -> None:
+    push(workspace, _connector(), [], Silent())
+
+
+def _pull(workspace: Workspace, here: Path) -> None:
+    connector = _connector()
+    pull(workspace, connector, [], None, _means(connector))
+
+
+def first_version(root: Path) -> Shell:
+    """Makes a workspace with one version, and changes that are not added yet."""
+    work = root / "work"
+    work.mkdir(parents=True)
+    shell = Shell(work)
+    shell("init", "--remote", str(root / "remote"))
+    (root / "remote").mkdir()
+    shell.write("data/text.txt", "old\n")
+    shell.write("data/same", "same\n")
+    shell.write("data/gone", "gone\n")
+    shell.write("data/large.bin", b"old" * 40_000)
+    shell.commit("data", "first")
+    return shell
+
+
+def changed(root: Path) -> Shell:
+    """One version, then a change of every kind."""
+    shell = first_version(root)
+    shell.write("data/text.txt", "new\n")
+    shell.write("data/large.bin", b"new" * 50_000)
+    shell.write("data/sub/added", "added\n")
+    (shell.here / "data/gone").unlink()
+    return shell
+
+
+def _staged(root: Path) -> None:
+    changed(root)("add", "data")
+
+
+def _two_versions(root: Path) -> None:
+    shell = changed(root)
+    shell.commit("data", "second")
+
+
+def _behind(root: Path) -> None:
+    shell = first_version(root)
+    shell("push")
+    Shell(root)("clone", str(root / "remote" / "data"), "other")
+    other = Shell(root / "other")
+    other.write("text.txt", "new\n")
+    other.write("large.bin", b"new" * 50_000)
+    other.write("sub/added", "added\n")
+    (root / "other/gone").unlink()
+    other.commit(".", "second")
+    other("push")
+
+
+PREPARE: dict[str, Callable[[Path], object]] = {
+    "add": changed,
+    "commit": _staged,
+    "checkout": _two_versions,
+    "push": _two_versions,
+    "pull": _behind,
+}
+ACT: dict[str, Act] = {"add": _add, "commit": _commit, "checkout": _checkout, "push": _push, "pull": _pull}
+
+
+class Scene:
+    """A prepared directory that can be put back to its beginning at any time."""
+
+    def __init__(self, root: Path, verb: str) -> None:
+        self.root = root / "scene"
+        self._template = root / "template"
+        self.verb = verb
+        PREPARE[verb](self.root)
+        shutil.copytree(self.root, self._template, symlinks=True)
+        self.before = files_of(self.work)
+        self.run(Fault())
+        self.after = files_of(self.work)
+        self.final = self.outcome()
+        self.reset()
+
+    @property
+    def work(self) -> Path:
+        """The workspace."""
+        return self.root / "work"
+
+    def reset(self) -> None:
+        """Puts everything back."""
+        shutil.rmtree(self.root)
+        shutil.copytree(self._template, self.root, symlinks=True)
+
+    def run(self, fault: Fault) -> None:
+        """Runs the verb with a fault in its disk."""
+        with Workspace.open(self.work, Disk(fault), _author) as workspace:
+            ACT[self.verb](workspace, self.work)
+
+    def outcome(self) -> tuple[object, ...]:
+        """Returns what a user sees: files, messages of the log, status, what the remote has."""
+        shell = Shell(self.work)
+        subjects = [version["commit"]["message"] for version in shell("log", "--json").json["versions"]]
+        remote = sorted(path.name for path in self.root.glob("remote/*/lfs/objects/*/*/*"))
+        refs = self._remote_refs()
+        return files_of(self.work), subjects, shell("status", "-s").out, remote, sorted(refs)
+
+    def _remote_refs(self) -> list[str]:
+        repository = self.root / "remote" / "data.git"
+        if not (repository / "HEAD").exists():
+            return []
+        with History.open(repository, Disk()) as history:
+            assert all(history.has(commit) for commit in history.refs().values()), "the remote has a ref into nothing"
+            return list(history.refs())
+
+    def check(self) -> None:
+        """Holds the invariants of an interrupted command (docs/design.md)."""
+        now = files_of(self.work)
+        for path, content in now.items():
+            assert content in (self.before.get(path), self.after.get(path)), f"{path} is neither old nor new"
+        for path in self.before.keys() & self.after.keys():
+            assert path in now, f"{path} is gone"
+        raw = (self.work / "aimdvc.lock").read_bytes()
+        with Workspace.open(self.work, Disk(), _author) as workspace:
+            history = workspace.history("data")
+            for pin in parse_lock(raw).values():
+                assert history.has(pin.commit)
+            found = fsck(workspace, False, Silent())
+            assert not found.damage, found.damage
+        self._remote_refs()
+
+
+def _author(places: Places) -> tuple[str, str]:
+    return "A User", "user@example.org"

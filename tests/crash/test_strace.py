@@ -1,0 +1,80 @@
+"""Real processes, killed or failed by strace at the n-th system call that writes: the judge of the in-process faults.
+
+A representative part runs always; `pytest -m sweep tests/crash` runs every call.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.crash.scenarios import Scene
+
+pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+
+DURABLE = "fsync,fdatasync,syncfs,rename,renameat,unlink,unlinkat,pwrite64,ftruncate,mkdir,mkdirat"
+COMMANDS = {
+    "add": ["add", "data"],
+    "commit": ["commit", "-m", "second"],
+    "checkout": ["checkout", "data@v1?"],
+    "push": ["push"],
+    "pull": ["pull"],
+}
+FAULTS = {
+    "kill": f"inject={DURABLE}:signal=KILL",
+    "full": "inject=write,pwrite64,pwritev:error=ENOSPC",
+    "sync-error": "inject=fsync,fdatasync,syncfs:error=EIO",
+}
+
+
+def run(scene: Scene, fault: str, when: int) -> tuple[int, str, bool]:
+    """Runs the command with a fault at the n-th call; returns its exit code, what it said, and whether it was hit."""
+    log = scene.root / "strace.log"
+    arguments = ["strace", "-f", "-qq", "-o", str(log), "-e", f"trace={FAULTS[fault].split('=')[1].split(':')[0]}"]
+    arguments += ["-e", f"{FAULTS[fault]}:when={when}", sys.executable, "-m", "aimdvc", *COMMANDS[scene.verb]]
+    done = subprocess.run(arguments, cwd=scene.work, capture_output=True, text=True, timeout=120)
+    text = log.read_text(errors="replace") if log.exists() else ""
+    log.unlink(missing_ok=True)
+    return done.returncode, done.stdout + done.stderr, "INJECTED" in text or "killed by SIGKILL" in text
+
+
+def sweep(scene: Scene, fault: str, points: range) -> int:
+    """Cuts at each of the points until one is past the end; returns how many were hit."""
+    hit = 0
+    for when in points:
+        scene.reset()
+        code, said, was_hit = run(scene, fault, when)
+        if not was_hit:
+            break
+        hit += 1
+        assert "Traceback" not in said, said
+        if fault == "kill":
+            assert code in (-9, 137), (code, said)
+        else:
+            assert code in (0, 5, 8), (code, said)
+        scene.check()
+        again = subprocess.run(
+            [sys.executable, "-m", "aimdvc", *COMMANDS[scene.verb]], cwd=scene.work, capture_output=True, text=True
+        )
+        assert again.returncode == 0, again.stderr
+        assert scene.outcome() == scene.final, f"{fault} at call {when}"
+        left = [name for name in os.listdir(scene.work / ".aimdvc/tmp") if name.startswith("tmp-")]
+        assert len(left) <= 1, left
+    return hit
+
+
+@pytest.mark.parametrize("verb", COMMANDS)
+@pytest.mark.parametrize("fault", FAULTS)
+def test_some_system_calls(verb: str, fault: str, tmp_path: Path) -> None:
+    assert sweep(Scene(tmp_path, verb), fault, range(2, 40, 9)) > 0
+
+
+@pytest.mark.sweep
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("verb", COMMANDS)
+@pytest.mark.parametrize("fault", FAULTS)
+def test_every_system_call(verb: str, fault: str, tmp_path: Path) -> None:
+    assert sweep(Scene(tmp_path, verb), fault, range(1, 100_000)) > 3

@@ -1,0 +1,226 @@
+"""LFS transfers against a server that misbehaves: nothing wrong is ever kept, what arrived is. Case C12, C13 and C14."""
+
+import hashlib
+import json
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from aimdvc.errors import AimdvcError, CorruptBlob, MissingBlob, ProtocolError, RemoteError, RemoteRefused, UnsafeUrl
+from aimdvc.fs.disk import Disk
+from aimdvc.model.frames import MAGIC, end_frame, frame_header
+from aimdvc.model.oid import Oid
+from aimdvc.model.pointer import Pointer
+from aimdvc.model.progress import Silent
+from aimdvc.remote.lfs import LfsRemote
+from aimdvc.store.blobs import BlobStore
+from tests.unit.remote.hostile import Answer, Hostile, Seen, hostile
+from tests.unit.remote.test_session import session_for
+
+LARGE = random.Random(1).randbytes(300_000)
+SMALL = b"small content"
+
+
+def pointer_of(content: bytes) -> Pointer:
+    return Pointer(Oid(hashlib.sha256(content).hexdigest()), len(content))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[BlobStore]:
+    with BlobStore(tmp_path / "store", Disk()) as made:
+        yield made
+
+
+def batch(server: Hostile, seen: Seen, action: str, href: str | None = None) -> Answer:
+    """Answers a batch with basic actions."""
+    objects = []
+    for blob in json.loads(seen.body)["objects"]:
+        target = href or f"{server.url}/blob/{blob['oid']}"
+        objects.append({**blob, "authenticated": True, "actions": {action: {"href": target}}})
+    return Answer(body=json.dumps({"transfer": "basic", "objects": objects}).encode())
+
+
+def download(
+    tmp_path: Path, store: BlobStore, contents: list[bytes], answer: Callable[[Hostile, Seen], Answer]
+) -> list[Seen]:
+    with hostile(lambda seen: answer(server, seen)) as server:
+        session = session_for(tmp_path)
+        try:
+            with store.writer() as writer:
+                remote = LfsRemote(session, f"{server.url}/a.git")
+                remote.download([pointer_of(content) for content in contents], writer, Silent())
+        finally:
+            session.close()
+        return server.seen
+
+
+def test_a_cut_download_goes_on_where_it_stopped(tmp_path: Path, store: BlobStore) -> None:
+    def answer(server: Hostile, seen: Seen) -> Answer:
+        if "batch" in seen.path:
+            return batch(server, seen, "download")
+        start = int(seen.headers.get("range", "bytes=0-")[6:-1])
+        if start == 0:
+            return Answer(body=LARGE, cut=100_000)
+        end = len(LARGE) - 1
+        return Answer(206, LARGE[start:], {"Content-Range": f"bytes {start}-{end}/{len(LARGE)}"})
+
+    seen = download(tmp_path, store, [LARGE], answer)
+    assert store.read(pointer_of(LARGE).oid) == LARGE
+    ranges = [one.headers.get("range") for one in seen if "blob" in one.path]
+    assert ranges == [None, "bytes=100000-"]
+
+
+def test_a_server_that_ignores_the_range_is_read_from_the_start(tmp_path: Path, store: BlobStore) -> None:
+    def answer(server: Hostile, seen: Seen) -> Answer:
+        if "batch" in seen.path:
+            return batch(server, seen, "download")
+        return Answer(body=LARGE, cut=None if "range" in seen.headers else 100_000)
+
+    download(tmp_path, store, [LARGE], answer)
+    assert store.read(pointer_of(LARGE).oid) == LARGE
+
+
+def test_an_expired_href_is_asked_for_anew(tmp_path: Path, store: BlobStore) -> None:
+    def answer(server: Hostile, seen: Seen) -> Answer:
+        if "batch" in seen.path:
+            return batch(server, seen, "download")
+        return Answer(403) if len(server.seen) < 3 else Answer(body=SMALL)
+
+    seen = download(tmp_path, store, [SMALL], answer)
+    assert store.read(pointer_of(SMALL).oid) == SMALL
+    assert sum("batch" in one.path for one in seen) == 2
+
+
+WRONG_BODIES = {
+    "other bytes": Answer(body=LARGE[:-1] + b"x"),
+    "longer": Answer(body=LARGE + b"x"),
+    "empty": Answer(body=b""),
+    "wrong range": Answer(206, LARGE, {"Content-Range": f"bytes 5-{len(LARGE)}/{len(LARGE)}"}),
+}
+
+
+@pytest.mark.parametrize("kind", WRONG_BODIES)
+@pytest.mark.parametrize("content", [LARGE, SMALL], ids=["large", "small"])
+def test_wrong_bytes_are_never_kept(tmp_path: Path, store: BlobStore, kind: str, content: bytes) -> None:
+    wrong = WRONG_BODIES[kind]
+    body = wrong.body[: len(content) - 1] + b"!" if wrong.body else b""
+    body += b"!" if kind == "longer" else b""
+
+    def answer(server: Hostile, seen: Seen) -> Answer:
+        if "batch" in seen.path:
+            return batch(server, seen, "download")
+        return Answer(wrong.status, body, wrong.headers)
+
+    with pytest.raises(CorruptBlob):
+        download(tmp_path, store, [content], answer)
+    assert not store.has(pointer_of(content).oid)
+
+
+BAD_BATCHES: dict[str, tuple[Callable[[Hostile, Seen], Answer], type[AimdvcError]]] = {
+    "no JSON": (lambda server, seen: Answer(body=b"<html>"), ProtocolError),
+    "a list": (lambda server, seen: Answer(body=b"[]"), ProtocolError),
+    "no objects": (lambda server, seen: Answer(body=b"{}"), ProtocolError),
+    "none of ours": (lambda server, seen: Answer(body=b'{"objects": []}'), ProtocolError),
+    "another blob": (lambda server, seen: Answer(body=b'{"objects": [{"oid": "00", "size": 1}]}'), ProtocolError),
+    "another transfer": (lambda server, seen: Answer(body=b'{"transfer": "tus", "objects": []}'), ProtocolError),
+    "a file href": (lambda server, seen: batch(server, seen, "download", "file:///etc/passwd"), UnsafeUrl),
+    "an ssh href": (lambda server, seen: batch(server, seen, "download", "ssh://host/x"), UnsafeUrl),
+    "no action": (
+        lambda server, seen: Answer(
+            body=json.dumps({"objects": [{**blob, "actions": {}} for blob in json.loads(seen.body)["objects"]]}).encode()
+        ),
+        ProtocolError,
+    ),
+    "not there": (
+        lambda server, seen: Answer(
+            body=json.dumps(
+                {
+                    "objects": [
+                        {**blob, "error": {"code": 404, "message": "gone"}} for blob in json.loads(seen.body)["objects"]
+                    ]
+                }
+            ).encode()
+        ),
+        MissingBlob,
+    ),
+    "nested": (lambda server, seen: Answer(body=b"[" * 100_000), ProtocolError),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_BATCHES)
+def test_a_bad_batch_is_refused(tmp_path: Path, store: BlobStore, kind: str) -> None:
+    answer, error = BAD_BATCHES[kind]
+    with pytest.raises(error):
+        download(tmp_path, store, [LARGE], answer)
+
+
+def packed(server: Hostile, seen: Seen, stream: bytes, cut: int | None = None) -> Answer:
+    """Answers as a server that has aimd-pack."""
+    if "batch" in seen.path:
+        objects = [{**blob, "actions": {"aimd-pack": {}}} for blob in json.loads(seen.body)["objects"]]
+        pack = {"href": f"{server.url}/pack?x=1", "header": {}}
+        return Answer(body=json.dumps({"transfer": "aimd-pack", "aimd_pack": pack, "objects": objects}).encode())
+    return Answer(body=stream, cut=cut)
+
+
+def stream_of(*contents: bytes) -> bytes:
+    frames = [frame_header(pointer_of(content).oid, len(content)) + content for content in contents]
+    return MAGIC + b"".join(frames) + end_frame(len(contents))
+
+
+def test_a_cut_pack_gives_what_came_before_and_then_the_rest(tmp_path: Path, store: BlobStore) -> None:
+    contents = [b"%d" % number * 500 for number in range(10, 60)]
+
+    def answer(server: Hostile, seen: Seen) -> Answer:
+        if "batch" in seen.path:
+            return packed(server, seen, b"")
+        wanted = [content for content in contents if pointer_of(content).oid in seen.body.decode()]
+        whole = stream_of(*wanted)
+        return Answer(body=whole, cut=len(whole) // 2 if len(wanted) == len(contents) else None)
+
+    seen = download(tmp_path, store, contents, answer)
+    assert all(store.read(pointer_of(content).oid) == content for content in contents)
+    asked = [len(json.loads(one.body)["oids"]) for one in seen if "pack" in one.path]
+    assert len(asked) == 2 and asked[1] < len(contents)
+
+
+@pytest.mark.parametrize("stream", [b"", b"junk" * 10, stream_of(SMALL)[:-1], stream_of(b"other"), stream_of(SMALL)[:-8]])
+def test_a_bad_pack_is_refused(tmp_path: Path, store: BlobStore, stream: bytes) -> None:
+    with pytest.raises(RemoteError):
+        download(tmp_path, store, [SMALL], lambda server, seen: packed(server, seen, stream))
+
+
+def test_a_damaged_blob_of_ours_is_not_sent_as_good(tmp_path: Path, store: BlobStore) -> None:
+    with store.writer() as writer:
+        pointer = writer.add_bytes(LARGE)
+    path = store.path_of(pointer.oid)
+    assert path is not None
+    path.chmod(0o644)
+    path.write_bytes(b"x" * len(LARGE))
+
+    def answer(seen: Seen) -> Answer:
+        return batch(server, seen, "upload") if "batch" in seen.path else Answer(422)
+
+    with hostile(answer) as server:
+        session = session_for(tmp_path)
+        with pytest.raises(CorruptBlob):
+            LfsRemote(session, f"{server.url}/a.git").upload([pointer], store, Silent())
+        session.close()
+
+
+def test_a_server_that_is_full_says_so(tmp_path: Path, store: BlobStore) -> None:
+    with store.writer() as writer:
+        pointer = writer.add_bytes(SMALL)
+
+    def answer(seen: Seen) -> Answer:
+        if "batch" in seen.path:
+            return batch(server, seen, "upload")
+        return Answer(507, b'{"message": "no space left"}')
+
+    with hostile(answer) as server:
+        session = session_for(tmp_path)
+        with pytest.raises(RemoteRefused, match="no space left"):
+            LfsRemote(session, f"{server.url}/a.git").upload([pointer], store, Silent())
+        session.close()
