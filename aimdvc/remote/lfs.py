@@ -58,8 +58,7 @@ class LfsRemote:
 
         def get(group: "_Group") -> None:
             if group.packed and group.pack is not None:
-                arrived = get_pack(self._session, self._url, group.pack, group.packed, sink, counter.advance)
-                group.done.update(arrived)
+                get_pack(self._session, self._url, group.pack, group.packed, sink, counter.advance, group.done)
             for pointer, action in group.singles:
                 get_blob(self._session, self._url, pointer, action, sink, counter.advance)
                 group.done.add(pointer.oid)

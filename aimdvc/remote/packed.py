@@ -45,9 +45,15 @@ def _frames(pointers: Sequence[Pointer], source: BlobSource, advance: Advance) -
 
 
 def get_pack(
-    session: Session, base: str, action: Action, pointers: Sequence[Pointer], sink: BlobSink, advance: Advance
-) -> set[Oid]:
-    """Gets small blobs as one stream into the sink, each hash-checked; returns those that arrived.
+    session: Session,
+    base: str,
+    action: Action,
+    pointers: Sequence[Pointer],
+    sink: BlobSink,
+    advance: Advance,
+    arrived: set[Oid],
+) -> None:
+    """Gets small blobs as one stream into the sink, each hash-checked, and notes those that arrived.
 
     A stream that is cut gives what came before the cut; the caller asks for the rest.
     """
@@ -56,7 +62,6 @@ def get_pack(
     if not 200 <= reply.status < 300:
         raise refuse(session, action, reply)
     wanted = {pointer.oid: pointer for pointer in pointers}
-    arrived: set[Oid] = set()
     try:
         for frame, content in read_frames(_Buffered(reply).read, SMALL, shown(action.href)):
             pointer = wanted.get(frame.oid)
@@ -67,9 +72,9 @@ def get_pack(
             advance(frame.size)
     finally:
         reply.close()
-    if len(arrived) < len(wanted):
-        raise ProtocolError(shown(action.href), f"{len(wanted) - len(arrived)} blobs did not come")
-    return arrived
+    missing = wanted.keys() - arrived
+    if missing:
+        raise ProtocolError(shown(action.href), f"{len(missing)} blobs did not come")
 
 
 class _Buffered:

@@ -40,7 +40,8 @@ class Hostile:
 
             def _any(self) -> None:
                 size = int(self.headers.get("Content-Length") or 0)
-                seen = Seen(self.command, self.path, {k.lower(): v for k, v in self.headers.items()}, self.rfile.read(size))
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                seen = Seen(self.command, self.path, headers, self.rfile.read(size))
                 outer.seen.append(seen)
                 made = answer(seen)
                 self.send_response(made.status)
@@ -53,9 +54,9 @@ class Hostile:
                 if made.cut is not None or length != len(made.body):
                     self.close_connection = True
 
-            do_GET = do_POST = do_PUT = _any
+            do_GET = do_POST = do_PUT = _any  # noqa: N815 - http.server's names
 
-            def log_message(self, format: str, *args: object) -> None:
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
                 """Says nothing."""
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

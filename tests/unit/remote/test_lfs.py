@@ -1,4 +1,4 @@
-"""LFS transfers against a server that misbehaves: nothing wrong is ever kept, what arrived is. Case C12, C13 and C14."""
+"""LFS transfers against a server that misbehaves: nothing wrong is ever kept. Cases C12 to C14."""
 
 import hashlib
 import json
@@ -118,6 +118,12 @@ def test_wrong_bytes_are_never_kept(tmp_path: Path, store: BlobStore, kind: str,
     assert not store.has(pointer_of(content).oid)
 
 
+def each(seen: Seen, more: dict[str, object]) -> Answer:
+    """Answers a batch with the same for every blob."""
+    objects = [{**blob, **more} for blob in json.loads(seen.body)["objects"]]
+    return Answer(body=json.dumps({"objects": objects}).encode())
+
+
 BAD_BATCHES: dict[str, tuple[Callable[[Hostile, Seen], Answer], type[AimdvcError]]] = {
     "no JSON": (lambda server, seen: Answer(body=b"<html>"), ProtocolError),
     "a list": (lambda server, seen: Answer(body=b"[]"), ProtocolError),
@@ -129,20 +135,14 @@ BAD_BATCHES: dict[str, tuple[Callable[[Hostile, Seen], Answer], type[AimdvcError
     "an ssh href": (lambda server, seen: batch(server, seen, "download", "ssh://host/x"), UnsafeUrl),
     "no action": (
         lambda server, seen: Answer(
-            body=json.dumps({"objects": [{**blob, "actions": {}} for blob in json.loads(seen.body)["objects"]]}).encode()
+            body=json.dumps(
+                {"objects": [{**blob, "actions": {}} for blob in json.loads(seen.body)["objects"]]}
+            ).encode()
         ),
         ProtocolError,
     ),
     "not there": (
-        lambda server, seen: Answer(
-            body=json.dumps(
-                {
-                    "objects": [
-                        {**blob, "error": {"code": 404, "message": "gone"}} for blob in json.loads(seen.body)["objects"]
-                    ]
-                }
-            ).encode()
-        ),
+        lambda server, seen: each(seen, {"error": {"code": 404, "message": "gone"}}),
         MissingBlob,
     ),
     "nested": (lambda server, seen: Answer(body=b"[" * 100_000), ProtocolError),
@@ -186,7 +186,9 @@ def test_a_cut_pack_gives_what_came_before_and_then_the_rest(tmp_path: Path, sto
     assert len(asked) == 2 and asked[1] < len(contents)
 
 
-@pytest.mark.parametrize("stream", [b"", b"junk" * 10, stream_of(SMALL)[:-1], stream_of(b"other"), stream_of(SMALL)[:-8]])
+@pytest.mark.parametrize(
+    "stream", [b"", b"junk" * 10, stream_of(SMALL)[:-1], stream_of(b"other"), stream_of(SMALL)[:-8]]
+)
 def test_a_bad_pack_is_refused(tmp_path: Path, store: BlobStore, stream: bytes) -> None:
     with pytest.raises(RemoteError):
         download(tmp_path, store, [SMALL], lambda server, seen: packed(server, seen, stream))

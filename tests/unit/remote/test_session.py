@@ -1,6 +1,7 @@
-"""The session: where keys go, what is retried, which redirects are followed. Cases C06–C08 and C14 of the safety list."""
+"""The session: where keys go, what is retried, which redirects are followed. Cases C06 to C08 and C14."""
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 from aimdvc.errors import NotAuthorised, RemoteRefused, RemoteUnreachable, UnsafeUrl, UsageError
 from aimdvc.fs.disk import Disk
-from aimdvc.remote.credentials import Credentials, KeyFile, check_key
+from aimdvc.remote.credentials import Credential, Credentials, KeyFile, check_key
 from aimdvc.remote.session import Patience, Session
 from aimdvc.remote.urls import artifact_url, check_url, folder_path, is_path, origin_of, shown
 from tests.unit.remote.hostile import Answer, Hostile, Seen, hostile
@@ -110,11 +111,11 @@ def test_a_key_is_never_sent_over_plain_http_to_another_machine(tmp_path: Path) 
 
 
 def test_git_credential_helpers_are_asked_and_told(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import os
-
     told = tmp_path / "told"
     helper = tmp_path / "helper.sh"
-    helper.write_text(f'#!/bin/sh\necho "$1" >> {told}\n[ "$1" = get ] && echo username=me && echo password=pw\nexit 0\n')
+    helper.write_text(
+        f'#!/bin/sh\necho "$1" >> {told}\n[ "$1" = get ] && echo username=me && echo password=pw\nexit 0\n'
+    )
     helper.chmod(0o755)
     (home / ".gitconfig").write_text(f"[credential]\n\thelper = {helper}\n")
 
@@ -131,8 +132,6 @@ def test_git_credential_helpers_are_asked_and_told(tmp_path: Path, home: Path, m
 
 
 def test_a_credential_is_not_shown() -> None:
-    from aimdvc.remote.credentials import Credential
-
     assert "pw" not in repr(Credential("me", "pw"))
 
 
@@ -154,11 +153,12 @@ def test_the_key_file_survives_and_is_private(tmp_path: Path) -> None:
         file.read()
 
 
-@pytest.mark.parametrize(
-    "url",
-    ["", "ssh://host/x", "git@host:x", "https://", "http:///x", "https://u:p@h/", "https://u@h/", "https://h/%0a\n"]
-    + ["https://h\\evil/", "https://h:0/", "https://h:99999/", "ext::sh", "file://host/x", "https://h/?q", "http://[::1/x"],
-)
+REFUSED = ["", "ssh://host/x", "git@host:x", "https://", "http:///x", "https://u:p@h/", "https://u@h/", "ext::sh"]
+REFUSED += ["https://h/%0a\n", "https://h\\evil/", "https://h:0/", "https://h:99999/", "file://host/x", "https://h/?q"]
+REFUSED += ["http://[::1/x"]
+
+
+@pytest.mark.parametrize("url", REFUSED)
 def test_urls_that_are_refused(url: str) -> None:
     with pytest.raises(UnsafeUrl):
         check_url(url)
