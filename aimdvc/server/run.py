@@ -23,6 +23,7 @@ from aimdvc.server.backends import BACKLOG, listen
 from aimdvc.server.site import open_site
 
 _PR_SET_PDEATHSIG = 1
+_STOPPING = {signal.SIGINT, signal.SIGTERM}
 _THREADS = 64
 _MAX_WORKERS = 4
 _KILL_TIMEOUT_S = 30
@@ -53,6 +54,8 @@ def serve(directory: Path, host: str, port: int, ready: Ready, kill_timeout_s: i
         site.close()
     sock = listen(host, port)
     shown = f"[{host}]" if ":" in host else host
+    # Whoever reads what `ready` says may stop us at once: the signal waits until the workers can take it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
     ready(f"http://{shown}:{sock.getsockname()[1]}", admin_key)
     server = _OwnSocketServer(
         "aimdvc.server.run:serve",
@@ -79,6 +82,11 @@ class _OwnSocketServer(MPServer):
 
     own_socket: socket.socket
 
+    def _spawn_workers(self, spawn_target: Any, target_loader: Any) -> None:
+        untyped: Any = super()
+        untyped._spawn_workers(spawn_target, target_loader)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
+
     def _init_shared_socket(self) -> None:
         native: Any = _granian
         # What granian itself does on systems without SO_REUSEPORT.
@@ -91,6 +99,10 @@ class _OwnSocketServer(MPServer):
 
 def _application(directory: Path, parent: int) -> Application:
     """Opens the site in a worker, after the fork."""
+    # Until granian takes the signals here, too, they end the worker: the parent's handlers would swallow them.
+    for number in _STOPPING:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
     _die_with(parent)
     return Application(open_site(directory))
 

@@ -164,6 +164,9 @@ class BlobWriter:
                 self.discard()
                 if error is None:
                     raise
+            finally:
+                if self._temp is not None:
+                    self._temp.close()
         elif self._temp is not None:
             self._temp.close()
 

@@ -64,7 +64,6 @@ class Bench:
         finally:
             process.terminate()
             process.wait()
-            shutil.rmtree(place, ignore_errors=True)
 
 
 def start(bench: Bench) -> None:
@@ -86,7 +85,6 @@ def many(bench: Bench, count: int) -> None:
     bench.report.add(Figure(f"{label} files of 4 KiB", "hash", hash_s))
     copy = bench.scratch / "copy"
     copy_s = timed(lambda: copy_durably(files, copy))
-    shutil.rmtree(copy)
     bench.report.add(Figure(f"{label} files of 4 KiB", "cp -r, sync", copy_s))
     is_20k = count == 20_000
     bench.aimdvc(f"add {label}", place, "add", "data")
@@ -100,6 +98,9 @@ def many(bench: Bench, count: int) -> None:
     bench.aimdvc(f"checkout, 10 of {label} changed", place, "checkout", "data@HEAD~1", goal=goal)
     bench.quiet(place, "checkout", "data@main")
     shutil.rmtree(files)
+    bench.report.add(
+        Figure(f"restore {label}", "cp -r, sync", timed(lambda: copy_durably(copy, bench.scratch / "copy2")))
+    )
     bench.aimdvc(f"restore {label}", place, "restore", "data", goal=1.5 if is_20k else None)
     if bench.has_lfs:
         _lfs_local(bench, label, files)
@@ -129,7 +130,6 @@ def large(bench: Bench) -> None:
     bench.report.add(Figure("2 GiB", "hash", hash_s))
     copy = bench.scratch / "copy"
     copy_s = timed(lambda: copy_durably(file, copy))
-    copy.unlink()
     bench.report.add(Figure("2 GiB", "cp, sync", copy_s))
     bench.aimdvc("add 2 GiB", place, "add", "data", goal=1.5 * max(hash_s, copy_s))
     bench.quiet(place, "commit", "-m", "one")
@@ -137,10 +137,8 @@ def large(bench: Bench) -> None:
         bench.quiet(place, "remote", "add", "origin", url)
         bench.aimdvc("push 2 GiB", place, "push", goal=3.5 * hash_s)
         bench.aimdvc("clone 2 GiB", bench.scratch, "clone", f"{url}/data", "large-clone", goal=3 * hash_s)
-        shutil.rmtree(bench.scratch / "large-clone")
         if bench.has_lfs:
             _lfs_remote(bench, place / "data", "2 GiB", f"{url}/lfs-large", key)
-    shutil.rmtree(place)
 
 
 def remote(bench: Bench) -> None:
@@ -153,12 +151,13 @@ def remote(bench: Bench) -> None:
         bench.quiet(place, "remote", "add", "origin", url)
         bench.aimdvc("push 20k", place, "push", goal=5.0)
         bench.aimdvc("push, nothing to push", place, "push", goal=0.3, times=5)
+        # Making files takes its time, which varies from minute to minute: a copy right before tells how long now.
+        copy = bench.scratch / "copy"
+        bench.report.add(Figure("clone 20k", "cp -r, sync", timed(lambda: copy_durably(place / "data", copy))))
         bench.aimdvc("clone 20k", bench.scratch, "clone", f"{url}/data", "clone", goal=5.0)
         bench.aimdvc("pull, nothing new", bench.scratch / "clone", "pull", times=5)
         if bench.has_lfs:
             _lfs_remote(bench, place / "data", "20k", f"{url}/lfs-many", key)
-    shutil.rmtree(place)
-    shutil.rmtree(bench.scratch / "clone")
 
 
 def _lfs_remote(bench: Bench, files: Path, label: str, url: str, key: str) -> None:
@@ -179,8 +178,6 @@ def _lfs_remote(bench: Bench, files: Path, label: str, url: str, key: str) -> No
     bench.git(place, "lfs", "install")
     clone_s, memory = bench.git(bench.scratch, "clone", "-q", address, "lfs-clone")
     bench.report.add(Figure(f"clone {label}", "git-lfs", clone_s, memory))
-    shutil.rmtree(place)
-    shutil.rmtree(bench.scratch / "lfs-clone")
 
 
 def mixed(bench: Bench) -> None:
@@ -193,15 +190,12 @@ def mixed(bench: Bench) -> None:
     bench.report.add(
         Figure("2,000 × 100 KiB + 4 × 128 MiB", "cp -r, sync", timed(lambda: copy_durably(place / "data", copy)))
     )
-    shutil.rmtree(copy)
     bench.aimdvc("add mixed", place, "add", "data")
     bench.quiet(place, "commit", "-m", "one")
     with bench.server() as (url, _):
         bench.quiet(place, "remote", "add", "origin", url)
         bench.aimdvc("push mixed", place, "push")
         bench.aimdvc("clone mixed", bench.scratch, "clone", f"{url}/data", "clone")
-    shutil.rmtree(place)
-    shutil.rmtree(bench.scratch / "clone")
 
 
 def changed(bench: Bench) -> None:
@@ -217,4 +211,3 @@ def changed(bench: Bench) -> None:
     data.insert_in_front(file, 1 << 20, seed=8)
     bench.aimdvc("add 512 MiB, 1 MiB in front", place, "add", "data")
     bench.quiet(place, "commit", "-m", "two")
-    shutil.rmtree(place)

@@ -1,0 +1,125 @@
+"""Power cuts: the file system's image is copied while a command runs, at each durable step, and mounted as it is.
+
+What was not synced is not in the copy. A representative part runs always; `pytest -m sweep tests/crash`
+cuts everywhere.
+"""
+
+import gc
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from aimdvc.model.progress import Silent
+from aimdvc.ops.fsck import fsck
+from aimdvc.ops.workspace import Workspace
+from tests.crash.scenarios import Fault, Killed, Scene
+
+MIB = 64
+
+
+class Image:
+    """An ext4 file system in a file, with no help for programs that don't sync."""
+
+    def __init__(self, directory: Path) -> None:
+        self.file = directory / "disk.img"
+        self.base = directory / "base.img"
+        self.copy = directory / "copy.img"
+        self.mount_point = directory / "disk"
+        self.mount_point.mkdir()
+        with self.file.open("wb") as file:
+            file.truncate(MIB << 20)
+        _run("mkfs.ext4", "-q", str(self.file))
+
+    def mount(self) -> None:
+        _run("mount", "-o", "loop,noauto_da_alloc,commit=600", str(self.file), str(self.mount_point))
+
+    def unmount(self) -> None:
+        gc.collect()  # The killed command's files must be closed.
+        _run("umount", str(self.mount_point))
+
+    def cut(self) -> None:
+        """Keeps what is on the disk at this moment."""
+        shutil.copyfile(self.file, self.copy)
+
+
+def _run(*arguments: str) -> None:
+    subprocess.run(arguments, check=True, capture_output=True)
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Iterator[Image]:
+    if os.geteuid() != 0 or shutil.which("mkfs.ext4") is None:
+        pytest.skip("mounting a file system needs root and mkfs.ext4")
+    made = Image(tmp_path)
+    try:
+        made.mount()
+    except subprocess.CalledProcessError as error:
+        pytest.skip(f"this system mounts no loop files: {error.stderr.decode(errors='replace').strip()}")
+    yield made
+    subprocess.run(["umount", str(made.mount_point)], capture_output=True)
+
+
+class _Cut(Fault):
+    """Cuts the power before the n-th durable step."""
+
+    def __init__(self, image: Image, stop_at: int) -> None:
+        super().__init__(stop_at)
+        self._image = image
+
+    def __call__(self, operation: str, path: Path | str) -> None:
+        if len(self.steps) + 1 == self.stop_at:
+            self._image.cut()
+        super().__call__(operation, path)
+
+
+def sweep(image: Image, verb: str, points: range) -> int:
+    """Cuts at each of the points; the state is old or new, and the command run again finishes it."""
+    scene = Scene(image.mount_point, verb)
+    _run("sync", "-f", str(image.mount_point))
+    image.unmount()
+    shutil.copyfile(image.file, image.base)
+    cuts = 0
+    for stop_at in points:
+        shutil.copyfile(image.base, image.file)
+        image.mount()
+        fault = _Cut(image, stop_at)
+        try:
+            scene.run(fault)
+        except Killed:
+            cuts += 1
+        is_past_the_end = len(fault.steps) < stop_at
+        if is_past_the_end:
+            image.cut()
+        image.unmount()
+        shutil.copyfile(image.copy, image.file)
+        image.mount()
+        scene.check()
+        assert not [
+            path for path in scene.work.glob(".aimdvc/blobs/**/*") if path.is_file() and not path.stat().st_size
+        ]
+        if is_past_the_end:
+            assert scene.outcome() == scene.final, "what was said to be done is there after a power cut"
+            image.unmount()
+            break
+        scene.run(Fault())
+        assert scene.outcome() == scene.final, f"power cut before step {stop_at}: {fault.steps[-3:]}"
+        with Workspace.open(scene.work) as workspace:
+            assert not fsck(workspace, False, Silent()).damage
+        image.unmount()
+    return cuts
+
+
+@pytest.mark.parametrize("verb", ["add", "commit", "checkout", "pull"])
+def test_some_power_cuts(image: Image, verb: str) -> None:
+    assert sweep(image, verb, range(2, 1000, 6)) > 1
+
+
+@pytest.mark.sweep
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("verb", ["add", "commit", "checkout", "push", "pull"])
+def test_every_power_cut(image: Image, verb: str) -> None:
+    assert sweep(image, verb, range(1, 100_000)) > 10
