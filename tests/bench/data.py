@@ -53,5 +53,10 @@ def change_in_places(path: Path, share: float, places: int, seed: int) -> None:
 
 def insert_in_front(path: Path, size: int, seed: int) -> None:
     """Puts `size` new bytes before a file's content."""
-    content = path.read_bytes()
-    path.write_bytes(random.Random(seed).randbytes(size) + content)
+    moved = path.with_name("moved")
+    path.rename(moved)
+    with path.open("wb") as target, moved.open("rb") as source:
+        target.write(random.Random(seed).randbytes(size))
+        while chunk := source.read(MIB):
+            target.write(chunk)
+    moved.unlink()
