@@ -19,7 +19,7 @@ from granian.log import LogLevels
 from granian.server.mp import MPServer
 
 from aimdvc.server.app import Application
-from aimdvc.server.backends import BACKLOG, listen
+from aimdvc.server.listening import BACKLOG, listen
 from aimdvc.server.site import open_site
 
 _PR_SET_PDEATHSIG = 1

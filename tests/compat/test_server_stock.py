@@ -9,14 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from aimdvc.server.cheroot_backend import CherootBackend
 from aimdvc.server.embedded import EmbeddedServer
+from aimdvc.server.granian_backend import GranianBackend
 
 pytestmark = pytest.mark.skipif(
     shutil.which("git") is None or shutil.which("git-lfs") is None, reason="git and git-lfs are not installed"
 )
 
 
-@pytest.fixture(params=["granian", "cheroot"])
+@pytest.fixture(params=[GranianBackend, CherootBackend])
 def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[EmbeddedServer]:
     with EmbeddedServer(tmp_path / "srv", backend=request.param) as running:
         yield running

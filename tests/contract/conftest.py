@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from aimdvc.server.cheroot_backend import CherootBackend
 from aimdvc.server.embedded import EmbeddedServer
+from aimdvc.server.granian_backend import GranianBackend
 from tests.contract.server_client import Client
 
 
-@pytest.fixture(params=["granian", "cheroot"])
+@pytest.fixture(params=[GranianBackend, CherootBackend])
 def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[EmbeddedServer]:
     with EmbeddedServer(tmp_path / "srv", backend=request.param) as running:
         yield running

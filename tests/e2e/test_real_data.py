@@ -17,7 +17,7 @@ def copy_package(name: str, target: Path) -> int:
     try:
         listed = files(name)
     except PackageNotFoundError:
-        pytest.skip(f"the package {name} is not installed (it is in aimdvc[test])")
+        pytest.skip(f"the package {name} is not installed (the test command of README.md brings it)")
     size = 0
     for path in listed or []:
         source = Path(str(path.locate()))

@@ -1,7 +1,9 @@
 """The layers of docs/architecture.md, held over the AST: imports go one way, and each thing has one room."""
 
 import ast
+import sys
 from collections.abc import Iterator
+from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
@@ -60,6 +62,27 @@ def test_imports_go_one_way(path: Path) -> None:
             assert target == layer or target in BELOW[layer], f"{layer} imports {module}"
         elif head in ONLY_IN:
             assert layer in ONLY_IN[head], f"{layer} imports {head}"
+
+
+def requirements() -> tuple[set[str], set[str]]:
+    """Returns what setup.cfg brings: the core's packages, and those of the extra `server`."""
+    settings = ConfigParser()
+    settings.read(ROOT / "setup.cfg")
+    core, server = settings["options"]["install_requires"], settings["options.extras_require"]["server"]
+    names = [{line.split(">")[0].split("=")[0] for line in text.split()} for text in (core, server)]
+    return names[0] | {"urllib3"}, names[1]  # urllib3 is what requests itself stands on
+
+
+def test_each_layer_runs_on_what_its_extra_brings() -> None:
+    core, server = requirements()
+    for path in MODULES:
+        if path.name == "cheroot_backend.py":
+            continue
+        imported = {module.partition(".")[0] for module in imports_of(ast.parse(path.read_bytes()))}
+        foreign = imported - sys.stdlib_module_names - {"aimdvc", "__future__"}
+        allowed = core | server if layer_of(path) == "server" else core
+        assert foreign <= allowed, f"{path.name} imports {foreign - allowed}"
+        assert "aimdvc.server.cheroot_backend" not in set(imports_of(ast.parse(path.read_bytes())))
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))

@@ -13,8 +13,8 @@ from aimdvc.fs.disk import Disk
 
 try:
     from aimdvc.server.run import serve
-except ImportError:  # the extra `aimdvc[server]` is not installed
-    serve = None  # type: ignore[assignment]
+except ModuleNotFoundError as error:  # the extra `aimdvc[server]` is not installed
+    serve, missing = None, error.name  # type: ignore[assignment]
 
 
 @command("serve")
@@ -34,7 +34,7 @@ def serve_command(cli: Cli, directory_to_serve: str, host: str, port: int) -> No
       aimdvc serve /srv/aimd --port 8750
     """
     if serve is None:
-        raise UsageError("the server's libraries are not installed", hint="run `pip install 'aimdvc[server]'`")
+        raise UsageError(f"the server needs '{missing}', not installed", hint="run `pip install 'aimdvc[server]'`")
     place = cli.here / Path(directory_to_serve)
     Disk().make_directory(place)
 
