@@ -1,6 +1,6 @@
 """The Git history of one artifact: a bare repository, ordinary enough for stock Git to read.
 
-Objects are read through dulwich's object store; refs and writing are ours (design, section 7). Close it.
+Objects are read through git/objects.py; refs and writing are ours (design, section 7). Close it.
 """
 
 import heapq
@@ -10,14 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from dulwich.object_store import DiskObjectStore
-from dulwich.objects import ObjectID
-
 from aimdvc.errors import CorruptRepository
 from aimdvc.fs.disk import Disk
 from aimdvc.fs.faults import mapped
 from aimdvc.git.commits import dump_commit, parse_commit
 from aimdvc.git.kinds import BLOB, COMMIT, KIND_NAMES, TAG, TREE
+from aimdvc.git.objects import Objects
 from aimdvc.git.packs import PackWriter, git_id_of
 from aimdvc.git.refs import ReflogLine, Refs
 from aimdvc.git.trees import (
@@ -57,7 +55,7 @@ class History:
     def __init__(self, path: Path, disk: Disk) -> None:
         self.path = path
         self.disk = disk
-        self._objects = DiskObjectStore(str(path / "objects"))
+        self._objects = Objects(path)
         self._refs = Refs(path, disk)
         self._pointers: dict[GitId, Pointer | None] = {}
 
@@ -114,16 +112,11 @@ class History:
 
     def has(self, git_id: GitId) -> bool:
         """Returns whether a git object is here."""
-        return ObjectID(git_id.encode()) in self._objects
+        return self._objects.has(git_id)
 
     def read_object(self, git_id: GitId) -> tuple[int, bytes]:
         """Returns a git object's type and content. Raises CorruptRepository when it is missing or damaged."""
-        try:
-            return self._objects.get_raw(ObjectID(git_id.encode()))
-        except KeyError as error:
-            raise CorruptRepository(str(self.path), f"git object {git_id} is missing") from error
-        except (ValueError, AssertionError, OSError, zlib.error) as error:
-            raise CorruptRepository(str(self.path), f"git object {git_id}: {error}") from error
+        return self._objects.read(git_id)
 
     def read_blob(self, git_id: GitId) -> bytes:
         """Returns a git blob's content."""
@@ -207,8 +200,7 @@ class History:
     def expand(self, prefix: str) -> list[GitId]:
         """Returns the commits whose ids begin with these hex digits."""
         found = []
-        for raw in self._objects.iter_prefix(prefix.encode()):
-            git_id = GitId(raw.decode())
+        for git_id in self._objects.iter_prefix(prefix):
             if self.read_object(git_id)[0] == COMMIT:
                 found.append(git_id)
         return sorted(set(found))

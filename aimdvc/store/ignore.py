@@ -1,11 +1,17 @@
-"""What `.aimdvcignore` files leave out, in gitignore's syntax (pathspec). Nested ones count too."""
+"""What `.aimdvcignore` files leave out, in gitignore's syntax. Nested ones count too.
 
+pathspec is loaded with the first such file: most artifacts have none.
+"""
+
+import importlib
 import os
 from pathlib import Path
-
-from pathspec import GitIgnoreSpec
+from typing import TYPE_CHECKING
 
 from aimdvc.errors import UnsafePath
+
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
 
 IGNORE_FILE = ".aimdvcignore"
 _LINE_LIMIT = 1000
@@ -36,7 +42,7 @@ class Ignore:
         for number, line in enumerate(lines, 1):
             if len(line) > _LINE_LIMIT or line.count("*") > _STARS_LIMIT or number > _LINES_LIMIT:
                 raise UnsafePath(path, f"line {number} is too long or has too many wildcards")
-        self._specs[directory] = GitIgnoreSpec.from_lines(lines)
+        self._specs[directory] = importlib.import_module("pathspec").GitIgnoreSpec.from_lines(lines)
 
     def matches(self, path: str, is_directory: bool) -> bool:
         """Returns whether a path relative to the artifact's root is left out; the deepest file decides."""
