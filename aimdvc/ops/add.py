@@ -97,11 +97,11 @@ def stage_part(
         stager = Stager(
             os.fsencode(workspace.artifact_root(head)), _attributes(workspace, head, changed, found), writer
         )
-        rows = _stage_all(workspace, head, stager, changed, result, progress)
+        rows = _stage_all(head, stager, changed, result, progress)
         rows.extend(_represented_anew(workspace, head, stager, rows, found, writer))
     now_ns = clock_ns(workspace.places.state)
     with workspace.state.transaction():
-        workspace.state.put_rows(head, _with_heads(workspace, head, rows, now_ns))
+        workspace.state.put_rows(head, _counted(workspace.state.paired(head, rows), now_ns, result))
         _delete(workspace, head, found.deleted, result)
 
 
@@ -139,7 +139,7 @@ def _attributes(workspace: Workspace, head: Head, changed: dict[bytes, DiskStat]
 
 
 def _stage_all(
-    workspace: Workspace, head: Head, stager: Stager, changed: dict[bytes, DiskStat], result: Added, progress: Progress
+    head: Head, stager: Stager, changed: dict[bytes, DiskStat], result: Added, progress: Progress
 ) -> list[Row]:
     rows: list[Row] = []
     progress.start(f"add {head.name}", sum(status[1] for status in changed.values()), "bytes")
@@ -152,17 +152,7 @@ def _stage_all(
         result.size += status[1]
         progress.advance(status[1])
     progress.finish()
-    _count(workspace, head, rows, result)
     return rows
-
-
-def _count(workspace: Workspace, head: Head, rows: list[Row], result: Added) -> None:
-    for row in rows:
-        before = workspace.state.row(head, row.path)
-        if before is None or before.mode == 0:
-            result.added += 1
-        elif (before.mode, before.git_id) != (row.mode, row.git_id):
-            result.modified += 1
 
 
 def _represented_anew(
@@ -176,9 +166,13 @@ def _represented_anew(
     return list(reattribute(others, stager.attributes, workspace.history(head.name), workspace, writer))
 
 
-def _with_heads(workspace: Workspace, head: Head, rows: list[Row], now_ns: int) -> Iterable[Row]:
-    for row in rows:
-        before = workspace.state.row(head, row.path)
+def _counted(pairs: Iterable[tuple[Row, Row | None]], now_ns: int, result: Added) -> Iterable[Row]:
+    """Yields the new rows as the index keeps them, each with what HEAD has at its path, and counts them."""
+    for row, before in pairs:
+        if before is None or before.mode == 0:
+            result.added += 1
+        elif (before.mode, before.git_id) != (row.mode, row.git_id):
+            result.modified += 1
         if row.stat is not None and is_racy(row.stat, now_ns):
             row = row._replace(stat=None)
         yield row if before is None else row._replace(head_mode=before.head_mode, head_id=before.head_id)

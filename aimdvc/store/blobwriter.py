@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterable
 from types import TracebackType
 
-from aimdvc.errors import AimdvcError, CorruptBlob
+from aimdvc.errors import AimdvcError, CorruptBlob, StorageError
 from aimdvc.fs.disk import Disk, TempFile
 from aimdvc.fs.faults import mapped
 from aimdvc.model.frames import FRAME, MAGIC, end_frame, frame_header
@@ -35,8 +35,8 @@ class BlobWriter:
         self._disk = disk
         self._lock = threading.RLock()
         self._temp: TempFile | None = None
-        self._buffer: list[bytes] = []
-        self._buffered = 0
+        self._pending: dict[Oid, bytes] = {}
+        self._pending_bytes = 0
         self._size = 0
         self._blobs: dict[Oid, tuple[int, int]] = {}
         self._touched: set[Oid] = set()
@@ -72,42 +72,54 @@ class BlobWriter:
 
     def _pack(self, oid: Oid, content: bytes) -> None:
         with self._lock:
-            if oid in self._blobs or oid in self._touched:
+            if oid in self._blobs or oid in self._pending or oid in self._touched:
                 return
-            if self._catalog.find(oid) is not None:
-                self._touched.add(oid)
-                return
-            if self._temp is None:
-                self._temp = self._disk.create_temp(self._layout.temporary)
-                self._append(MAGIC)
-            self._blobs[oid] = (self._size + FRAME.size, len(content))
-            self._append(frame_header(oid, len(content)))
-            self._append(content)
+            self._pending[oid] = content
+            self._pending_bytes += len(content) + FRAME.size
+            if self._pending_bytes >= _BUFFER:
+                self._write_pending()
             if self._size >= PACK_LIMIT:
                 self._end_pack()
 
-    def _append(self, content: bytes) -> None:
-        self._buffer.append(content)
-        self._buffered += len(content)
-        self._size += len(content)
-        if self._buffered >= _BUFFER:
-            self._flush()
-
-    def _flush(self) -> None:
-        if self._temp is not None and self._buffer:
-            self._temp.write(b"".join(self._buffer))
-        self._buffer, self._buffered = [], 0
+    def _write_pending(self) -> None:
+        """Appends the pending blobs that the store lacks: one look-up and one write for all of them."""
+        stored = self._catalog.find_many(self._pending)
+        self._touched.update(stored)
+        parts: list[bytes] = []
+        for oid, content in self._pending.items():
+            if oid in stored:
+                continue
+            if self._temp is None:
+                self._temp = self._disk.create_temp(self._layout.temporary)
+                parts.append(MAGIC)
+                self._size = len(MAGIC)
+            self._blobs[oid] = (self._size + FRAME.size, len(content))
+            parts += (frame_header(oid, len(content)), content)
+            self._size += FRAME.size + len(content)
+        self._pending, self._pending_bytes = {}, 0
+        if self._temp is None or not parts:
+            return
+        try:
+            self._temp.write(b"".join(parts))
+        except BaseException:
+            self.discard()  # How much of it was written is not known: nothing of this pack may count.
+            raise
 
     def _end_pack(self) -> None:
+        self._write_pending()
         if self._temp is None:
             return
-        self._append(end_frame(len(self._blobs)))
-        self._flush()
         name = f"{os.urandom(16).hex()}.pack"
-        self._disk.publish(self._temp, self._layout.packs / name, 0o444)
+        try:
+            self._temp.write(end_frame(len(self._blobs)))
+            self._disk.publish(self._temp, self._layout.packs / name, 0o444)
+            blobs = ((oid, offset, size) for oid, (offset, size) in self._blobs.items())
+            self._catalog.insert_pack(name, blobs, self._touched)
+        except BaseException:
+            # Never synced again after a failure. A pack that has its name already is found by the next open.
+            self.discard()
+            raise
         self._temp = None
-        blobs = ((oid, offset, size) for oid, (offset, size) in self._blobs.items())
-        self._catalog.insert_pack(name, blobs, self._touched)
         self._blobs, self._touched, self._size = {}, set(), 0
 
     def _add_stream(self, chunks: Iterable[bytes], expected: Pointer | None) -> Pointer:
@@ -146,9 +158,10 @@ class BlobWriter:
     def discard(self) -> None:
         """Throws away what isn't durable yet."""
         with self._lock:
-            if self._temp is not None:
-                self._temp.discard()
-                self._temp = None
+            temp, self._temp = self._temp, None
+            self._blobs, self._pending, self._pending_bytes, self._size = {}, {}, 0, 0
+            if temp is not None:
+                temp.discard()
 
     def __enter__(self) -> "BlobWriter":
         return self
@@ -156,19 +169,18 @@ class BlobWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if error is not None and not isinstance(error, (Exception, KeyboardInterrupt)):
+            if self._temp is not None:
+                self._temp.close()
+            return
         # What arrived whole before an error is kept: a rerun then fetches or hashes only the rest.
-        if error is None or isinstance(error, (Exception, KeyboardInterrupt)):
-            try:
-                self.close()
-            except (AimdvcError, OSError):
-                self.discard()
-                if error is None:
-                    raise
-            finally:
-                if self._temp is not None:
-                    self._temp.close()
-        elif self._temp is not None:
-            self._temp.close()
+        try:
+            self.close()
+        except (AimdvcError, OSError):
+            self.discard()
+            # Whoever counts what arrived before an error must hear that it is not kept after all.
+            if not isinstance(error, KeyboardInterrupt):
+                raise
 
 
 class PartialBlob:
@@ -218,6 +230,11 @@ class PartialBlob:
             found = self.size_bytes
             self._temp.discard()
             raise CorruptBlob(self._pointer.oid, f"{found} other bytes arrived")
+        try:
+            self._temp.sync()
+        except StorageError:
+            self._temp.discard()  # What the disk failed to write is fetched again, never synced again.
+            raise
         target = self._layout.blob_file(self._pointer.oid)
         self._disk.make_directory(target.parent)
         self._disk.publish(self._temp, target, 0o444)

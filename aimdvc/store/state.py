@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import IntEnum
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,6 +32,7 @@ CREATE TABLE IF NOT EXISTS entry (
 CREATE INDEX IF NOT EXISTS staged_entry ON entry (artifact, path) WHERE staged = 1;
 """
 
+_BATCH = 500
 _COLUMNS = "path, mode, git_id, oid, size, is_pointer, place, head_mode, head_id, st_size, st_mtime, st_ctime, st_inode"
 
 # A file written within this time of being looked at may change again without its times changing: ext4 stamps by the
@@ -47,6 +49,9 @@ class Place(IntEnum):
     """In the tree only: `.aimd/`, aimdvc's own `.gitattributes`, gitlinks."""
     ABSENT = 2
     """Not checked out: outside the workspace's patterns, or its state was lost."""
+
+
+_PLACES = tuple(Place)
 
 
 class Stat(NamedTuple):
@@ -202,6 +207,19 @@ class State:
         ).fetchone()
         return _row(found) if found else None
 
+    def paired(self, head: Head, rows: Iterable[Row]) -> Iterator[tuple[Row, Row | None]]:
+        """Yields each row with the entry that the index has at its path, or None; looks a few hundred up at once."""
+        pending = iter(rows)
+        while batch := list(islice(pending, _BATCH)):
+            marks = ",".join("?" * len(batch))
+            found = self._database.execute(
+                f"SELECT {_COLUMNS} FROM entry WHERE artifact = ? AND path IN ({marks})",  # noqa: S608
+                (head.id, *(path_bytes(row.path) for row in batch)),
+            ).fetchall()
+            known = {row.path: row for row in map(_row, found)}
+            for row in batch:
+                yield row, known.get(row.path)
+
     def named(self, head: Head, name: str) -> list[Row]:
         """Returns the entries whose last component is `name`, wherever they lie. Reads every path."""
         raw = path_bytes(name)
@@ -305,7 +323,7 @@ def _row(row: tuple[bytes, int, bytes, bytes, int, int, int, int, bytes, int, in
         Oid(oid.hex()) if oid else None,
         size,
         is_pointer == 1,
-        Place(place),
+        _PLACES[place],
         head_mode,
         GitId(head_id.hex()) if head_id else None,
         None if st_size is None else Stat(st_size, mtime, ctime, inode),
