@@ -4,6 +4,7 @@ import http.client
 import json
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -52,7 +53,9 @@ class Client:
             sent.setdefault("Authorization", "Basic " + b64encode(f"x:{self.key}".encode()).decode())
         connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=20)
         try:
-            connection.request(method, target, body, sent, encode_chunked=chunked)
+            # The server may answer before it has read all of the body.
+            with suppress(BrokenPipeError, ConnectionResetError):
+                connection.request(method, target, body, sent, encode_chunked=chunked)
             reply = connection.getresponse()
             return Reply(reply.status, {name.lower(): value for name, value in reply.getheaders()}, reply.read())
         finally:
