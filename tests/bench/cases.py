@@ -97,7 +97,7 @@ def many(bench: Bench, count: int) -> None:
     goal = 0.3 if is_20k else None
     bench.aimdvc(f"checkout, 10 of {label} changed", place, "checkout", "data@HEAD~1", goal=goal)
     bench.quiet(place, "checkout", "data@main")
-    shutil.rmtree(files)
+    files.rename(bench.scratch / "aside")
     bench.report.add(
         Figure(f"restore {label}", "cp -r, sync", timed(lambda: copy_durably(copy, bench.scratch / "copy2")))
     )
@@ -116,7 +116,7 @@ def _lfs_local(bench: Bench, label: str, files: Path) -> None:
     bench.report.add(Figure(f"add + commit {label}", "git-lfs", add_s + commit_s, memory))
     status_s, _ = best(3, lambda: bench.git(place, "status"))
     bench.report.add(Figure(f"status {label}, unchanged", "git-lfs", status_s))
-    shutil.rmtree(place / "data")
+    (place / "data").rename(bench.scratch / f"lfs-aside{label}")
     restore_s, memory = bench.git(place, "checkout", "--", "data")
     bench.report.add(Figure(f"restore {label}", "git-lfs", restore_s, memory))
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 AIMDVC = str(Path(sys.executable).parent / "aimdvc")
+# What an installed program has: its byte code is cached, whatever this shell says.
+_NOT_OURS = ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED")
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def run(
     process = subprocess.Popen(
         arguments,
         cwd=cwd,
-        env={**os.environ, **(environment or {})},
+        env={name: value for name, value in os.environ.items() if name not in _NOT_OURS} | dict(environment or {}),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
