@@ -4,7 +4,6 @@ The temporary lies in the store's `tmp/` when that is the same file system, so t
 the workspace. Bytes are hashed on the way. One syncfs at the end makes all of it durable.
 """
 
-import hashlib
 import os
 import stat
 from collections.abc import Iterable, Sequence
@@ -12,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from aimdvc.errors import CorruptBlob, MissingBlob, UnsafePath
+from aimdvc.errors import MissingBlob, UnsafePath
 from aimdvc.fs.disk import Disk, current_umask, reflink
 from aimdvc.fs.faults import mapped
 from aimdvc.model.entries import Mode, path_bytes
@@ -22,10 +21,10 @@ from aimdvc.model.progress import Progress
 from aimdvc.model.settings import Link
 from aimdvc.store.blobs import BlobStore
 from aimdvc.store.catalog import PackedBlob
+from aimdvc.store.copying import copy_hashed
 from aimdvc.store.state import Stat
 
 _BATCH = 4096
-_CHUNK = 1 << 20
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -170,27 +169,13 @@ class _Writer:
             if self._link == "reflink" and reflink(source, target):
                 self._store.verify(pointer.oid)
             else:
-                _copy_hashed(source, target, pointer)
+                copy_hashed(source, target, pointer)
         except BaseException:
             os.unlink(name, dir_fd=directory)
             raise
         finally:
             os.close(source)
             os.close(target)
-
-
-def _copy_hashed(source: int, target: int, pointer: Pointer) -> None:
-    digest = hashlib.sha256()
-    buffer = bytearray(_CHUNK)
-    view = memoryview(buffer)
-    size = 0
-    while count := os.readv(source, [buffer]):
-        chunk = view[:count]
-        digest.update(chunk)
-        _write_all(target, chunk)
-        size += count
-    if digest.hexdigest() != pointer.oid:
-        raise CorruptBlob(pointer.oid, f"{size} bytes with another hash")
 
 
 def _write_all(descriptor: int, content: bytes | memoryview) -> None:
