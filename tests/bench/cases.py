@@ -1,4 +1,4 @@
-"""The work that is measured: aimdvc's own, its yardsticks, and git-lfs where it is installed."""
+"""The work that is measured: aimdvc's own, its yardsticks, and git-lfs and DVC where they are installed."""
 
 import json
 import shutil
@@ -29,6 +29,7 @@ class Bench:
         self.environment = {**IDENTITY, "HOME": str(scratch / "home"), "XDG_CONFIG_HOME": str(scratch / "home")}
         (scratch / "home").mkdir(exist_ok=True)
         self.has_lfs = shutil.which("git-lfs") is not None
+        self.has_dvc = shutil.which("dvc") is not None
 
     def aimdvc(self, work: str, cwd: Path, *arguments: str, goal: float | None = None, times: int = 1) -> None:
         """Measures one aimdvc command."""
@@ -42,6 +43,10 @@ class Bench:
     def git(self, cwd: Path, *arguments: str) -> tuple[float, float]:
         """Runs git."""
         return run(["git", "-c", "init.defaultBranch=main", "-c", "gc.auto=0", *arguments], cwd, self.environment)
+
+    def dvc(self, cwd: Path, *arguments: str) -> tuple[float, float]:
+        """Runs DVC."""
+        return run(["dvc", *arguments], cwd, {**self.environment, "DVC_NO_ANALYTICS": "1"})
 
     def workspace(self, name: str) -> Path:
         """Makes a workspace."""
@@ -104,6 +109,24 @@ def many(bench: Bench, count: int) -> None:
     bench.aimdvc(f"restore {label}", place, "restore", "data", goal=1.5 if is_20k else None)
     if bench.has_lfs:
         _lfs_local(bench, label, files)
+    if bench.has_dvc:
+        _dvc_local(bench, label, files)
+
+
+def _dvc_local(bench: Bench, label: str, files: Path) -> None:
+    place = bench.scratch / f"dvc{label}"
+    shutil.copytree(files, place / "data")
+    bench.dvc(place, "init", "-q", "--no-scm")
+    seconds, memory = bench.dvc(place, "add", "-q", "data")
+    bench.report.add(Figure(f"add + commit {label}", "DVC", seconds, memory))
+    seconds, memory = best(3, lambda: bench.dvc(place, "status", "-q"))
+    bench.report.add(Figure(f"status {label}, unchanged", "DVC", seconds, memory))
+    data.change(place / "data", 10, len(list((place / "data").glob("*/*"))) // 10, seed=5)
+    seconds, memory = bench.dvc(place, "add", "-q", "data")
+    bench.report.add(Figure(f"commit -a, 10 of {label} changed", "DVC", seconds, memory))
+    (place / "data").rename(bench.scratch / f"dvc-aside{label}")
+    seconds, memory = bench.dvc(place, "checkout", "-q")
+    bench.report.add(Figure(f"restore {label}", "DVC", seconds, memory))
 
 
 def _lfs_local(bench: Bench, label: str, files: Path) -> None:
@@ -116,6 +139,9 @@ def _lfs_local(bench: Bench, label: str, files: Path) -> None:
     bench.report.add(Figure(f"add + commit {label}", "git-lfs", add_s + commit_s, memory))
     status_s, _ = best(3, lambda: bench.git(place, "status"))
     bench.report.add(Figure(f"status {label}, unchanged", "git-lfs", status_s))
+    data.change(place / "data", 10, len(list((place / "data").glob("*/*"))) // 10, seed=5)
+    seconds, memory = bench.git(place, "commit", "-qam", "two")
+    bench.report.add(Figure(f"commit -a, 10 of {label} changed", "git-lfs", seconds, memory))
     (place / "data").rename(bench.scratch / f"lfs-aside{label}")
     restore_s, memory = bench.git(place, "checkout", "--", "data")
     bench.report.add(Figure(f"restore {label}", "git-lfs", restore_s, memory))
@@ -139,6 +165,8 @@ def large(bench: Bench) -> None:
         bench.aimdvc("clone 2 GiB", bench.scratch, "clone", f"{url}/data", "large-clone", goal=3 * hash_s)
         if bench.has_lfs:
             _lfs_remote(bench, place / "data", "2 GiB", f"{url}/lfs-large", key)
+    if bench.has_dvc:
+        _dvc_remote(bench, place / "data", "2 GiB")
 
 
 def remote(bench: Bench) -> None:
@@ -158,6 +186,8 @@ def remote(bench: Bench) -> None:
         bench.aimdvc("pull, nothing new", bench.scratch / "clone", "pull", times=5)
         if bench.has_lfs:
             _lfs_remote(bench, place / "data", "20k", f"{url}/lfs-many", key)
+    if bench.has_dvc:
+        _dvc_remote(bench, place / "data", "20k")
 
 
 def _lfs_remote(bench: Bench, files: Path, label: str, url: str, key: str) -> None:
@@ -178,6 +208,25 @@ def _lfs_remote(bench: Bench, files: Path, label: str, url: str, key: str) -> No
     bench.git(place, "lfs", "install")
     clone_s, memory = bench.git(bench.scratch, "clone", "-q", address, "lfs-clone")
     bench.report.add(Figure(f"clone {label}", "git-lfs", clone_s, memory))
+
+
+def _dvc_remote(bench: Bench, files: Path, label: str) -> None:
+    """DVC to and from a directory: it serves nothing by itself."""
+    place, other = bench.scratch / "dvc-remote", bench.scratch / "dvc-clone"
+    shutil.copytree(files, place / "data")
+    bench.dvc(place, "init", "-q", "--no-scm")
+    bench.dvc(place, "remote", "add", "-q", "-d", "store", str(bench.scratch / "dvc-store"))
+    seconds, memory = bench.dvc(place, "add", "-q", "data")
+    if label == "2 GiB":
+        bench.report.add(Figure(f"add {label}", "DVC", seconds, memory))
+    seconds, memory = bench.dvc(place, "push", "-q")
+    bench.report.add(Figure(f"push {label}", "DVC (a directory)", seconds, memory))
+    other.mkdir()
+    bench.dvc(other, "init", "-q", "--no-scm")
+    for name in ("data.dvc", ".dvc/config"):
+        shutil.copyfile(place / name, other / name)
+    seconds, memory = bench.dvc(other, "pull", "-q")
+    bench.report.add(Figure(f"clone {label}", "DVC (a directory)", seconds, memory))
 
 
 def mixed(bench: Bench) -> None:
