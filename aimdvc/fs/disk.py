@@ -9,7 +9,7 @@ import ctypes
 import fcntl
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -50,6 +50,7 @@ class TempFile:
         self.path = path
         self.fd = descriptor
         self._flusher = Flusher(descriptor)
+        self._is_kept = False
 
     def write(self, content: bytes | memoryview) -> None:
         """Appends all the bytes, however short the writes are."""
@@ -74,6 +75,11 @@ class TempFile:
             os.close(self.fd)
             self.fd = -1
 
+    def keep(self) -> None:
+        """Closes the file, which outlives its `with`: it will be published, or removed, by its path."""
+        self._is_kept = True
+        self.close()
+
     def discard(self) -> None:
         """Closes and removes the file."""
         self.close()
@@ -86,7 +92,7 @@ class TempFile:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         # A published file has its path no more; what was not published goes.
-        if error is None or isinstance(error, Exception):
+        if not self._is_kept and (error is None or isinstance(error, Exception)):
             self.discard()
         else:
             self.close()
@@ -132,6 +138,22 @@ class Disk:
         temp.close()
         self.rename(temp.path, target)
         self.sync_directory(target.parent)
+
+    def publish_all(self, files: Sequence[tuple[Path, Path]], mode: int) -> None:
+        """Makes written files, each (temporary, target), appear whole and durable. All are on one file system.
+
+        For many small ones: two syncs of the file system, where `publish` has two for each file. A kill leaves some of
+        them published. Safe to repeat with those that were not.
+        """
+        if not files:
+            return
+        self.sync_filesystem(files[0][0].parent)
+        for temporary, target in files:
+            self.make_directory(target.parent)
+            with mapped(temporary):
+                temporary.chmod(mode)
+            self.rename(temporary, target)
+        self.sync_filesystem(files[0][1].parent)
 
     def replace_file(self, path: Path, content: bytes, mode: int | None = None, scratch: Path | None = None) -> None:
         """Makes a small file hold these bytes, old or new whatever happens. Keeps the mode that it had.

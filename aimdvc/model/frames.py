@@ -18,6 +18,8 @@ from aimdvc.model.oid import Oid
 MAGIC = b"AIMDPACK\x01"
 FRAME = struct.Struct(">32sQ")
 END_OID = bytes(32)
+PACKED_LIMIT = 1 << 20
+"""Bytes; blobs from this size on travel by themselves."""
 
 Read = Callable[[int], bytes]
 """Returns up to n bytes, b"" only at the end."""

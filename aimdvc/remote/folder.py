@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from aimdvc.errors import CorruptBlob, MissingBlob
-from aimdvc.fs.disk import Disk, TempFile
+from aimdvc.fs.disk import Disk
 from aimdvc.fs.faults import mapped
 from aimdvc.model.oid import Oid
 from aimdvc.model.pointer import Pointer
@@ -32,19 +32,24 @@ class FolderBlobs:
     def upload(self, pointers: Iterable[Pointer], source: BlobSource, progress: Progress) -> Transferred:
         """Copies the blobs that the folder lacks. Raises CorruptBlob for a damaged one of ours, which isn't copied."""
         blobs = size = 0
-        group: list[tuple[TempFile, Oid]] = []
+        group: list[tuple[Path, Path]] = []
         grouped = 0
         progress.start("push", None, "bytes")
-        for pointer in pointers:
-            if self._has(pointer):
-                continue
-            self._disk.make_directory(self._temporary)
-            group.append((self._copy_in(pointer, source, progress), pointer.oid))
-            blobs, size, grouped = blobs + 1, size + pointer.size, grouped + pointer.size
-            if len(group) >= _GROUP_BLOBS or grouped >= _GROUP_BYTES:
-                self._publish(group)
-                group, grouped = [], 0
-        self._publish(group)
+        try:
+            for pointer in pointers:
+                if self._has(pointer):
+                    continue
+                self._disk.make_directory(self._temporary)
+                group.append((self._copy_in(pointer, source, progress), self._path(pointer.oid)))
+                blobs, size, grouped = blobs + 1, size + pointer.size, grouped + pointer.size
+                if len(group) >= _GROUP_BLOBS or grouped >= _GROUP_BYTES:
+                    self._disk.publish_all(group, 0o444)
+                    group, grouped = [], 0
+            self._disk.publish_all(group, 0o444)
+        except Exception:
+            for temporary, _ in group:
+                temporary.unlink(missing_ok=True)
+            raise
         progress.finish()
         return Transferred(blobs, size)
 
@@ -65,31 +70,18 @@ class FolderBlobs:
         path = self._path(pointer.oid)
         return path.exists() and path.stat().st_size == pointer.size
 
-    def _copy_in(self, pointer: Pointer, source: BlobSource, progress: Progress) -> TempFile:
-        temp = self._disk.create_temp(self._temporary)
+    def _copy_in(self, pointer: Pointer, source: BlobSource, progress: Progress) -> Path:
         digest = hashlib.sha256()
-        with mapped(temp.path), source.open(pointer.oid) as file:
-            while chunk := file.read(_CHUNK):
-                digest.update(chunk)
-                temp.write(chunk)
-                progress.advance(len(chunk))
-        if digest.hexdigest() != pointer.oid:
-            temp.discard()
-            raise CorruptBlob(pointer.oid, "its bytes have another hash")
-        temp.close()
-        return temp
-
-    def _publish(self, group: list[tuple[TempFile, Oid]]) -> None:
-        if not group:
-            return
-        self._disk.sync_filesystem(self._temporary)
-        for temp, oid in group:
-            target = self._path(oid)
-            self._disk.make_directory(target.parent)
-            with mapped(temp.path):
-                temp.path.chmod(0o444)
-            self._disk.rename(temp.path, target)
-        self._disk.sync_filesystem(self._objects)
+        with self._disk.create_temp(self._temporary) as temp:
+            with mapped(temp.path), source.open(pointer.oid) as file:
+                while chunk := file.read(_CHUNK):
+                    digest.update(chunk)
+                    temp.write(chunk)
+                    progress.advance(len(chunk))
+            if digest.hexdigest() != pointer.oid:
+                raise CorruptBlob(pointer.oid, "its bytes have another hash")
+            temp.keep()
+        return temp.path
 
     def _chunks(self, oid: Oid) -> Iterator[bytes]:
         path = self._path(oid)

@@ -4,10 +4,10 @@ import json
 from collections.abc import Iterator, Sequence
 
 from aimdvc.errors import ProtocolError
-from aimdvc.model.frames import MAGIC, end_frame, frame_header, read_frames, stream_size
+from aimdvc.model.frames import MAGIC, PACKED_LIMIT, end_frame, frame_header, read_frames, stream_size
 from aimdvc.model.oid import Oid
 from aimdvc.model.pointer import Pointer
-from aimdvc.remote.basic import CHUNK, SMALL, Action, Advance, refuse, send_action
+from aimdvc.remote.basic import CHUNK, Action, Advance, refuse, send_action
 from aimdvc.remote.session import Reply, Session
 from aimdvc.remote.transfer import BlobSink, BlobSource
 from aimdvc.remote.urls import shown
@@ -63,7 +63,7 @@ def get_pack(
         raise refuse(session, action, reply)
     wanted = {pointer.oid: pointer for pointer in pointers}
     try:
-        for frame, content in read_frames(_Buffered(reply).read, SMALL, shown(action.href)):
+        for frame, content in read_frames(_Buffered(reply).read, PACKED_LIMIT, shown(action.href)):
             pointer = wanted.get(frame.oid)
             if pointer is None or pointer.size != frame.size:
                 raise ProtocolError(shown(action.href), "a blob that was not asked for")

@@ -5,6 +5,8 @@ Plain data: tests make smaller ones.
 
 from dataclasses import dataclass
 
+from aimdvc.model.frames import PACKED_LIMIT
+
 _KIB = 1024
 _MIB = 1024 * _KIB
 _GIB = 1024 * _MIB
@@ -38,7 +40,7 @@ class Limits:
     """One blob."""
     aimd_pack_bytes: int = 1 * _GIB
     """One aimd-pack body."""
-    packed_blob_bytes: int = 64 * _KIB
+    packed_blob_bytes: int = PACKED_LIMIT
     """Blobs from this size on travel by themselves, not in an aimd-pack."""
     href_seconds: int = 300
     """How long a signed href lives."""

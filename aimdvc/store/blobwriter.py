@@ -8,6 +8,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Iterable
+from pathlib import Path
 from types import TracebackType
 
 from aimdvc.errors import AimdvcError, CorruptBlob, StorageError
@@ -24,6 +25,10 @@ PACK_LIMIT = 64 << 20
 """Bytes; a pack that reaches this is ended, and the next begun."""
 
 _BUFFER = 1 << 20
+_GROUP_FILES = 500
+_GROUP_BYTES = 128 << 20
+_ALONE = 16 << 20
+"""Bytes; files from this size on are synced each by itself: they were mostly written out while they grew."""
 
 
 class BlobWriter:
@@ -40,6 +45,8 @@ class BlobWriter:
         self._size = 0
         self._blobs: dict[Oid, tuple[int, int]] = {}
         self._touched: set[Oid] = set()
+        self._files: list[tuple[Path, Path]] = []
+        self._files_bytes = 0
 
     def add_bytes(self, content: bytes) -> Pointer:
         """Stores small content and returns its pointer; content that is here already is only noted as seen."""
@@ -135,21 +142,39 @@ class BlobWriter:
             pointer = Pointer(Oid(digest.hexdigest()), size)
             if expected is not None and pointer != expected:
                 raise CorruptBlob(expected.oid, f"{size} other bytes arrived")
-            self._publish(temp, pointer)
+            self._take(temp, pointer)
         return pointer
 
-    def _publish(self, temp: TempFile, pointer: Pointer) -> None:
+    def _take(self, temp: TempFile, pointer: Pointer) -> None:
         target = self._layout.blob_file(pointer.oid)
         # A file of another size under this name is a crash's or a disk's doing: it is replaced, never trusted.
         if target.exists() and target.stat().st_size == pointer.size:
             os.utime(target)
             return
-        self._disk.make_directory(target.parent)
-        self._disk.publish(temp, target, 0o444)
+        if pointer.size >= _ALONE:
+            self._disk.make_directory(target.parent)
+            self._disk.publish(temp, target, 0o444)
+            return
+        temp.keep()
+        with self._lock:
+            self._files.append((temp.path, target))
+            self._files_bytes += pointer.size
+            if len(self._files) >= _GROUP_FILES or self._files_bytes >= _GROUP_BYTES:
+                self._publish_files()
+
+    def _publish_files(self) -> None:
+        files, self._files, self._files_bytes = self._files, [], 0
+        try:
+            self._disk.publish_all(files, 0o444)
+        except Exception:
+            for temporary, _ in files:
+                temporary.unlink(missing_ok=True)
+            raise
 
     def close(self) -> None:
         """Makes everything durable."""
         with self._lock:
+            self._publish_files()
             self._end_pack()
             if self._touched:
                 self._catalog.touch(self._touched)
@@ -162,6 +187,9 @@ class BlobWriter:
             self._blobs, self._pending, self._pending_bytes, self._size = {}, {}, 0, 0
             if temp is not None:
                 temp.discard()
+            for temporary, _ in self._files:
+                temporary.unlink(missing_ok=True)
+            self._files, self._files_bytes = [], 0
 
     def __enter__(self) -> "BlobWriter":
         return self
