@@ -249,8 +249,8 @@ class Busy(ConcurrentChange):
 
     hint = "wait for the other command to end, then run this again"
 
-    def __init__(self, what: str) -> None:
-        super().__init__(f"{what} is busy")
+    def __init__(self, what: str, hint: str | None = None) -> None:
+        super().__init__(f"{what} is busy", hint)
 
 
 class ChangedWhileReading(ConcurrentChange):

@@ -22,7 +22,7 @@ ZERO = "0" * 40
 _LOCK = "aimdvc-refs.lock"
 """Held (flock) while refs move; the `.lock` files that keep git away are hard links to it."""
 
-_STALE_LOCK_S = 10
+_LOCK_WAIT_S = 10
 
 
 class ReflogLine(NamedTuple):
@@ -142,18 +142,18 @@ class Refs:
         return locks
 
     def _lock_one(self, path: Path) -> None:
-        deadline = time.monotonic() + _STALE_LOCK_S
+        deadline = time.monotonic() + _LOCK_WAIT_S
         while True:
             try:
                 with mapped(path):
                     os.link(self._path / _LOCK, path)
             except FileExistsError:
-                # Ours are links to the file that we hold: this one was left by a killed command of ours, or is git's.
-                age_s = time.time() - _mtime(path)
-                if self._is_ours(path) or abs(age_s) > _STALE_LOCK_S:
+                # Ours are links to the file that we hold: such a one was left by a killed command. Any other is git's,
+                # and whether a git still works on the ref is not ours to guess.
+                if self._is_ours(path):
                     path.unlink(missing_ok=True)
                 elif time.monotonic() > deadline:
-                    raise Busy(f"'{path}'") from None
+                    raise Busy(f"'{path}'", hint=f"if no git runs there any more, remove '{path}'") from None
                 else:
                     time.sleep(0.05)
             else:
@@ -268,10 +268,3 @@ def _clean(text: str) -> str:
 
 def _known(git_id: str) -> GitId | None:
     return None if git_id == ZERO else GitId(git_id)
-
-
-def _mtime(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except FileNotFoundError:
-        return time.time()

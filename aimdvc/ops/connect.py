@@ -71,15 +71,9 @@ class Connector:
             self._session.close()
 
 
-def source_of(head: Head) -> tuple[str, str]:
-    """Returns (remote, path below its URL) of an artifact."""
-    remote, _, path = (head.source or f"origin/{head.name}").partition("/")
-    return remote, path
-
-
 def connect_artifact(workspace: Workspace, connector: Connector, head: Head) -> Connection:
     """Returns the connection to an artifact's own remote. Raises UnknownRemote."""
-    remote, path = source_of(head)
+    remote, path = head.origin
     return connector.connect(workspace, remote, remote_url(workspace, remote), path)
 
 

@@ -100,7 +100,7 @@ def note_one_file(workspace: Workspace, head: Head, commit: GitId) -> Head:
 
 def start_main(workspace: Workspace, history: History, head: Head) -> None:
     """Sets a new clone's main to the remote's. Safe to repeat."""
-    remote = (head.source or "origin/").partition("/")[0]
+    remote = head.origin[0]
     theirs = history.ref(f"refs/remotes/{remote}/heads/main")
     if theirs is not None and history.ref(MAIN) is None:
         history.move_refs([RefUpdate(MAIN, None, theirs)], "clone", workspace.actor())
@@ -168,7 +168,7 @@ def _merge(workspace: Workspace, head: Head, ours: GitId, theirs: GitId, favor: 
         chosen = conflict.ours if favor == "ours" else conflict.theirs
         edits[conflict.path] = (chosen.mode, chosen.git_id) if chosen else None
     author = workspace.author()
-    remote = (head.source or "origin/").partition("/")[0]
+    remote = head.origin[0]
     with history.writer() as writer:
         tree = writer.tree(our_tree, edits)
         message = f"Merge main of {remote}\n"

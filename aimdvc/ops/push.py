@@ -14,6 +14,7 @@ from aimdvc.model.commits import RefUpdate
 from aimdvc.model.oid import GitId
 from aimdvc.model.pointer import Pointer
 from aimdvc.model.progress import Progress
+from aimdvc.ops.alias import alias_bases
 from aimdvc.ops.connect import Connection, Connector, connect_artifact
 from aimdvc.ops.fetch import MAIN, follow_remote
 from aimdvc.ops.settle import settle
@@ -129,19 +130,20 @@ def _alias_updates(work: _Push, result: Pushed) -> list[RefUpdate]:
     prefix = f"refs/remotes/{work.connection.remote}/"
     tracked = {ref[len(prefix) :]: commit for ref, commit in work.history.refs(prefix + "aliases/").items()}
     ours = {ref[len("refs/") :]: commit for ref, commit in work.history.refs("refs/aliases/").items()}
+    bases = alias_bases(work.history)
     updates = []
     for ref in sorted(tracked.keys() | ours.keys()):
         seen, here, now = tracked.get(ref), ours.get(ref), work.known.refs.get(f"refs/{ref}")
         if here in (seen, now):
             continue
         alias = ref[len("aliases/") :]
-        if now != seen:
+        if now != bases.get(alias):
             raise RefMoved(
                 f"alias {alias}",
-                "it moved on the remote meanwhile",
-                hint=f"run `aimdvc fetch`, then `aimdvc alias set … {alias}`",
+                "it moved on the remote, too",
+                hint=f"run `aimdvc fetch`, then `aimdvc alias set {result.artifact}@REV {alias}` or `alias delete`",
             )
-        updates.append(RefUpdate(f"refs/{ref}", seen, here))
+        updates.append(RefUpdate(f"refs/{ref}", now, here))
         result.aliases.append(alias)
     return updates
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from aimdvc.git.history import History
 from aimdvc.model.entries import path_text
 from aimdvc.model.oid import GitId
+from aimdvc.ops.alias import alias_bases
 from aimdvc.ops.lockfile import LockState, lock_state, read_pins
 from aimdvc.ops.revisions import aliases, label
 from aimdvc.ops.scan import changed_suspects, scan
@@ -20,6 +21,19 @@ class PathChange:
 
     kind: str
     path: str
+
+
+@dataclass(frozen=True, slots=True)
+class AliasDifference:
+    """An alias that isn't the same here and on the remote as last fetched: the versions, None where it is not.
+
+    `is_settled` says that it was moved here with the remote's in view, so that a push may send it.
+    """
+
+    alias: str
+    here: str | None
+    there: str | None
+    is_settled: bool
 
 
 @dataclass(slots=True)
@@ -39,6 +53,8 @@ class ArtifactStatus:
     ahead: int = 0
     behind: int = 0
     aliases: list[str] = field(default_factory=list)
+    remote: str = "origin"
+    alias_differences: list[AliasDifference] = field(default_factory=list)
 
     @property
     def is_clean(self) -> bool:
@@ -87,13 +103,24 @@ def _status(workspace: Workspace, head: Head, lock: str) -> ArtifactStatus:
 
 
 def _compare_with_remote(history: History, head: Head, result: ArtifactStatus) -> None:
-    result.aliases = sorted(name for name, commit in aliases(history).items() if commit == head.commit)
-    remote = head.source.partition("/")[0] if head.source else "origin"
-    theirs = history.ref(f"refs/remotes/{remote}/heads/main")
-    if theirs is None or head.commit is None or theirs == head.commit:
+    ours = aliases(history)
+    result.aliases = sorted(name for name, commit in ours.items() if commit == head.commit)
+    result.remote = head.origin[0]
+    prefix = f"refs/remotes/{result.remote}/"
+    theirs = history.ref(f"{prefix}heads/main")
+    if theirs is None:
         return
-    result.ahead = count_beyond(history, head.commit, theirs)
-    result.behind = count_beyond(history, theirs, head.commit)
+    tracked = {ref[len(f"{prefix}aliases/") :]: commit for ref, commit in history.refs(f"{prefix}aliases/").items()}
+    bases = alias_bases(history)
+    for alias in sorted(ours.keys() | tracked.keys()):
+        here, there = ours.get(alias), tracked.get(alias)
+        if here != there:
+            is_settled = bases.get(alias) == there
+            named = (label(history, here) or None, label(history, there) or None)
+            result.alias_differences.append(AliasDifference(alias, *named, is_settled))
+    if head.commit is not None and theirs != head.commit:
+        result.ahead = count_beyond(history, head.commit, theirs)
+        result.behind = count_beyond(history, theirs, head.commit)
 
 
 def count_beyond(history: History, tip: GitId, base: GitId) -> int:

@@ -103,6 +103,12 @@ class Head:
     written: GitId | None
     source: str | None
 
+    @property
+    def origin(self) -> tuple[str, str]:
+        """The remote that the artifact comes from, and its path below the remote's URL."""
+        remote, _, path = (self.source or f"origin/{self.name}").partition("/")
+        return remote, path
+
 
 class State:
     """An open state.db. One process may hold several; SQLite orders the writers."""

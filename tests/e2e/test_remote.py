@@ -174,6 +174,45 @@ def test_aliases_travel_and_a_race_over_one_is_told(pushed: Shell, remote: str, 
     assert [line["alias"] for line in other("alias", "--json").json["aliases"]] == ["production"]
 
 
+def test_status_tells_where_an_alias_stands_here_and_there(pushed: Shell, remote: str, tmp_path: Path) -> None:
+    assert "alias" not in pushed("status").out
+    other = clone(tmp_path, f"{remote}/data")
+    pushed("alias", "set", "data@v2", "production")
+    assert "alias production: v2 here, v1 on origin" in pushed("status").out
+    pushed("push")
+    other("alias", "delete", "data", "production")
+    other("alias", "set", "@v1", "candidate")
+    other("fetch")
+    found = other("status", "--json").json["artifacts"][0]["alias_differences"]
+    assert found == [
+        {"alias": "candidate", "here": "v1", "there": None, "is_settled": True},
+        {"alias": "production", "here": None, "there": "v2", "is_settled": False},
+    ]
+    assert other("push", "--json", code=5).json["error"] == "ref-moved"
+    assert "alias set` or `delete` decides" in other("status").out
+    other("alias", "delete", "data", "production")
+    assert other("push", "--json").json["artifacts"][0]["aliases"] == ["candidate", "production"]
+    pushed("fetch")
+    assert [line["alias"] for line in pushed("alias", "--json").json["aliases"]] == ["candidate"]
+
+
+def test_an_alias_that_moved_on_both_sides_is_settled_by_setting_it(pushed: Shell, remote: str, tmp_path: Path) -> None:
+    other = clone(tmp_path, f"{remote}/data")
+    pushed("commit", "--allow-empty", "-m", "three")
+    pushed("push")
+    other("fetch")
+    pushed("alias", "set", "data@v2", "production")
+    pushed("push")
+    other("alias", "set", "@v3", "production")
+    assert other("push", "--json", code=5).json["error"] == "ref-moved"
+    other("fetch")
+    assert other("push", "--json", code=5).json["error"] == "ref-moved"
+    other("alias", "set", "@v3", "production")
+    other("push")
+    pushed("fetch")
+    assert pushed("alias", "--json").json["aliases"][0]["version"] == "v3"
+
+
 def test_a_dry_run_sends_nothing(pushed: Shell, remote: str, tmp_path: Path) -> None:
     pushed.write("data/more", "m")
     pushed.commit("data", "three")

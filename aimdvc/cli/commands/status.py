@@ -73,6 +73,11 @@ def _artifact(artifact: ArtifactStatus) -> Iterator[str]:
         parts = [f"{count} {word}" for count, word in ((artifact.ahead, "ahead"), (artifact.behind, "behind")) if count]
         hint = "`aimdvc pull`" if artifact.behind else "`aimdvc push`"
         yield f"  {', '.join(parts)} of the remote: {hint}"
+    for one in artifact.alias_differences:
+        here = f"{one.here} here" if one.here else "not here"
+        there = f"{one.there} on {artifact.remote}" if one.there else f"not on {artifact.remote}"
+        what = "`aimdvc push` sends it" if one.is_settled else "`aimdvc alias set` or `delete` decides"
+        yield f"  alias {one.alias}: {here}, {there}: {what}"
     if artifact.lock in _LOCK_LINES:
         yield f"  {_LOCK_LINES[artifact.lock]}"
     if artifact.is_clean:
