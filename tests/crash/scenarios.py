@@ -167,7 +167,7 @@ class Scene:
 
     def run(self, fault: Fault) -> None:
         """Runs the verb with a fault in its disk."""
-        with Workspace.open(self.work, Disk(fault), _author) as workspace:
+        with Workspace.open(self.work, Disk(fault), author) as workspace:
             ACT[self.verb](workspace, self.work)
 
     def outcome(self) -> tuple[object, ...]:
@@ -194,7 +194,7 @@ class Scene:
         for path in self.before.keys() & self.after.keys():
             assert path in now, f"{path} is gone"
         raw = (self.work / "aimdvc.lock").read_bytes()
-        with Workspace.open(self.work, Disk(), _author) as workspace:
+        with Workspace.open(self.work, Disk(), author) as workspace:
             history = workspace.history("data")
             for pin in parse_lock(raw).values():
                 assert history.has(pin.commit)
@@ -203,5 +203,5 @@ class Scene:
         self._remote_refs()
 
 
-def _author(places: Places) -> tuple[str, str]:
+def author(places: Places) -> tuple[str, str]:
     return "A User", "user@example.org"
