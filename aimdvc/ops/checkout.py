@@ -15,6 +15,7 @@ from aimdvc.model.entries import Entry
 from aimdvc.model.lock import Pin
 from aimdvc.model.oid import GitId
 from aimdvc.model.pointer import Pointer
+from aimdvc.ops.adopt import adopt, note_one_file
 from aimdvc.ops.blobs import Means, ensure_blobs
 from aimdvc.ops.create import MAIN
 from aimdvc.ops.lockfile import LockState, lock_state, read_pins, sync_lock
@@ -61,17 +62,35 @@ def checkout(workspace: Workspace, name: str, revision: str | None, force: bool,
     return result
 
 
-def checkout_lock(workspace: Workspace, names: Iterable[str], force: bool, means: Means) -> list[CheckedOut]:
-    """Makes the workspace what aimdvc.lock says; returns what moved. Artifacts that aren't here yet need `pull`."""
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """What `checkout` of the lock did: what moved, and which pinned artifacts aren't here: they need `pull`."""
+
+    moved: list[CheckedOut]
+    missing: list[str]
+
+
+def checkout_lock(workspace: Workspace, force: bool, means: Means) -> Followed:
+    """Makes the workspace what aimdvc.lock says.
+
+    A pinned artifact that this workspace doesn't have is brought when its history is in the store, as in a new worktree
+    or after the loss of state.db.
+    """
     pins = read_pins(workspace)
-    moved = []
-    for name in list(names) or [head.name for head in workspace.state.heads()]:
-        head = settle(workspace, name)
-        pin = pins.get(name)
-        if pin is not None and lock_state(head, pin) is LockState.MOVED:
+    have = {head.name for head in workspace.state.heads()}
+    moved, missing = [], []
+    for name, pin in pins.items():
+        if name in have:
+            head = settle(workspace, name)
+            if lock_state(head, pin) is LockState.MOVED:
+                moved.append(follow_pin(workspace, head, pin, force, means))
+        elif workspace.repository_path(name).exists() and workspace.history(name).has(pin.commit):
+            head = note_one_file(workspace, adopt(workspace, name, pin.path, pin.source), pin.commit)
             moved.append(follow_pin(workspace, head, pin, force, means))
+        else:
+            missing.append(name)
     sync_lock(workspace, moved={result.artifact for result in moved})
-    return moved
+    return Followed(moved, missing)
 
 
 def follow_pin(workspace: Workspace, head: Head, pin: Pin, force: bool, means: Means) -> CheckedOut:

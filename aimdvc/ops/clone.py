@@ -13,6 +13,7 @@ from aimdvc.fs.faults import mapped
 from aimdvc.model.names import check_artifact_name
 from aimdvc.model.oid import GitId
 from aimdvc.model.selector import split_url_selector
+from aimdvc.ops.adopt import adopt, note_one_file
 from aimdvc.ops.blobs import Means
 from aimdvc.ops.checkout import CheckedOut, find_destination, switch
 from aimdvc.ops.connect import Connector, connect_artifact
@@ -20,7 +21,7 @@ from aimdvc.ops.create import MAIN
 from aimdvc.ops.fetch import fetch_history
 from aimdvc.ops.init import init
 from aimdvc.ops.lockfile import sync_lock
-from aimdvc.ops.pull import adopt, note_one_file, require_commit, start_main
+from aimdvc.ops.pull import require_commit, start_main
 from aimdvc.ops.remotes import add_remote, checked_url
 from aimdvc.ops.targets import workspace_path
 from aimdvc.ops.workspace import CLONE_MARK, Workspace

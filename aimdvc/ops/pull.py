@@ -14,15 +14,15 @@ from aimdvc.model.commits import CommitDraft, RefUpdate
 from aimdvc.model.lock import Pin
 from aimdvc.model.merge import merge_entries
 from aimdvc.model.oid import GitId
+from aimdvc.ops.adopt import adopt, note_one_file
 from aimdvc.ops.blobs import Means
 from aimdvc.ops.checkout import Destination, follow_pin, switch
 from aimdvc.ops.connect import Connector, connect_artifact
-from aimdvc.ops.create import MAIN, check_artifact_path, ensure_ignored
+from aimdvc.ops.create import MAIN
 from aimdvc.ops.fetch import fetch_history
 from aimdvc.ops.lockfile import LockState, lock_state, read_pins, sync_lock
 from aimdvc.ops.revisions import label
 from aimdvc.ops.settle import settle
-from aimdvc.ops.stage import ATTRIBUTES
 from aimdvc.ops.workspace import Workspace
 from aimdvc.store.state import Head
 
@@ -71,31 +71,6 @@ def _bring(workspace: Workspace, connector: Connector, name: str, pin: Pin, mean
     result = follow_pin(workspace, head, pin, force=False, means=means)
     sync_lock(workspace, moved={name})
     return Pulled(name, "checkout", result.version, None, result.commit, result.written, result.deleted)
-
-
-def adopt(workspace: Workspace, name: str, path: str, source: str | None) -> Head:
-    """Adds an artifact that a remote has, without any file yet. Safe to repeat. Raises UnsafePath."""
-    head = workspace.state.head(name)
-    if head is not None:
-        return head
-    check_artifact_path(workspace, path)
-    workspace.history(name)
-    with workspace.state.transaction():
-        head = workspace.state.create_head(name, path, False, None, source)
-    ensure_ignored(workspace, path)
-    return head
-
-
-def note_one_file(workspace: Workspace, head: Head, commit: GitId) -> Head:
-    """Returns the HEAD of a new artifact, after noting whether it is one file: its only entry has its path's name."""
-    history = workspace.history(head.name)
-    name = head.path.rpartition("/")[2]
-    paths = [entry.path for entry in history.iter_entries(history.commit(commit).tree)]
-    if head.path == "." or [path for path in paths if not path.startswith(".aimd/") and path != ATTRIBUTES] != [name]:
-        return head
-    with workspace.state.transaction():
-        workspace.state.set_is_file(head, True)
-    return workspace.head(head.name)
 
 
 def start_main(workspace: Workspace, history: History, head: Head) -> None:

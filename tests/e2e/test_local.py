@@ -196,6 +196,63 @@ def test_checkout_follows_the_lock(shell: Shell) -> None:
     assert (shell.here / "aimdvc.lock").read_bytes() == lock
 
 
+def test_a_new_worktree_gets_its_files_from_the_shared_store(tmp_path: Path) -> None:
+    code = tmp_path / "code"
+    subprocess.run(["git", "init", "-q", str(code)], check=True)
+    shell = Shell(code)
+    shell("init")
+    shell.write("data/a", "1")
+    shell.write("model.bin", b"w" * 100_000)
+    shell.commit("data", "one")
+    shell.commit("model.bin", "one")
+    for arguments in (["add", "-A"], ["commit", "-qm", "code"], ["worktree", "add", "-q", "../other"]):
+        subprocess.run(["git", *arguments], cwd=code, check=True, capture_output=True)
+    other = Shell(tmp_path / "other")
+    assert "pinned in aimdvc.lock, not here" in other("status").out
+    moved = other("checkout", "--json").json
+    assert [one["artifact"] for one in moved["artifacts"]] == ["data", "model.bin"]
+    assert files_of(other.here) == files_of(code)
+    assert other("status", "-s").out == ""
+    other.write("data/a", "2")
+    other("commit", "-am", "two")
+    assert "another workspace moved it" in shell("commit", "--allow-empty", "-m", "three", code=5).err
+    shell("checkout", "data@main")
+    assert (code / "data/a").read_text() == "2"
+
+
+def test_a_lost_state_is_made_anew_from_the_lock(shell: Shell) -> None:
+    shell.write("data/a", "1")
+    shell.write("data/b", "2")
+    shell.commit("data", "one")
+    shell.write("data/a", "precious")
+    for path in (shell.here / ".aimdvc").glob("state.db*"):
+        path.unlink()
+    done = shell("checkout", "--json", code=1)
+    assert done.json["error"] == "local-change"
+    assert (shell.here / "data/a").read_text() == "precious"
+    shell("checkout", "--force")
+    assert (shell.here / "data/a").read_text() == "1"
+    assert shell("log", "--oneline").out.startswith("v1?")
+    assert shell("checkout", "--json").json == {"artifacts": [], "missing": []}
+
+
+def test_a_lost_catalogue_of_blobs_is_made_anew_from_the_packs(shell: Shell) -> None:
+    shell.write("data/a", "1")
+    shell.commit("data", "one")
+    for damage in (b"", b"\0" * 8192, None):
+        database = shell.here / ".aimdvc/store.db"
+        for suffix in ("-wal", "-shm"):
+            database.with_name(f"store.db{suffix}").unlink(missing_ok=True)
+        if damage is None:
+            database.unlink()
+        else:
+            database.write_bytes(damage)
+        (shell.here / "data/a").unlink()
+        shell("restore", "data/a")
+        assert (shell.here / "data/a").read_text() == "1"
+        assert shell("fsck").code == 0
+
+
 def test_checkout_of_paths_restore_and_reset(shell: Shell) -> None:
     shell.write("data/a", "1")
     shell.write("data/b", "1")

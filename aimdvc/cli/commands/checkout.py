@@ -35,8 +35,11 @@ def checkout_command(cli: Cli, selector: str | None, force: bool) -> None:
         cli.out.result({"artifacts": restored}, lines)
         return
     if selector is None:
-        moved = checkout_lock(workspace, [], force, cli.means)
-        cli.out.result({"artifacts": moved}, [_line(one) for one in moved] or ["Everything is as aimdvc.lock says"])
+        followed = checkout_lock(workspace, force, cli.means)
+        lines = [_line(one) for one in followed.moved]
+        lines += [f"{name}: pinned in aimdvc.lock, not here: `aimdvc pull` brings it" for name in followed.missing]
+        value = {"artifacts": followed.moved, "missing": followed.missing}
+        cli.out.result(value, lines or ["Everything is as aimdvc.lock says"])
         return
     name, parsed = cli.selector(selector)
     done = checkout(workspace, name, parsed.revision, force, cli.means)
