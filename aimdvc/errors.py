@@ -80,8 +80,9 @@ class UnknownRevision(UsageError):
 
     hint = "`aimdvc log` lists the versions; `aimdvc fetch` gets the remote's"
 
-    def __init__(self, artifact: str, revision: str) -> None:
-        super().__init__(f"artifact '{artifact}' has no revision '{revision}'")
+    def __init__(self, artifact: str, revision: str, hint: str | None = None) -> None:
+        self.revision = revision
+        super().__init__(f"artifact '{artifact}' has no revision '{revision}'", hint)
 
 
 class AmbiguousRevision(UsageError):

@@ -15,7 +15,7 @@ from aimdvc.model.entries import Entry
 from aimdvc.model.lock import Pin
 from aimdvc.model.oid import GitId
 from aimdvc.model.pointer import Pointer
-from aimdvc.ops.adopt import adopt, note_one_file
+from aimdvc.ops.adopt import adopt
 from aimdvc.ops.blobs import Means, ensure_blobs
 from aimdvc.ops.create import MAIN
 from aimdvc.ops.lockfile import LockState, lock_state, read_pins, sync_lock
@@ -56,7 +56,7 @@ def checkout(workspace: Workspace, name: str, revision: str | None, force: bool,
     """
     head = settle(workspace, name)
     history = workspace.history(name)
-    to = find_destination(history, head, revision or "HEAD")
+    to = find_destination(history, name, head, revision or "HEAD")
     result = switch(workspace, head, to, force, means)
     sync_lock(workspace, moved={name})
     return result
@@ -85,7 +85,7 @@ def checkout_lock(workspace: Workspace, force: bool, means: Means) -> Followed:
             if lock_state(head, pin) is LockState.MOVED:
                 moved.append(follow_pin(workspace, head, pin, force, means))
         elif workspace.repository_path(name).exists() and workspace.history(name).has(pin.commit):
-            head = note_one_file(workspace, adopt(workspace, name, pin.path, pin.source), pin.commit)
+            head = adopt(workspace, name, pin.path, pin.source, pin.commit)
             moved.append(follow_pin(workspace, head, pin, force, means))
         else:
             missing.append(name)
@@ -97,17 +97,17 @@ def follow_pin(workspace: Workspace, head: Head, pin: Pin, force: bool, means: M
     """Checks out the commit that a pin names. Raises UnknownRevision when it was not fetched yet."""
     history = workspace.history(head.name)
     if not history.has(pin.commit):
-        raise UnknownRevision(head.name, pin.commit)
+        raise UnknownRevision(head.name, pin.commit, "run `aimdvc pull`: it was not fetched yet")
     branch = MAIN if history.ref(MAIN) == pin.commit else None
     return switch(workspace, head, Destination(pin.commit, branch), force, means)
 
 
-def find_destination(history: History, head: Head, revision: str) -> Destination:
+def find_destination(history: History, name: str, head: Head | None, revision: str) -> Destination:
     """Returns where a revision leads: a branch's name, or main's tip, attaches; anything else detaches."""
-    if revision in ("HEAD", "") and head.commit is not None:
+    if revision in ("HEAD", "") and head is not None and head.commit is not None:
         return Destination(head.commit, head.branch)
     named = "main" if revision == "latest" else revision
-    commit = resolve(history, head.name, revision, head.commit)
+    commit = resolve(history, name, revision, head.commit if head is not None else None)
     if history.ref(f"refs/heads/{named}") == commit:
         return Destination(commit, f"refs/heads/{named}")
     return Destination(commit, MAIN if history.ref(MAIN) == commit else None)

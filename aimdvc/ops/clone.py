@@ -4,29 +4,32 @@ A clone under way is marked in `.aimdvc/clone`: it never looks complete, and run
 """
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from aimdvc.errors import NoWorkspace, UnsafePath, UsageError
+from aimdvc.errors import NotAuthorised, NoWorkspace, RemoteRefused, UnknownRevision, UsageError
 from aimdvc.fs.disk import Disk
 from aimdvc.fs.faults import mapped
+from aimdvc.git.history import History
 from aimdvc.model.names import check_artifact_name
 from aimdvc.model.oid import GitId
 from aimdvc.model.selector import split_url_selector
-from aimdvc.ops.adopt import adopt, note_one_file
+from aimdvc.ops.adopt import adopt
 from aimdvc.ops.blobs import Means
 from aimdvc.ops.checkout import CheckedOut, find_destination, switch
-from aimdvc.ops.connect import Connector, connect_artifact
-from aimdvc.ops.create import MAIN
+from aimdvc.ops.connect import Connector, connect_source
+from aimdvc.ops.create import MAIN, check_artifact_path
 from aimdvc.ops.fetch import fetch_history
 from aimdvc.ops.init import init
 from aimdvc.ops.lockfile import sync_lock
 from aimdvc.ops.pull import require_commit, start_main
 from aimdvc.ops.remotes import add_remote, checked_url
+from aimdvc.ops.revisions import aliases, version_numbers
 from aimdvc.ops.targets import workspace_path
 from aimdvc.ops.workspace import CLONE_MARK, Workspace
 from aimdvc.store.locate import Places, find_workspace, places_for
-from aimdvc.store.state import Head
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,43 +81,28 @@ def clone(connector: Connector, here: Path, text: str, path: str | None, disk: D
 def _clone_into(
     connector: Connector, here: Path, places: Places, origin: Origin, path: str | None, disk: Disk, means: Means
 ) -> Cloned:
-    workspace = Workspace(places, disk)
-    try:
-        remote = _remote_for(workspace, here, origin)
+    with Workspace(places, disk) as workspace:
         inner = workspace_path(workspace, here, path or origin.name)
         known = workspace.state.head(origin.name)
         if known is not None and (known.path != inner or known.commit is not None):
             raise UsageError(
                 f"artifact '{origin.name}' is already at '{known.path}'", hint=f"run `aimdvc pull {origin.name}`"
             )
+        check_artifact_path(workspace, inner, own=origin.name)
+        remote = _remote_for(workspace, here, origin)
         source = None if remote == "origin" else f"{remote}/{origin.name}"
-        head = adopt(workspace, origin.name, inner, source)
-        result = _first_checkout(workspace, connector, head, origin.revision, means)
-        sync_lock(workspace, moved={origin.name})
-        return _cloned(workspace, result)
-    finally:
-        workspace.close()
+        return _bring(workspace, connector, Wanted(origin, inner, source), means)
 
 
 def _clone_alone(connector: Connector, root: Path, origin: Origin, disk: Disk, means: Means) -> Cloned:
-    mark = root / ".aimdvc" / CLONE_MARK
-    if root.exists() and any(root.iterdir()) and not _is_unfinished(mark, origin):
-        raise UnsafePath(str(root), "is not empty")
     if places_for(root).work_tree is not None:
         raise UsageError(
             f"'{root}' lies in a Git work tree that is no workspace", hint="run `aimdvc init` there first, then clone"
         )
-    disk.make_directory(mark.parent)
-    disk.replace_file(mark, origin.typed.encode("utf-8", "surrogateescape") + b"\n")
-    init(root, origin.url, disk)
-    workspace = Workspace(places_for(root), disk)
-    try:
-        head = adopt(workspace, origin.name, ".", None)
-        result = _first_checkout(workspace, connector, head, origin.revision, means)
-        sync_lock(workspace, moved={origin.name})
-        cloned = _cloned(workspace, result)
-    finally:
-        workspace.close()
+    with _begun(root, origin, disk) as mark:
+        init(root, origin.url, disk)
+        with Workspace(places_for(root), disk) as workspace:
+            cloned = _bring(workspace, connector, Wanted(origin, ".", None), means)
     disk.unlink(mark)
     return cloned
 
@@ -123,35 +111,72 @@ def get(connector: Connector, here: Path, text: str, out: Path, disk: Disk, mean
     """Writes the files of a version into `out`, without a workspace. Run again, it goes on where it was cut."""
     origin = parse_origin(text, here)
     own = out / ".aimdvc"
-    mark = own / CLONE_MARK
-    if out.exists() and any(out.iterdir()) and not _is_unfinished(mark, origin):
-        raise UnsafePath(str(out), "is not empty")
-    disk.make_directory(own)
-    disk.replace_file(mark, origin.typed.encode("utf-8", "surrogateescape") + b"\n")
-    config = f'[remote "origin"]\n\turl = "{_quoted(origin.url)}"\n'.encode("utf-8", "surrogateescape")
-    disk.replace_file(own / "config", config)
-    workspace = Workspace(Places(out, own, own, None, None, None), disk)
-    try:
-        head = adopt(workspace, origin.name, ".", None)
-        result = _first_checkout(workspace, connector, head, origin.revision, means)
-        cloned = _cloned(workspace, result)
-    finally:
-        workspace.close()
+    with _begun(out, origin, disk):
+        config = f'[remote "origin"]\n\turl = "{_quoted(origin.url)}"\n'.encode("utf-8", "surrogateescape")
+        disk.replace_file(own / "config", config)
+        with Workspace(Places(out, own, own, None, None, None), disk) as workspace:
+            cloned = _bring(workspace, connector, Wanted(origin, ".", None), means, is_pinned=False)
     with mapped(own):
         shutil.rmtree(own)
     return cloned
 
 
-def _first_checkout(
-    workspace: Workspace, connector: Connector, head: Head, revision: str | None, means: Means
-) -> CheckedOut:
-    fetch_history(workspace, head.name, connect_artifact(workspace, connector, head), means.progress)
-    history = workspace.history(head.name)
-    start_main(workspace, history, head)
-    require_commit(history, head.name, history.ref(MAIN))
-    to = find_destination(history, head, revision or "main")
-    head = note_one_file(workspace, head, to.commit)
-    return switch(workspace, head, to, False, means)
+@contextmanager
+def _begun(root: Path, origin: Origin, disk: Disk) -> Iterator[Path]:
+    """Marks a directory as a clone under way; yields the mark. What can't succeed on a rerun leaves nothing behind."""
+    own = root / ".aimdvc"
+    mark = own / CLONE_MARK
+    was_there = root.exists()
+    is_rerun = _is_unfinished(mark, origin)
+    if was_there and not root.is_dir():
+        raise UsageError(f"'{root}' is a file", hint="give another path")
+    if was_there and any(root.iterdir()) and not is_rerun:
+        raise UsageError(f"'{root}' is not empty", hint="give another path, or empty it first")
+    disk.make_directory(own)
+    disk.replace_file(mark, origin.typed.encode("utf-8", "surrogateescape") + b"\n")
+    try:
+        yield mark
+    except (UsageError, RemoteRefused, NotAuthorised):
+        if not is_rerun:
+            with mapped(own):
+                shutil.rmtree(own)
+                if not was_there:
+                    root.rmdir()
+        raise
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is brought: from where, to which path of the workspace, and the source that the lock will name."""
+
+    origin: Origin
+    path: str
+    source: str | None
+
+
+def _bring(workspace: Workspace, connector: Connector, wanted: Wanted, means: Means, is_pinned: bool = True) -> Cloned:
+    name = wanted.origin.name
+    connection = connect_source(workspace, connector, name, wanted.source)
+    fetch_history(workspace, name, connection, means.progress)
+    history = workspace.history(name)
+    start_main(workspace, history, connection.remote)
+    require_commit(history, name, history.ref(MAIN))
+    try:
+        to = find_destination(history, name, None, wanted.origin.revision or "main")
+    except UnknownRevision as error:
+        raise UnknownRevision(name, error.revision, _what_there_is(history)) from error
+    head = adopt(workspace, name, wanted.path, wanted.source, to.commit)
+    result = switch(workspace, head, to, False, means)
+    if is_pinned:
+        sync_lock(workspace, moved={name})
+    return _cloned(workspace, result)
+
+
+def _what_there_is(history: History) -> str:
+    numbers = version_numbers(history).values()
+    versions = f"v{min(numbers)} to v{max(numbers)}" if numbers else "no versions"
+    names = ", ".join(sorted(aliases(history)))
+    return f"there are {versions}" + (f", and the aliases {names}" if names else "")
 
 
 def _remote_for(workspace: Workspace, here: Path, origin: Origin) -> str:

@@ -16,7 +16,7 @@ from aimdvc.remote.lfs import LfsRemote
 from aimdvc.remote.session import Session
 from aimdvc.remote.transfer import BlobSink, BlobSource, Transferred
 from aimdvc.remote.urls import artifact_url, folder_path
-from aimdvc.store.state import Head
+from aimdvc.store.state import Head, origin_of_source
 
 
 class BlobRemote(Protocol):
@@ -73,7 +73,12 @@ class Connector:
 
 def connect_artifact(workspace: Workspace, connector: Connector, head: Head) -> Connection:
     """Returns the connection to an artifact's own remote. Raises UnknownRemote."""
-    remote, path = head.origin
+    return connect_source(workspace, connector, head.name, head.source)
+
+
+def connect_source(workspace: Workspace, connector: Connector, name: str, source: str | None) -> Connection:
+    """Returns the connection to where an artifact comes from that isn't in the workspace yet. Raises UnknownRemote."""
+    remote, path = origin_of_source(name, source)
     return connector.connect(workspace, remote, remote_url(workspace, remote), path)
 
 

@@ -65,7 +65,7 @@ def check_artifact_path(workspace: Workspace, path: str, own: str | None = None)
 
 def ensure_ignored(workspace: Workspace, path: str) -> None:
     """Adds an artifact's path to the `.gitignore` beside it, once, when the workspace is in a Git work tree."""
-    if workspace.places.work_tree is None:
+    if workspace.places.work_tree is None or path == ".":
         return
     directory, _, name = path.rpartition("/")
     ignore_file = workspace.root / directory / ".gitignore"
@@ -74,6 +74,7 @@ def ensure_ignored(workspace: Workspace, path: str) -> None:
     if line in content.splitlines():
         return
     separator = b"" if not content or content.endswith(b"\n") else b"\n"
+    workspace.disk.make_directory(ignore_file.parent)
     workspace.replace_file(ignore_file, content + separator + line + b"\n")
 
 

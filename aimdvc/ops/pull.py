@@ -14,11 +14,11 @@ from aimdvc.model.commits import CommitDraft, RefUpdate
 from aimdvc.model.lock import Pin
 from aimdvc.model.merge import merge_entries
 from aimdvc.model.oid import GitId
-from aimdvc.ops.adopt import adopt, note_one_file
+from aimdvc.ops.adopt import adopt
 from aimdvc.ops.blobs import Means
 from aimdvc.ops.checkout import Destination, follow_pin, switch
-from aimdvc.ops.connect import Connector, connect_artifact
-from aimdvc.ops.create import MAIN
+from aimdvc.ops.connect import Connector, connect_artifact, connect_source
+from aimdvc.ops.create import MAIN, check_artifact_path
 from aimdvc.ops.fetch import fetch_history
 from aimdvc.ops.lockfile import LockState, lock_state, read_pins, sync_lock
 from aimdvc.ops.revisions import label
@@ -63,19 +63,28 @@ def pull(
 
 
 def _bring(workspace: Workspace, connector: Connector, name: str, pin: Pin, means: Means) -> Pulled:
-    head = adopt(workspace, name, pin.path, pin.source)
-    fetch_history(workspace, name, connect_artifact(workspace, connector, head), means.progress)
-    start_main(workspace, workspace.history(name), head)
-    if workspace.history(name).has(pin.commit):
-        head = note_one_file(workspace, head, pin.commit)
+    check_artifact_path(workspace, pin.path)
+    connection = connect_source(workspace, connector, name, pin.source)
+    fetch_history(workspace, name, connection, means.progress)
+    history = workspace.history(name)
+    start_main(workspace, history, connection.remote)
+    if not history.has(pin.commit):
+        raise not_published(name, pin, connection.url)
+    head = adopt(workspace, name, pin.path, pin.source, pin.commit)
     result = follow_pin(workspace, head, pin, force=False, means=means)
     sync_lock(workspace, moved={name})
     return Pulled(name, "checkout", result.version, None, result.commit, result.written, result.deleted)
 
 
-def start_main(workspace: Workspace, history: History, head: Head) -> None:
+def not_published(name: str, pin: Pin, url: str) -> UnknownRevision:
+    """Returns the error for a pin that the remote doesn't have."""
+    return UnknownRevision(
+        name, pin.commit, f"aimdvc.lock pins it, and '{url}' doesn't have it: whoever made it has yet to `aimdvc push`"
+    )
+
+
+def start_main(workspace: Workspace, history: History, remote: str) -> None:
     """Sets a new clone's main to the remote's. Safe to repeat."""
-    remote = head.origin[0]
     theirs = history.ref(f"refs/remotes/{remote}/heads/main")
     if theirs is not None and history.ref(MAIN) is None:
         history.move_refs([RefUpdate(MAIN, None, theirs)], "clone", workspace.actor())
@@ -90,10 +99,12 @@ def _pull_one(
     fetch_history(workspace, name, connection, means.progress)
     old = head.commit
     if pin is not None and lock_state(head, pin) is LockState.MOVED:
+        if not history.has(pin.commit):
+            raise not_published(name, pin, connection.url)
         moved = follow_pin(workspace, head, pin, force=False, means=means)
         sync_lock(workspace, moved={name})
         return Pulled(name, "checkout", moved.version, old, moved.commit, moved.written, moved.deleted)
-    start_main(workspace, history, head)
+    start_main(workspace, history, connection.remote)
     theirs = history.ref(f"refs/remotes/{connection.remote}/heads/main")
     if head.branch is None and head.commit is not None:
         return Pulled(name, "detached", label(history, head.commit), old, old)

@@ -106,8 +106,7 @@ class Head:
     @property
     def origin(self) -> tuple[str, str]:
         """The remote that the artifact comes from, and its path below the remote's URL."""
-        remote, _, path = (self.source or f"origin/{self.name}").partition("/")
-        return remote, path
+        return origin_of_source(self.name, self.source)
 
 
 class State:
@@ -289,6 +288,12 @@ class State:
     def clear_rows(self, head: Head) -> None:
         """Forgets the whole index of an artifact. Within a transaction."""
         self._database.execute("DELETE FROM entry WHERE artifact = ?", (head.id,))
+
+
+def origin_of_source(name: str, source: str | None) -> tuple[str, str]:
+    """Returns (remote, path below its URL) of an artifact's source, which is left out when it is `origin/<name>`."""
+    remote, _, path = (source or f"origin/{name}").partition("/")
+    return remote, path
 
 
 def is_racy(stat: Stat, now_ns: int) -> bool:

@@ -63,7 +63,7 @@ def test_clone_of_a_version_or_alias_and_get(pushed: Shell, remote: str, tmp_pat
     assert files_of(tmp_path / "files") == files_of(pushed.here / "data")
     assert not (tmp_path / "files/.aimdvc").exists()
     Shell(tmp_path)("get", f"{remote}/data@v9", "--out", "none", code=2)
-    Shell(tmp_path)("clone", f"{remote}/data", "files", code=4)
+    Shell(tmp_path)("clone", f"{remote}/data", "files", code=2)
 
 
 def test_clone_inside_of_a_workspace_pins_it(pushed: Shell, remote: str, tmp_path: Path) -> None:
