@@ -6,7 +6,7 @@
     ├── Refused               1  LocalChange, MergeConflict, CheckFailed
     ├── IntegrityError        3  CorruptBlob, MissingBlob, CorruptRepository, MalformedPointer
     ├── UnsafeError           4  UnsafePath, UnsafeUrl, UnsupportedFormat
-    ├── ConcurrentChange      5  RefMoved, Busy, ChangedWhileReading
+    ├── ConcurrentChange      5  RefMoved, Busy, ChangedMeanwhile
     ├── RemoteError           6  RemoteUnreachable, RemoteRefused, ProtocolError
     ├── NotAuthorised         7
     └── StorageError          8  DiskFull, ReadOnlyStorage
@@ -167,7 +167,7 @@ class IntegrityError(AimdvcError):
 class CorruptBlob(IntegrityError):
     """The bytes found under an oid have another hash or size."""
 
-    hint = "run `aimdvc fsck` to see what it touches, `aimdvc pull` to fetch it again"
+    hint = "run it again to fetch the blob from the remote; `aimdvc fsck` shows what it touches"
 
     def __init__(self, oid: str, found: str) -> None:
         self.oid = oid
@@ -254,13 +254,13 @@ class Busy(ConcurrentChange):
         super().__init__(f"{what} is busy", hint)
 
 
-class ChangedWhileReading(ConcurrentChange):
-    """A file kept changing while it was read."""
+class ChangedMeanwhile(ConcurrentChange):
+    """A file was changed by somebody else while the command worked on it; it is as they left it."""
 
     hint = "run it again when the writer is done"
 
     def __init__(self, path: str) -> None:
-        super().__init__(f"'{path}' changed while it was read")
+        super().__init__(f"'{path}' changed meanwhile")
 
 
 class RemoteError(AimdvcError):

@@ -16,12 +16,12 @@ from aimdvc.model.progress import Progress
 from aimdvc.ops.create import create_artifact, restore_default_attributes
 from aimdvc.ops.scan import Scan, clock_ns, scan
 from aimdvc.ops.settle import settle
-from aimdvc.ops.stage import ATTRIBUTES, Stager, attribute_files, reattribute
+from aimdvc.ops.stage import ATTRIBUTES, Stager, Vanished, attribute_files, reattribute
 from aimdvc.ops.targets import Target, find_target, heads_below, workspace_path
 from aimdvc.ops.workspace import Workspace
 from aimdvc.store.blobwriter import BlobWriter
 from aimdvc.store.state import Head, Row, is_racy
-from aimdvc.store.walk import DiskStat
+from aimdvc.store.walk import DiskStat, is_there
 
 
 @dataclass(slots=True)
@@ -52,7 +52,7 @@ class AddOptions:
 def add(workspace: Workspace, here: Path, paths: Sequence[str], options: AddOptions, progress: Progress) -> list[Added]:
     """Stages the files at these paths, deletions too, and returns what was staged of each artifact.
 
-    Raises UnknownPath, UnsafePath, ChangedWhileReading, StorageError; the index is then as it was.
+    Raises UnknownPath, UnsafePath, ChangedMeanwhile, StorageError; the index is then as it was.
     """
     results: dict[str, Added] = {}
     for text in paths:
@@ -146,7 +146,7 @@ def _stage_all(
     for raw, status in changed.items():
         try:
             row = stager.stage(path_text(raw), raw)
-        except FileNotFoundError:
+        except Vanished:
             continue
         rows.append(row)
         result.size += status[1]
@@ -180,10 +180,11 @@ def _counted(pairs: Iterable[tuple[Row, Row | None]], now_ns: int, result: Added
 
 def _delete(workspace: Workspace, head: Head, deleted: list[bytes], result: Added) -> None:
     rows = []
+    root = path_bytes(workspace.artifact_root(head))
     for raw in deleted:
         row = workspace.state.row(head, path_text(raw))
         # Another process may have put it back meanwhile: what is on disk now is not deleted.
-        if row is None or os.path.lexists(os.path.join(path_bytes(workspace.artifact_root(head)), raw)):
+        if row is None or is_there(root, raw):
             continue
         rows.append(row._replace(mode=0, git_id=None, oid=None, size=0, is_pointer=False, stat=None))
     workspace.state.put_rows(head, rows)

@@ -8,10 +8,10 @@ on disk as wanted is kept.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from aimdvc.errors import LocalChange, UnknownPath, UnknownRevision
+from aimdvc.errors import ChangedMeanwhile, LocalChange, UnknownPath, UnknownRevision
 from aimdvc.git.history import History
 from aimdvc.model.commits import RefUpdate
-from aimdvc.model.entries import Entry
+from aimdvc.model.entries import Entry, path_text
 from aimdvc.model.lock import Pin
 from aimdvc.model.oid import GitId
 from aimdvc.model.pointer import Pointer
@@ -21,7 +21,7 @@ from aimdvc.ops.create import MAIN
 from aimdvc.ops.lockfile import LockState, lock_state, read_pins, sync_lock
 from aimdvc.ops.plan import CheckoutPlan, EntryPair, plan_checkout, row_of
 from aimdvc.ops.revisions import label, resolve
-from aimdvc.ops.scan import clock_ns
+from aimdvc.ops.scan import clock_ns, scan
 from aimdvc.ops.settle import settle
 from aimdvc.ops.workspace import Workspace
 from aimdvc.ops.write import write_plan
@@ -82,8 +82,10 @@ def checkout_lock(workspace: Workspace, force: bool, means: Means) -> Followed:
     for name, pin in pins.items():
         if name in have:
             head = settle(workspace, name)
-            if lock_state(head, pin) is LockState.MOVED:
+            if lock_state(head, pin) is LockState.MOVED or (force and head.commit == pin.commit):
                 moved.append(follow_pin(workspace, head, pin, force, means))
+            elif head.commit == pin.commit and (restored := _bring_back(workspace, head, means)) is not None:
+                moved.append(restored)
         elif workspace.repository_path(name).exists() and workspace.history(name).has(pin.commit):
             head = adopt(workspace, name, pin.path, pin.source, pin.commit)
             moved.append(follow_pin(workspace, head, pin, force, means))
@@ -91,6 +93,27 @@ def checkout_lock(workspace: Workspace, force: bool, means: Means) -> Followed:
             missing.append(name)
     sync_lock(workspace, moved={result.artifact for result in moved})
     return Followed(moved, missing)
+
+
+def _bring_back(workspace: Workspace, head: Head, means: Means) -> CheckedOut | None:
+    """Writes the files that were removed and not staged as removed; None when there are none. Changed ones stay."""
+    gone = scan(workspace, head).deleted
+    if not gone:
+        return None
+    rows = (workspace.state.row(head, path_text(raw)) for raw in gone)
+    entries = [entry for row in rows if row is not None and (entry := entry_of(row)) is not None]
+    plan = plan_checkout(workspace, head, [(entry, entry) for entry in entries], False)
+    if plan.lost:
+        raise LocalChange(f"checkout of '{head.name}' would lose local changes", sorted(set(plan.lost)))
+    ensure_blobs(workspace, head, plan.pointers(), means)
+    with workspace.writing_files():
+        stats = write_plan(workspace, head, plan, means.progress)
+        now_ns = clock_ns(workspace.places.state)
+        with workspace.state.transaction():
+            workspace.state.refresh_stats(head, stats.items(), now_ns)
+    name = label(workspace.history(head.name), head.commit)
+    assert head.commit is not None, "a pin names a commit"
+    return CheckedOut(head.name, head.path, name, head.commit, head.branch, len(plan.write), 0)
 
 
 def follow_pin(workspace: Workspace, head: Head, pin: Pin, force: bool, means: Means) -> CheckedOut:
@@ -120,25 +143,37 @@ def switch(
     force: bool,
     means: Means,
     advance: RefUpdate | None = None,
+    why: str = "checkout",
 ) -> CheckedOut:
     """Moves files, index and HEAD to a destination; the lock is the caller's.
 
-    `advance` is a branch to move by compare-and-set when the files are there and before the index is saved.
+    `advance` is a branch to move by compare-and-set when the files are there and before the index is saved; `why` goes
+    into its reflog. Raises ChangedMeanwhile when another process moved HEAD or changed a file since the plan was made.
     """
     history = workspace.history(head.name)
     target = history.commit(to.commit).tree
     pairs = list(_pairs(workspace, head, history, target, force))
     plan = plan_checkout(workspace, head, pairs, force)
     if plan.lost:
-        raise LocalChange(f"checkout of '{head.name}' would lose local changes", sorted(set(plan.lost)))
+        hint = "move them away first" if force else None
+        raise LocalChange(f"checkout of '{head.name}' would lose local changes", sorted(set(plan.lost)), hint)
     ensure_blobs(workspace, head, plan.pointers(), means)
-    stats = write_plan(workspace, head, plan, means.progress)
-    if advance is not None:
-        history.move_refs([advance], f"pull: to {to.commit[:12]}", workspace.actor())
-    _save(workspace, head, to, target, pairs, plan, stats)
+    with workspace.writing_files():
+        require_unmoved(workspace, head)
+        stats = write_plan(workspace, head, plan, means.progress)
+        if advance is not None:
+            history.move_refs([advance], f"{why}: to {to.commit[:12]}", workspace.actor())
+        _save(workspace, head, to, target, pairs, plan, stats)
     return CheckedOut(
         head.name, head.path, label(history, to.commit), to.commit, to.branch, len(plan.write), len(plan.delete)
     )
+
+
+def require_unmoved(workspace: Workspace, head: Head) -> None:
+    """Raises ChangedMeanwhile when HEAD isn't any more where the caller saw it."""
+    now = workspace.head(head.name)
+    if (now.commit, now.branch) != (head.commit, head.branch):
+        raise ChangedMeanwhile(f"HEAD of {head.name}")
 
 
 def _pairs(workspace: Workspace, head: Head, history: History, target: GitId, force: bool) -> Iterable[EntryPair]:
@@ -182,6 +217,7 @@ def _save(
     rows += [row_of(entry, Place.DISK, _settled(stat, now_ns)) for entry, stat in plan.keep]
     gone = [old.path for old, new in pairs if old is not None and new is None]
     with workspace.state.transaction():
+        require_unmoved(workspace, head)
         workspace.state.delete_rows(head, gone)
         workspace.state.put_rows(head, rows)
         workspace.state.move_head(head, to.branch, to.commit, target)

@@ -30,7 +30,15 @@ def iter_content(workspace: Workspace, head: Head, side: Side) -> Iterator[bytes
     elif side.pointer is not None:
         yield from workspace.blobs.iter_chunks(side.pointer.oid)
     elif side.mode != Mode.GITLINK:
-        yield workspace.history(head.name).read_blob(side.git_id)
+        yield read_inline(workspace, head, side)
+
+
+def read_inline(workspace: Workspace, head: Head, entry: Entry) -> bytes:
+    """Returns the bytes of what Git keeps as it is. What is only staged lies in the blob store until the commit."""
+    row = workspace.state.row(head, entry.path)
+    if row is not None and row.git_id == entry.git_id and row.oid is not None and row.is_staged:
+        return workspace.blobs.read(row.oid)
+    return workspace.history(head.name).read_blob(entry.git_id)
 
 
 def read_content(workspace: Workspace, head: Head, side: Side, limit: int) -> bytes | None:
@@ -51,7 +59,7 @@ def content_size(workspace: Workspace, head: Head, side: Side) -> int:
         return side.size
     if side.pointer is not None:
         return side.pointer.size
-    return 0 if side.mode == Mode.GITLINK else workspace.history(head.name).blob_size(side.git_id)
+    return 0 if side.mode == Mode.GITLINK else len(read_inline(workspace, head, side))
 
 
 def _iter_file(workspace: Workspace, head: Head, side: DiskEntry) -> Iterator[bytes]:

@@ -32,12 +32,16 @@ def create_artifact(workspace: Workspace, path: str, name: str | None, kind: str
         os.path.join(workspace.root, path)
     )
     rows = _first_rows(workspace, path, is_file, kind)
-    with workspace.state.transaction():
-        head = workspace.state.head(name)
-        if head is None:
-            head = workspace.state.create_head(name, path, is_file, MAIN, None)
-            workspace.state.put_rows(head, rows)
     ensure_ignored(workspace, path)
+    with workspace.state.transaction():
+        # Another process may have made one there, or taken the name, since the checks above.
+        head = workspace.state.head(name)
+        if head is not None and head.path == path:
+            return head
+        _check_free(workspace, name)
+        _check_overlap(workspace, path, None)
+        head = workspace.state.create_head(name, path, is_file, MAIN, None)
+        workspace.state.put_rows(head, rows)
     return head
 
 
@@ -46,9 +50,7 @@ def check_artifact_path(workspace: Workspace, path: str, own: str | None = None)
     check_workspace_path(path)
     if path == "." and workspace.places.work_tree is not None:
         raise UnsafePath(path, "the whole workspace can't be an artifact inside a Git work tree")
-    for head in workspace.state.heads():
-        if head.name != own and (_is_below(path, head.path) or _is_below(head.path, path)):
-            raise UnsafePath(path, f"overlaps artifact '{head.name}' at '{head.path}'; artifacts don't nest")
+    _check_overlap(workspace, path, own)
     parent = os.path.dirname(os.path.join(workspace.root, path))
     if os.path.realpath(parent) != os.path.normpath(
         os.path.join(os.path.realpath(workspace.root), os.path.dirname(path))
@@ -61,6 +63,12 @@ def check_artifact_path(workspace: Workspace, path: str, own: str | None = None)
         inside = os.path.relpath(os.path.join(workspace.root, path), places.work_tree)
         if is_tracked(places.git_dir, inside):
             raise UnsafePath(path, "Git tracks files there", hint=f"run `git rm -r --cached '{path}'` first")
+
+
+def _check_overlap(workspace: Workspace, path: str, own: str | None) -> None:
+    for head in workspace.state.heads():
+        if head.name != own and (_is_below(path, head.path) or _is_below(head.path, path)):
+            raise UnsafePath(path, f"overlaps artifact '{head.name}' at '{head.path}'; artifacts don't nest")
 
 
 def ensure_ignored(workspace: Workspace, path: str) -> None:
@@ -110,6 +118,11 @@ def _check_free(workspace: Workspace, name: str) -> None:
     if name.lower() in taken:
         raise UsageError(
             f"artifact '{name}' already exists at '{taken[name.lower()]}'", hint="give another name with -n"
+        )
+    if workspace.repository_path(name).exists() and workspace.history(name).ref(MAIN) is not None:
+        raise UsageError(
+            f"the store has a history of '{name}' already, of another workspace or of a lost state",
+            hint="give another name with -n; `aimdvc checkout` brings it when aimdvc.lock pins it",
         )
     if name.lower() in pins:
         raise UsageError(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 
 from aimdvc.errors import UnknownPath
@@ -10,7 +11,7 @@ from aimdvc.model.commits import Commit
 from aimdvc.model.entries import Entry
 from aimdvc.model.selector import Selector
 from aimdvc.ops.blobs import Means, ensure_blobs
-from aimdvc.ops.content import content_size, iter_content
+from aimdvc.ops.content import content_size, iter_content, read_inline
 from aimdvc.ops.diff import is_wanted
 from aimdvc.ops.plan import is_hidden
 from aimdvc.ops.revisions import aliases, labels, resolve
@@ -79,7 +80,7 @@ def _changes(workspace: Workspace, name: str, commit: Commit, paths: Sequence[st
         new = change.new
         entry = new or change.old
         assert entry is not None
-        if is_hidden(entry, history.read_blob) and not entry.path.endswith("metadata.json"):
+        if is_hidden(entry, partial(read_inline, workspace, head)) and not entry.path.endswith("metadata.json"):
             continue
         old_path = change.old.path if change.kind == "renamed" and change.old is not None else None
         size = content_size(workspace, head, new) if new is not None else None
@@ -128,7 +129,7 @@ def ls(workspace: Workspace, selector: Selector, name: str) -> Iterator[Listed]:
     for entry in history.iter_entries(tree):
         if not is_wanted((None, entry), [selector.path] if selector.path else []):
             continue
-        if is_hidden(entry, history.read_blob):
+        if is_hidden(entry, partial(read_inline, workspace, head)):
             continue
         found = True
         pointer = entry.pointer

@@ -8,30 +8,39 @@ import os
 import stat
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 
 from aimdvc.model.attributes import is_ours
-from aimdvc.model.entries import Entry, Mode, path_bytes
-from aimdvc.model.oid import GitId, Oid
+from aimdvc.model.entries import Entry, Mode, path_bytes, path_text
+from aimdvc.model.oid import Oid
 from aimdvc.model.pointer import Pointer
+from aimdvc.ops.content import read_inline
 from aimdvc.ops.scan import is_same_content
 from aimdvc.ops.stage import ATTRIBUTES, stat_of
 from aimdvc.ops.workspace import Workspace
 from aimdvc.store.state import Head, Place, Row, Stat
-from aimdvc.store.walk import git_mode
+from aimdvc.store.walk import git_mode, is_there
 
 EntryPair = tuple[Entry | None, Entry | None]
-ReadBlob = Callable[[GitId], bytes]
+ReadInline = Callable[[Entry], bytes]
 
 
 @dataclass(slots=True)
 class CheckoutPlan:
-    """`write` and `delete` are for the disk; `keep` are already there; `lost` would lose a local change."""
+    """`write` and `delete` are for the disk; `keep` are already there; `lost` would lose a local change.
+
+    `clear` are directories in the way of a file; when `delete` is done, nothing but directories is left in them. `seen`
+    is the stat of what the plan found at each path to write or delete, None for nothing: it is looked at again before
+    the path changes.
+    """
 
     write: list[Entry] = field(default_factory=list)
     delete: list[str] = field(default_factory=list)
     keep: list[tuple[Entry, Stat]] = field(default_factory=list)
     hidden: list[Entry] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
+    clear: list[str] = field(default_factory=list)
+    seen: dict[str, Stat | None] = field(default_factory=dict)
 
     def pointers(self) -> list[Pointer]:
         """Returns the pointers of what is to be written."""
@@ -43,30 +52,32 @@ def plan_checkout(workspace: Workspace, head: Head, pairs: Iterable[EntryPair], 
     plan = CheckoutPlan()
     root = path_bytes(workspace.artifact_root(head))
     is_empty = not os.path.isdir(root)
-    history = workspace.history(head.name)
+    has_staged = any(True for _ in workspace.state.staged(head))
+    read = partial(read_inline, workspace, head)
     for old, new in pairs:
         path = (old or new).path  # type: ignore[union-attr]
-        if new is not None and is_hidden(new, history.read_blob):
+        if new is not None and is_hidden(new, read):
             plan.hidden.append(new)
-            if old is not None and not is_hidden(old, history.read_blob):
+            if old is not None and not is_hidden(old, read):
                 _plan_deletion(workspace, head, root, path, plan, force)
             continue
         if new is None:
-            if not is_hidden(old, history.read_blob):  # type: ignore[arg-type]
+            if not is_hidden(old, read):  # type: ignore[arg-type]
                 _plan_deletion(workspace, head, root, path, plan, force)
             continue
-        if is_empty:
+        if is_empty and not has_staged:
             plan.write.append(new)
+            plan.seen[path] = None
             continue
         _plan_write(workspace, head, root, new, plan, force)
     return plan
 
 
-def is_hidden(entry: Entry, read_blob: ReadBlob) -> bool:
+def is_hidden(entry: Entry, read: ReadInline) -> bool:
     """Returns whether an entry is of the tree only: `.aimd/`, aimdvc's own `.gitattributes`, a gitlink."""
     if entry.mode == Mode.GITLINK or entry.path.startswith(".aimd/"):
         return True
-    return entry.path == ATTRIBUTES and entry.pointer is None and is_ours(read_blob(entry.git_id))
+    return entry.path == ATTRIBUTES and entry.pointer is None and is_ours(read(entry))
 
 
 def _plan_write(workspace: Workspace, head: Head, root: bytes, new: Entry, plan: CheckoutPlan, force: bool) -> None:
@@ -74,34 +85,55 @@ def _plan_write(workspace: Workspace, head: Head, root: bytes, new: Entry, plan:
     status = _lstat(absolute)
     row = workspace.state.row(head, new.path)
     if status is not None and not stat.S_ISDIR(status.st_mode):
-        wanted = row_of(new)
         disk = (git_mode(status.st_mode), status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
-        if disk[0] == new.mode and is_same_content(absolute, disk, wanted):
+        if disk[0] == new.mode and is_same_content(absolute, disk, row_of(new)):
             plan.keep.append((new, stat_of(status)))
             return
         if not force and not _is_clean(absolute, disk, row):
             plan.lost.append(new.path)
-    elif status is not None and not force and not _may_replace_directory(workspace, head, new.path, absolute):
+    elif status is not None:
+        _plan_directory_in_the_way(workspace, head, root, new.path, plan)
+    elif not force and _blocked(root, new.path, workspace, head):
         plan.lost.append(new.path)
-    if status is None and not force and _blocked(root, new.path, workspace, head):
-        plan.lost.append(new.path)
-    if not force and row is not None and row.is_staged and (row.mode, row.git_id) != (new.mode, new.git_id):
+    if not force and _is_staged_otherwise(row, new):
         plan.lost.append(new.path)
     plan.write.append(new)
+    plan.seen[new.path] = stat_of(status) if status is not None and not stat.S_ISDIR(status.st_mode) else None
+
+
+def _is_staged_otherwise(row: Row | None, new: Entry) -> bool:
+    return row is not None and row.is_staged and bool(row.mode) and (row.mode, row.git_id) != (new.mode, new.git_id)
+
+
+def _plan_directory_in_the_way(workspace: Workspace, head: Head, root: bytes, path: str, plan: CheckoutPlan) -> None:
+    """A directory gives way to a file when all in it is tracked: each of these has a pair that checks for changes.
+
+    What is not tracked there is never thrown away, not by force either, as in Git.
+    """
+    tracked = {row.path for row in workspace.state.rows(head, path) if row.mode and not row.is_staged}
+    absolute = os.path.join(root, path_bytes(path))
+    for directory, names, files in os.walk(absolute):
+        links = [name for name in names if os.path.islink(os.path.join(directory, name))]
+        inside = (path_text(os.path.join(directory, name)[len(root) + 1 :]) for name in files + links)
+        plan.lost.extend(inner for inner in inside if inner not in tracked)
+    plan.clear.append(path)
 
 
 def _plan_deletion(workspace: Workspace, head: Head, root: bytes, path: str, plan: CheckoutPlan, force: bool) -> None:
     absolute = os.path.join(root, path_bytes(path))
-    status = _lstat(absolute)
     row = workspace.state.row(head, path)
     if row is None or row.place is not Place.DISK:
         return
-    if status is None or stat.S_ISDIR(status.st_mode):
+    if not force and row.is_staged and row.mode:
+        plan.lost.append(path)
+    status = _lstat(absolute)
+    if status is None or stat.S_ISDIR(status.st_mode) or not is_there(root, path_bytes(path)):
         return
     disk = (git_mode(status.st_mode), status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
-    if not force and (not _is_clean(absolute, disk, row) or (row.is_staged and row.mode)):
+    if not force and not _is_clean(absolute, disk, row):
         plan.lost.append(path)
     plan.delete.append(path)
+    plan.seen[path] = stat_of(status)
 
 
 def _is_clean(absolute: bytes, disk: tuple[int, int, int, int, int], row: Row | None) -> bool:
@@ -110,17 +142,6 @@ def _is_clean(absolute: bytes, disk: tuple[int, int, int, int, int], row: Row | 
     if row.stat == disk[1:] and row.mode == disk[0]:
         return True
     return row.mode == disk[0] and is_same_content(absolute, disk, row)
-
-
-def _may_replace_directory(workspace: Workspace, head: Head, path: str, absolute: bytes) -> bool:
-    # A directory gives way to a file only when all in it is tracked; each file's own pair then checks for changes.
-    tracked = {row.path for row in workspace.state.rows(head, path)}
-    prefix = len(path_bytes(workspace.artifact_root(head))) + 1
-    for directory, _, names in os.walk(absolute):
-        for name in names:
-            if os.path.join(directory, name)[prefix:].decode("utf-8", "surrogateescape") not in tracked:
-                return False
-    return True
 
 
 def _blocked(root: bytes, path: str, workspace: Workspace, head: Head) -> bool:

@@ -127,7 +127,7 @@ def _advance(workspace: Workspace, head: Head, theirs: GitId, favor: Favor | Non
         advance = RefUpdate(branch, ours, to)
     if to == head.commit and advance is None:
         return Pulled(head.name, how, label(history, to), head.commit, to)
-    result = switch(workspace, head, Destination(to, branch), False, means, advance)
+    result = switch(workspace, head, Destination(to, branch), False, means, advance, "pull")
     sync_lock(workspace, moved={head.name})
     return Pulled(head.name, how, label(history, to), head.commit, to, result.written, result.deleted)
 

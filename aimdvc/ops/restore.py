@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from aimdvc.errors import LocalChange, UnknownPath
 from aimdvc.model.commits import RefUpdate
@@ -9,6 +10,7 @@ from aimdvc.model.entries import Entry
 from aimdvc.model.oid import GitId
 from aimdvc.ops.blobs import Means, ensure_blobs
 from aimdvc.ops.checkout import CheckedOut, Destination, entry_of, switch
+from aimdvc.ops.content import read_inline
 from aimdvc.ops.lockfile import sync_lock
 from aimdvc.ops.plan import CheckoutPlan, is_hidden, plan_checkout, row_of
 from aimdvc.ops.revisions import label, resolve
@@ -44,9 +46,13 @@ def _restore_one(workspace: Workspace, target: Target, revision: str | None, mea
     if not pairs:
         raise UnknownPath(target.inner or head.path, f"artifact '{head.name}'")
     plan = plan_checkout(workspace, head, pairs, force=True)
-    written = _bring(workspace, head, plan, means)
-    if revision is not None:
-        _follow(workspace, head, pairs)
+    if plan.lost:
+        raise LocalChange("files that are not tracked are in the way", sorted(plan.lost), "move them away first")
+    ensure_blobs(workspace, head, plan.pointers(), means)
+    with workspace.writing_files():
+        written = _bring(workspace, head, plan, means)
+        if revision is not None:
+            _follow(workspace, head, pairs)
     return Restored(head.name, written, len(plan.delete))
 
 
@@ -58,10 +64,11 @@ def _wanted(
     if revision is None:
         return [(entry_of(row), entry_of(row)) for row in rows if row.mode]
     tree = history.commit(resolve(history, head.name, revision, head.commit)).tree
+    read = partial(read_inline, workspace, head)
     wanted = {
         entry.path: entry
         for entry in history.iter_entries(tree)
-        if _is_at(entry.path, inner) and not is_hidden(entry, history.read_blob)
+        if _is_at(entry.path, inner) and not is_hidden(entry, read)
     }
     have = {row.path: entry_of(row) for row in rows}
     return [(have.get(path), wanted.get(path)) for path in sorted(have.keys() | wanted.keys())]
@@ -72,7 +79,6 @@ def _is_at(path: str, place: str) -> bool:
 
 
 def _bring(workspace: Workspace, head: Head, plan: CheckoutPlan, means: Means) -> int:
-    ensure_blobs(workspace, head, plan.pointers(), means)
     stats = write_plan(workspace, head, plan, means.progress)
     now_ns = clock_ns(workspace.places.state)
     kept = [(entry.path, stat) for entry, stat in plan.keep]
@@ -132,7 +138,7 @@ def reset(workspace: Workspace, name: str, revision: str | None, is_hard: bool, 
     if head.branch is not None and history.ref(head.branch) != commit:
         update = RefUpdate(head.branch, history.ref(head.branch), commit)
     if is_hard:
-        result = switch(workspace, head, Destination(commit, head.branch), True, means, update)
+        result = switch(workspace, head, Destination(commit, head.branch), True, means, update, "reset")
     else:
         result = _reset_index(workspace, head, commit, update)
     sync_lock(workspace, moved={name})
@@ -143,11 +149,12 @@ def _reset_index(workspace: Workspace, head: Head, commit: GitId, update: RefUpd
     history = workspace.history(head.name)
     tree = history.commit(commit).tree
     rows, gone = [], []
+    read = partial(read_inline, workspace, head)
     for old, new in history.tree_changes(head.tree, tree):
         if new is None:
             gone.append(old.path)  # type: ignore[union-attr]
         else:
-            rows.append(row_of(new, Place.HIDDEN if is_hidden(new, history.read_blob) else Place.DISK))
+            rows.append(row_of(new, Place.HIDDEN if is_hidden(new, read) else Place.DISK))
     changed = {row.path for row in rows} | set(gone)
     for row in list(workspace.state.staged(head)):
         if row.path in changed:

@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from aimdvc.errors import ChangedWhileReading, UnsafePath
+from aimdvc.errors import ChangedMeanwhile, UnsafePath
 from aimdvc.fs.faults import mapped
 from aimdvc.git.history import History
 from aimdvc.model.attributes import DEFAULT_ATTRIBUTES, Attributes
@@ -30,6 +30,10 @@ SMALL = 64 << 10
 ATTRIBUTES = ".gitattributes"
 
 
+class Vanished(Exception):
+    """The user's file was removed while it was to be staged: it is as good as never seen."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stager:
     """What is needed to stage the files of one artifact."""
@@ -41,23 +45,28 @@ class Stager:
     def stage(self, path: str, raw_path: bytes) -> Row:
         """Stores a file's content and returns its row, without what HEAD has. Reads again if the file changes.
 
-        Raises ChangedWhileReading, UnsafePath for what can't be kept, StorageError.
+        Raises Vanished, ChangedMeanwhile, UnsafePath for what can't be kept, StorageError.
         """
         absolute = os.path.join(self.root, raw_path)
         for _ in range(3):
             row = self._stage_once(path, absolute)
             if row is not None:
                 return row
-        raise ChangedWhileReading(path)
+        raise ChangedMeanwhile(path)
 
     def _stage_once(self, path: str, absolute: bytes) -> Row | None:
-        status = os.lstat(absolute)
+        try:
+            status = os.lstat(absolute)
+            if stat.S_ISLNK(status.st_mode):
+                target = os.readlink(absolute)
+            else:
+                # O_NONBLOCK: a file that was swapped for a pipe must not hang us (safety L31).
+                with mapped(os.fsdecode(absolute)):
+                    descriptor = os.open(absolute, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise Vanished(path) from error
         if stat.S_ISLNK(status.st_mode):
-            target = os.readlink(absolute)
             return self._inline(path, int(Mode.SYMLINK), target, stat_of(status))
-        # O_NONBLOCK: a file that was swapped for a pipe must not hang us (safety L31).
-        with mapped(os.fsdecode(absolute)):
-            descriptor = os.open(absolute, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         try:
             before = os.fstat(descriptor)
             if not stat.S_ISREG(before.st_mode):
@@ -135,7 +144,7 @@ def row_content(workspace: Workspace, head: Head, row: Row) -> bytes:
     """Returns the bytes of a small entry, from the blob store or from Git."""
     if row.size == 0 and row.git_id == EMPTY_BLOB:
         return b""
-    if row.oid is not None:
+    if row.oid is not None and (row.is_staged or row.is_pointer):
         return workspace.blobs.read(row.oid)
     assert row.git_id is not None
     return workspace.history(head.name).read_blob(row.git_id)

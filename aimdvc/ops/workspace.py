@@ -6,24 +6,29 @@ Every verb takes a Workspace. It opens lazily: `status` in an empty workspace op
 import os
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 
-from aimdvc.errors import NoAuthor, UnknownArtifact, UsageError
+from aimdvc.errors import NoAuthor, UnknownArtifact, UnsafePath, UsageError
 from aimdvc.fs.disk import Disk
+from aimdvc.fs.locks import exclusive
 from aimdvc.git.history import History
 from aimdvc.model.commits import Signature
 from aimdvc.model.gitconfig import parse
 from aimdvc.model.settings import Settings, parse_settings
 from aimdvc.store.blobs import BlobStore
 from aimdvc.store.layout import clean_temporary
-from aimdvc.store.locate import Places, find_workspace
+from aimdvc.store.locate import Places, find_workspace, has_left_store
+from aimdvc.store.materialise import Place
 from aimdvc.store.state import Head, State
 
 CLONE_MARK = "clone"
 """In `.aimdvc/` while a clone is under way; holds its URL. A rerun of the same clone goes on where it stopped."""
 
+
+_LOCK_WAIT_S = 60.0
 
 FindAuthor = Callable[[Places], tuple[str, str] | None]
 """Returns the (name, email) that commits and reflogs get, None when none is known."""
@@ -46,6 +51,11 @@ class Workspace:
     def open(cls, start: Path, disk: Disk | None = None, author: FindAuthor = nobody) -> "Workspace":
         """Returns the workspace of a directory. Raises NoWorkspace, or UsageError for an unfinished clone."""
         workspace = cls(find_workspace(start), disk or Disk(), author)
+        if has_left_store(workspace.places):
+            raise UsageError(
+                f"the store of the workspace '{workspace.root}' lies in '.aimdvc': `git init` came after `aimdvc init`",
+                hint="run `aimdvc init` there to move it into the Git directory",
+            )
         mark = workspace.root / ".aimdvc" / CLONE_MARK
         if mark.exists():
             url = mark.read_text("utf-8").strip()
@@ -89,6 +99,11 @@ class Workspace:
         """The pins that are committed with the code."""
         return self.root / "aimdvc.lock"
 
+    def writing_files(self) -> AbstractContextManager[None]:
+        """Keeps other verbs from writing the workspace's files while the `with` lasts. Raises Busy after a minute."""
+        self.disk.make_directory(self.places.state)
+        return exclusive(self.places.state / "files.lock", f"the workspace '{self.root}'", _LOCK_WAIT_S)
+
     def replace_file(self, path: Path, content: bytes) -> None:
         """Makes a small file of the workspace hold these bytes, old or new whatever happens.
 
@@ -131,10 +146,21 @@ class Workspace:
             raise UnknownArtifact(name)
         return head
 
+    def artifact_place(self, head: Head) -> Place:
+        """Returns the directory that the artifact's entries are relative to, below the workspace's own."""
+        return Place(str(self.root), (os.path.dirname(head.path) or ".") if head.is_file else head.path)
+
     def artifact_root(self, head: Head) -> str:
-        """Returns the absolute directory that the artifact's entries are relative to."""
-        path = os.path.normpath(os.path.join(self.root, head.path))
-        return os.path.dirname(path) if head.is_file else path
+        """Returns the absolute directory that the artifact's entries are relative to.
+
+        Raises UnsafePath when a component of it is a symbolic link now: a commit of the code may have made it one.
+        """
+        place = self.artifact_place(head)
+        parts = [] if place.inner == "." else place.inner.split("/")
+        for depth in range(1, len(parts) + 1):
+            if os.path.islink(os.path.join(place.base, *parts[:depth])):
+                raise UnsafePath("/".join(parts[:depth]), "is a symbolic link, and an artifact's path may not be")
+        return place.full
 
     def only_entry(self, head: Head) -> str:
         """Returns the one entry of an artifact that is a file; "" for a directory, which has any."""

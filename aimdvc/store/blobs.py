@@ -4,16 +4,17 @@ A blob appears by rename, whole and durable, and is never rewritten. Reading che
 a process that dies leaves files in `tmp/` that the next writer removes.
 """
 
+import contextlib
 import hashlib
 import os
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
-from aimdvc.errors import CorruptBlob, MissingBlob
+from aimdvc.errors import CorruptBlob, MissingBlob, StorageError
 from aimdvc.fs.disk import Disk
 from aimdvc.fs.faults import mapped
 from aimdvc.model.oid import Oid
@@ -34,7 +35,7 @@ class BlobStore:
         self._disk = disk
         for directory in self.layout.directories():
             disk.make_directory(directory)
-        self.catalog = Catalog(root)
+        self.catalog = Catalog(root, disk)
         self._descriptors: dict[str, int] = {}
         self._lock = threading.Lock()
 
@@ -62,6 +63,7 @@ class BlobStore:
         """Returns a packed blob's bytes, hash-checked. Raises CorruptBlob, MissingBlob."""
         content = os.pread(self._descriptor(place.pack, oid), place.size, place.offset)
         if hashlib.sha256(content).hexdigest() != oid:
+            self.set_aside(oid)
             raise CorruptBlob(oid, f"{len(content)} bytes with another hash in pack '{place.pack}'")
         return content
 
@@ -95,11 +97,27 @@ class BlobStore:
             raise MissingBlob(oid) from None
 
     def iter_chunks(self, oid: Oid) -> Iterator[bytes]:
-        """Yields a blob's bytes, at most 1 MiB at a time. Raises CorruptBlob at the end, MissingBlob at the start."""
+        """Yields a blob's bytes, at most 1 MiB at a time; of a damaged one the last chunk is never given.
+
+        Raises CorruptBlob instead of the last chunk (the blob is set aside), MissingBlob at the start.
+        """
         place = self.catalog.find(oid)
         if place is not None:
             yield self.read_packed(oid, place)
             return
+        held = b""
+        try:
+            for chunk in self._hashed(oid):
+                if held:
+                    yield held
+                held = chunk
+        except CorruptBlob:
+            self.set_aside(oid)
+            raise
+        if held:
+            yield held
+
+    def _hashed(self, oid: Oid) -> Iterator[bytes]:
         digest = hashlib.sha256()
         size = 0
         with self.open(oid) as file:
@@ -110,10 +128,47 @@ class BlobStore:
         if digest.hexdigest() != oid:
             raise CorruptBlob(oid, f"{size} bytes with another hash")
 
-    def verify(self, oid: Oid) -> None:
-        """Reads and hashes a blob. Raises CorruptBlob, MissingBlob."""
-        for _ in self.iter_chunks(oid):
-            pass
+    def verify(self, oid: Oid, advance: Callable[[int], None] = lambda size: None) -> None:
+        """Reads and hashes a blob, and leaves it where it is. Raises CorruptBlob, MissingBlob."""
+        place = self.catalog.find(oid)
+        if place is None:
+            for chunk in self._hashed(oid):
+                advance(len(chunk))
+            return
+        content = os.pread(self._descriptor(place.pack, oid), place.size, place.offset)
+        if hashlib.sha256(content).hexdigest() != oid:
+            raise CorruptBlob(oid, f"{len(content)} bytes with another hash in pack '{place.pack}'")
+        advance(len(content))
+
+    def check(self, oid: Oid) -> None:
+        """Reads and hashes a blob, and sets a damaged one aside. Raises CorruptBlob, MissingBlob."""
+        try:
+            self.verify(oid)
+        except CorruptBlob:
+            self.set_aside(oid)
+            raise
+
+    def is_whole(self, oid: Oid) -> bool:
+        """Returns whether a blob is here and its bytes are what its name says."""
+        try:
+            self.verify(oid)
+        except (CorruptBlob, MissingBlob):
+            return False
+        return True
+
+    def set_aside(self, oid: Oid) -> None:
+        """Takes a damaged blob out of the store, so that it counts as missing and is fetched or added again.
+
+        A file goes to `damaged/`, never to be read again; in a pack the blob is forgotten. A store that can't be
+        written stays as it is.
+        """
+        path = self.layout.blob_file(oid)
+        with contextlib.suppress(StorageError, OSError):
+            if path.exists():
+                self._disk.make_directory(self.layout.damaged)
+                self._disk.rename(path, self.layout.damaged / oid)
+            else:
+                self.catalog.forget(oid)
 
     def iter_pointers(self) -> Iterator[Pointer]:
         """Yields every blob here with its size in bytes."""
@@ -136,7 +191,7 @@ class BlobStore:
     def writer(self) -> BlobWriter:
         """Returns a writer, to use as a context manager: all it took in is durable when that ends."""
         clean_temporary(self.layout.temporary)
-        return BlobWriter(self.layout, self.catalog, self._disk)
+        return BlobWriter(self.layout, self.catalog, self._disk, self.is_whole)
 
     def close(self) -> None:
         """Closes files and database."""

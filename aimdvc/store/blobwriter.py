@@ -7,7 +7,7 @@ import fcntl
 import hashlib
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 
@@ -34,7 +34,10 @@ _ALONE = 16 << 20
 class BlobWriter:
     """One session of writing; safe to use from several threads. Nothing is promised before the `with` ends."""
 
-    def __init__(self, layout: Layout, catalog: Catalog, disk: Disk) -> None:
+    def __init__(self, layout: Layout, catalog: Catalog, disk: Disk, is_whole: Callable[[Oid], bool]) -> None:
+        """`is_whole` tells whether what the store has under a name already is what the name says."""
+        self._is_whole = is_whole
+        self._has_met_files = False
         self._layout = layout
         self._catalog = catalog
         self._disk = disk
@@ -90,7 +93,7 @@ class BlobWriter:
 
     def _write_pending(self) -> None:
         """Appends the pending blobs that the store lacks: one look-up and one write for all of them."""
-        stored = self._catalog.find_many(self._pending)
+        stored = {oid for oid in self._catalog.find_many(self._pending) if self._is_whole(oid)}
         self._touched.update(stored)
         parts: list[bytes] = []
         for oid, content in self._pending.items():
@@ -147,9 +150,11 @@ class BlobWriter:
 
     def _take(self, temp: TempFile, pointer: Pointer) -> None:
         target = self._layout.blob_file(pointer.oid)
-        # A file of another size under this name is a crash's or a disk's doing: it is replaced, never trusted.
-        if target.exists() and target.stat().st_size == pointer.size:
+        # What the disk holds under this name may be a crash's or its own doing: it is read before it is trusted, and
+        # replaced by what we have in hand when it is wrong. Whoever wrote it may not have lived to sync its directory.
+        if target.exists() and self._is_whole(pointer.oid):
             os.utime(target)
+            self._has_met_files = True
             return
         if pointer.size >= _ALONE:
             self._disk.make_directory(target.parent)
@@ -176,6 +181,9 @@ class BlobWriter:
         with self._lock:
             self._publish_files()
             self._end_pack()
+            if self._has_met_files:
+                self._disk.sync_filesystem(self._layout.files)
+                self._has_met_files = False
             if self._touched:
                 self._catalog.touch(self._touched)
                 self._touched = set()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from aimdvc.errors import CorruptRepository, ProtocolError, UnsupportedFormat
+from aimdvc.fs.disk import Disk
 from aimdvc.fs.sqlite import connect, locked, mapped_sqlite
 from aimdvc.model.frames import scan_frames
 from aimdvc.model.oid import Oid
@@ -34,7 +35,8 @@ class PackedBlob(NamedTuple):
 class Catalog:
     """The open store.db of one process; safe to use from several threads."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, disk: Disk) -> None:
+        self._disk = disk
         self.path = root / "store.db"
         self._packs = root / "blobs" / "packs"
         self._lock = threading.RLock()
@@ -78,6 +80,8 @@ class Catalog:
                 for name in known.keys() - present:
                     self._database.execute("DELETE FROM blob WHERE pack = ?", (known[name],))
                     self._database.execute("DELETE FROM pack WHERE id = ?", (known[name],))
+                if present - known.keys():
+                    self._disk.sync_directory(self._packs)  # A crash may have come between the name and its durability.
                 for name in sorted(present - known.keys()):
                     self._insert(name, list(_scan(self._packs / name)))
 
@@ -94,7 +98,7 @@ class Catalog:
         pack = self._database.execute("INSERT INTO pack (name) VALUES (?)", (name,)).lastrowid
         now = int(time.time())
         self._database.executemany(
-            "INSERT OR IGNORE INTO blob VALUES (?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO blob VALUES (?, ?, ?, ?, ?)",
             ((bytes.fromhex(oid), pack, offset, size, now) for oid, offset, size in blobs),
         )
 
@@ -108,6 +112,11 @@ class Catalog:
         self._database.executemany(
             "UPDATE blob SET seen = ? WHERE oid = ?", ((now, bytes.fromhex(oid)) for oid in oids)
         )
+
+    def forget(self, oid: Oid) -> None:
+        """Drops a blob whose bytes in its pack are damaged."""
+        with self._lock, locked(self._database):
+            self._database.execute("DELETE FROM blob WHERE oid = ?", (bytes.fromhex(oid),))
 
     def find(self, oid: Oid) -> PackedBlob | None:
         """Returns where a blob lies, or None."""

@@ -3,7 +3,7 @@
 import errno
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from aimdvc.errors import CorruptBlob
@@ -18,18 +18,21 @@ _COPY_STEP = 8 << 20
 _NOT_HERE = (errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP)
 
 
-def copy_hashed(source: int, target: int, pointer: Pointer) -> None:
+def copy_hashed(source: int, target: int, pointer: Pointer, advance: Callable[[int], None]) -> None:
     """Copies an open blob into an open empty file. Not durable until the target is synced.
+
+    `advance` takes the bytes done since its last call.
 
     Raises CorruptBlob when the bytes are others than the pointer's, OSError; the target is then to be thrown away.
     """
     if pointer.size >= _LARGE and hasattr(os, "copy_file_range"):
         with ThreadPoolExecutor(1) as beside:
             copying = beside.submit(_copy_in_kernel, source, target, pointer.size)
-            _check(_chunks(source), pointer)
+            _check(_chunks(source), pointer, advance)
             if copying.result():
                 return
-    _check(_written(_chunks(source), target), pointer)
+        advance(-pointer.size)
+    _check(_written(_chunks(source), target), pointer, advance)
 
 
 def _copy_in_kernel(source: int, target: int, size: int) -> bool:
@@ -72,11 +75,12 @@ def _written(chunks: Iterator[memoryview], target: int) -> Iterator[memoryview]:
         yield chunk
 
 
-def _check(chunks: Iterator[memoryview], pointer: Pointer) -> None:
+def _check(chunks: Iterator[memoryview], pointer: Pointer, advance: Callable[[int], None]) -> None:
     digest = hashlib.sha256()
     size = 0
     for chunk in chunks:
         digest.update(chunk)
         size += len(chunk)
+        advance(len(chunk))
     if digest.hexdigest() != pointer.oid:
         raise CorruptBlob(pointer.oid, f"{size} bytes with another hash")

@@ -36,6 +36,11 @@ class Layout:
         """Downloads that were begun, by oid; they outlive the process."""
         return self.root / "tmp" / "partial"
 
+    @property
+    def damaged(self) -> Path:
+        """Files whose bytes are not what their names say, by oid: kept for a look, never read."""
+        return self.root / "damaged"
+
     def directories(self) -> tuple[Path, ...]:
         """Returns what must exist."""
         return (self.files, self.packs, self.partial)

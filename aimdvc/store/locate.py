@@ -37,6 +37,8 @@ def places_for(root: Path) -> Places:
     """Returns where everything of a workspace at `root` lies. Raises UnsafePath for another user's directory."""
     root = Path(os.path.realpath(root))
     own = root / ".aimdvc"
+    if own.is_symlink():
+        raise UnsafePath(str(own), "is a symbolic link: it could lead into a Git directory")
     _check_owner(own)
     for directory in (root, *root.parents):
         git_dir = _git_dir(directory / ".git")
@@ -48,6 +50,12 @@ def places_for(root: Path) -> Places:
             state = git_dir / "aimdvc" / "workspaces" / identity
             return Places(root, common / "aimdvc", state, git_dir, common, directory)
     return Places(root, own, own, None, None, None)
+
+
+def has_left_store(places: Places) -> bool:
+    """Returns whether a store, or a state, made before `git init` still lies in the workspace."""
+    own = places.root / ".aimdvc"
+    return places.store != own and ((own / "repos").exists() or (own / "state.db").exists())
 
 
 def _git_dir(dot_git: Path) -> Path | None:

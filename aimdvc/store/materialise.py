@@ -1,28 +1,32 @@
 """Brings blobs into a workspace: each file under a temporary name, then renamed, never through a link.
 
 The temporary lies in the store's `tmp/` when that is the same file system, so that nothing half-written is ever seen in
-the workspace. Bytes are hashed on the way. One syncfs at the end makes all of it durable.
+the workspace. Bytes are hashed on the way. A path that changed since the plan was made is left as it is. One syncfs at
+the end makes all of it durable.
 """
 
 import os
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from aimdvc.errors import MissingBlob, UnsafePath
+from aimdvc.errors import ChangedMeanwhile, CorruptBlob, MissingBlob, UnsafePath
+from aimdvc.fs.directories import Directories
 from aimdvc.fs.disk import Disk, current_umask, reflink
 from aimdvc.fs.faults import mapped
 from aimdvc.model.entries import Mode, path_bytes
 from aimdvc.model.oid import Oid
 from aimdvc.model.pointer import Pointer
-from aimdvc.model.progress import Progress
 from aimdvc.model.settings import Link
 from aimdvc.store.blobs import BlobStore
 from aimdvc.store.catalog import PackedBlob
 from aimdvc.store.copying import copy_hashed
 from aimdvc.store.state import Stat
+
+Advance = Callable[[int], None]
+"""Takes the bytes that were written since the last call."""
 
 _BATCH = 4096
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -30,46 +34,61 @@ _CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Job(NamedTuple):
-    """One file to write: its path below the root, its mode as Git has it, and its bytes or the blob that holds them."""
+    """One file to write: its path below the root, its mode as Git has it, its bytes or the blob that holds them.
+
+    `seen` is the stat of what is at the path and may be replaced, None for nothing.
+    """
 
     path: str
     mode: int
     source: Pointer | bytes
+    seen: Stat | None
+
+
+class Place(NamedTuple):
+    """Where files go: a directory at `inner` below `base`. No link between them is followed."""
+
+    base: str
+    inner: str
+
+    @property
+    def full(self) -> str:
+        """The whole path."""
+        return os.path.normpath(os.path.join(self.base, self.inner))
 
 
 def materialise(
-    root: str, jobs: Iterable[Job], store: BlobStore, disk: Disk, link: Link, progress: Progress
+    place: Place, jobs: Iterable[Job], store: BlobStore, disk: Disk, link: Link, advance: Advance
 ) -> dict[str, Stat]:
     """Writes the files and returns their stat by path, durable. Safe to repeat.
 
-    Raises UnsafePath where a link stands in the way, MissingBlob, CorruptBlob, StorageError; what was written stays.
+    Raises UnsafePath where a link stands in the way, ChangedMeanwhile, MissingBlob, CorruptBlob (the blob is then set
+    aside, so that a rerun fetches it), StorageError; what was written stays.
     """
-    disk.make_directory(Path(root))
+    disk.make_directory(Path(place.full))
     stats: dict[str, Stat] = {}
     pending = iter(jobs)
-    with _Writer(root, store, disk, link) as writer:
+    with _Writer(place, store, disk, link, advance) as writer:
         while batch := list(islice(pending, _BATCH)):
             places = store.find_many(job.source.oid for job in batch if isinstance(job.source, Pointer))
             for job in batch:
                 stats[job.path] = writer.write(job, places)
-            progress.advance(len(batch))
-    disk.sync_filesystem(Path(root))
+    disk.sync_filesystem(Path(place.full))
     return stats
 
 
 class _Writer:
-    """Holds the directory that the last file went to, and the one for temporary files."""
+    """Writes one file after the other; holds the directory for temporary files."""
 
-    def __init__(self, root: str, store: BlobStore, disk: Disk, link: Link) -> None:
-        self._root_path = root
+    def __init__(self, place: Place, store: BlobStore, disk: Disk, link: Link, advance: Advance) -> None:
+        self._root_path = place.full
         self._store = store
         self._disk = disk
         self._link = link
-        self._root = os.open(root, _DIRECTORY)
-        self._directory = os.dup(self._root)
-        self._inside = b""
+        self._advance = advance
+        self._directories = _opened(place)
         temporary = store.layout.temporary
-        is_same = temporary.stat().st_dev == os.fstat(self._root).st_dev
+        is_same = temporary.stat().st_dev == os.stat(self._root_path).st_dev
         self._temporary = os.open(temporary, _DIRECTORY) if is_same else -1
         self._prefix = f"tmp-{os.getpid()}-{os.urandom(4).hex()}-"
         self._count = 0
@@ -80,58 +99,42 @@ class _Writer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for descriptor in (self._root, self._directory, self._temporary):
-            if descriptor >= 0:
-                os.close(descriptor)
+        self._directories.close()
+        if self._temporary >= 0:
+            os.close(self._temporary)
 
     def write(self, job: Job, places: dict[Oid, PackedBlob]) -> Stat:
         raw = path_bytes(job.path)
         parent, _, name = raw.rpartition(b"/")
         full = f"{self._root_path}/{job.path}"
         with mapped(full):
-            if parent != self._inside:
-                self._enter(parent, job.path)
             self._disk.before("write", full)
-            temp, temp_directory = self._write_temp(job, places)
-            self._disk.before("rename", full)
+            directory = self._enter(parent, job.path)
+            temp, temp_directory = self._write_temp(job, places, directory)
             try:
-                os.rename(temp, name, src_dir_fd=temp_directory, dst_dir_fd=self._directory)
-            except OSError:
+                self._disk.before("rename", full)
+                if _seen(name, directory) != job.seen:
+                    raise ChangedMeanwhile(job.path)
+                os.rename(temp, name, src_dir_fd=temp_directory, dst_dir_fd=directory)
+            except (OSError, ChangedMeanwhile):
                 os.unlink(temp, dir_fd=temp_directory)
                 raise
-            status = os.stat(name, dir_fd=self._directory, follow_symlinks=False)
-        return Stat(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+            status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+        return _stat(status)
 
-    def _enter(self, parent: bytes, path: str) -> None:
-        descriptor = os.dup(self._root)
+    def _enter(self, parent: bytes, path: str) -> int:
         try:
-            for part in parent.split(b"/") if parent else ():
-                descriptor = self._step(descriptor, part, path)
-        except BaseException:
-            os.close(descriptor)
-            raise
-        os.close(self._directory)
-        self._directory = descriptor
-        self._inside = parent
+            return self._directories.open(parent, make=True)
+        except NotADirectoryError as error:
+            raise UnsafePath(path, "a link or a file is in the way of its directory") from error
 
-    def _step(self, descriptor: int, part: bytes, path: str) -> int:
-        try:
-            inner = os.open(part, _DIRECTORY, dir_fd=descriptor)
-        except FileNotFoundError:
-            self._disk.before("mkdir", f"{self._root_path}/{path}")
-            os.mkdir(part, dir_fd=descriptor)
-            inner = os.open(part, _DIRECTORY, dir_fd=descriptor)
-        except OSError as error:
-            raise UnsafePath(path, f"'{os.fsdecode(part)}' is in the way and is no directory") from error
-        os.close(descriptor)
-        return inner
-
-    def _write_temp(self, job: Job, places: dict[Oid, PackedBlob]) -> tuple[str, int]:
+    def _write_temp(self, job: Job, places: dict[Oid, PackedBlob], directory: int) -> tuple[str, int]:
         self._count += 1
         name = f"{self._prefix}{self._count}"
-        directory = self._temporary
-        if directory < 0:
-            name, directory = f".{name}", self._directory
+        if self._temporary >= 0:
+            directory = self._temporary
+        else:
+            name = f".{name}"
         source = job.source
         if job.mode == Mode.SYMLINK:
             target = source if isinstance(source, bytes) else self._store.read(source.oid)
@@ -142,7 +145,7 @@ class _Writer:
             self._place_file(source, job, name, directory)
             return name, directory
         content = source if isinstance(source, bytes) else self._store.read_packed(source.oid, place)  # type: ignore[arg-type]
-        descriptor = os.open(name, _CREATE, self._modes[job.mode], dir_fd=directory)
+        descriptor = os.open(name, _CREATE, self._mode(job), dir_fd=directory)
         try:
             _write_all(descriptor, content)
         except BaseException:
@@ -150,32 +153,63 @@ class _Writer:
             raise
         finally:
             os.close(descriptor)
+        self._advance(len(content))
         return name, directory
+
+    def _mode(self, job: Job) -> int:
+        # Whatever else an old tree holds (100664, say), is a file that may be executable or not, as Git reads it.
+        return self._modes[int(Mode.EXECUTABLE if job.mode & 0o100 else Mode.FILE)]
 
     def _place_file(self, pointer: Pointer, job: Job, name: str, directory: int) -> None:
         blob = self._store.path_of(pointer.oid)
         if blob is None:
             raise MissingBlob(pointer.oid)
         if self._link == "hardlink" and job.mode == Mode.FILE:
-            self._store.verify(pointer.oid)
+            self._store.check(pointer.oid)
             try:
                 os.link(blob, name, dst_dir_fd=directory)
+                self._advance(pointer.size)
                 return
             except OSError:
                 pass  # Another file system, or too many links: a copy does as well.
         source = os.open(blob, os.O_RDONLY | os.O_CLOEXEC)
-        target = os.open(name, _CREATE, self._modes[job.mode], dir_fd=directory)
+        target = os.open(name, _CREATE, self._mode(job), dir_fd=directory)
         try:
             if self._link == "reflink" and reflink(source, target):
-                self._store.verify(pointer.oid)
+                self._store.check(pointer.oid)
+                self._advance(pointer.size)
             else:
-                copy_hashed(source, target, pointer)
-        except BaseException:
+                copy_hashed(source, target, pointer, self._advance)
+        except BaseException as error:
             os.unlink(name, dir_fd=directory)
+            if isinstance(error, CorruptBlob):
+                self._store.set_aside(pointer.oid)
             raise
         finally:
             os.close(source)
             os.close(target)
+
+
+def _opened(place: Place) -> Directories:
+    """Opens the root of the files; every component below the base is a real directory, or UnsafePath is raised."""
+    try:
+        with Directories(os.fsencode(place.base)) as base:
+            base.open(path_bytes(place.inner) if place.inner != "." else b"")
+        return Directories(os.fsencode(place.full))
+    except NotADirectoryError as error:
+        raise UnsafePath(place.inner, "is reached through a symbolic link, or is no directory") from error
+
+
+def _seen(name: bytes, directory: int) -> Stat | None:
+    try:
+        status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+    return _stat(status)
+
+
+def _stat(status: os.stat_result) -> Stat:
+    return Stat(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
 
 
 def _write_all(descriptor: int, content: bytes | memoryview) -> None:
@@ -186,37 +220,48 @@ def _write_all(descriptor: int, content: bytes | memoryview) -> None:
             view = view[os.write(descriptor, view) :]
 
 
-def remove(root: str, paths: Sequence[str], disk: Disk) -> None:
-    """Removes files, and directories that this empties; never through a link. Files that are gone are fine."""
-    parents = set()
+def remove(place: Place, paths: Iterable[str], seen: Mapping[str, Stat | None], disk: Disk) -> None:
+    """Removes files, and directories that this empties; never through a link. Files that are gone are fine.
+
+    Raises ChangedMeanwhile for a file that is not as it was `seen`; it stays, as do the rest.
+    """
+    parents: set[bytes] = set()
+    if not os.path.isdir(place.full):
+        return
+    with _opened(place) as directories:
+        for path in paths:
+            parent, _, name = path_bytes(path).rpartition(b"/")
+            disk.before("unlink", f"{place.full}/{path}")
+            with mapped(os.path.join(place.full, path)):
+                try:
+                    directory = directories.open(parent)
+                    if _seen(name, directory) not in (None, seen.get(path)):
+                        raise ChangedMeanwhile(path)
+                    os.unlink(name, dir_fd=directory)
+                except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+                    continue
+            while parent:
+                parents.add(parent)
+                parent = parent.rpartition(b"/")[0]
+        _remove_empty(directories, sorted(parents, key=len, reverse=True))
+
+
+def clear(place: Place, paths: Iterable[str]) -> None:
+    """Removes directories that stand in the way of files and hold nothing but directories; others stay."""
     for path in paths:
-        full = os.path.join(path_bytes(root), path_bytes(path))
-        if not _has_real_parents(path_bytes(root), path_bytes(path)):
-            continue
-        disk.before("unlink", f"{root}/{path}")
-        with mapped(os.path.join(root, path)):
-            try:
-                os.unlink(full)
-            except (FileNotFoundError, IsADirectoryError):
-                continue
-        parent = os.path.dirname(path_bytes(path))
-        while parent:
-            parents.add(parent)
-            parent = os.path.dirname(parent)
-    for parent in sorted(parents, key=len, reverse=True):
+        full = os.path.join(path_bytes(place.full), path_bytes(path))
+        inner = [os.path.join(path_bytes(path), os.path.relpath(found[0], full)) for found in os.walk(full)]
+        with _opened(place) as directories:
+            _remove_empty(directories, sorted(map(os.path.normpath, inner), key=len, reverse=True))
+
+
+def _remove_empty(directories: Directories, paths: Iterable[bytes]) -> None:
+    for path in paths:
+        parent, _, name = path.rpartition(b"/")
         try:
-            os.rmdir(os.path.join(path_bytes(root), parent))
+            directory = directories.open(parent)
+            if stat.S_ISDIR(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode):
+                os.rmdir(name, dir_fd=directory)
         except OSError:
             continue  # Not empty, or already gone: both are as they should be.
-
-
-def _has_real_parents(root: bytes, path: bytes) -> bool:
-    parent = os.path.dirname(path)
-    while parent:
-        try:
-            if not stat.S_ISDIR(os.lstat(os.path.join(root, parent)).st_mode):
-                return False
-        except (FileNotFoundError, NotADirectoryError):
-            return False
-        parent = os.path.dirname(parent)
-    return True
+    directories.forget()

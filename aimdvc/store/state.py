@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from aimdvc.errors import UnsupportedFormat
+from aimdvc.errors import CorruptRepository, UnsupportedFormat
 from aimdvc.fs.sqlite import connect, locked, mapped_sqlite
 from aimdvc.model.entries import path_bytes, path_text
 from aimdvc.model.oid import GitId, Oid
@@ -113,10 +113,26 @@ class State:
     """An open state.db. One process may hold several; SQLite orders the writers."""
 
     def __init__(self, directory: Path) -> None:
-        """Opens or makes the database. Raises UnsupportedFormat if a later aimdvc wrote it."""
+        """Opens or makes the database; a damaged one is moved aside. Raises UnsupportedFormat for a later format.
+
+        What a lost database held comes back from aimdvc.lock by `checkout`; only what was staged is gone.
+        """
         self.path = directory / "state.db"
+        try:
+            self._open()
+        except CorruptRepository:
+            self.path.replace(self.path.with_suffix(".damaged"))
+            for suffix in ("-wal", "-shm"):
+                self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+            self._open()
+
+    def _open(self) -> None:
         self._database = connect(self.path)
-        self._prepare()
+        try:
+            self._prepare()
+        except BaseException:
+            self._database.close()
+            raise
 
     def _prepare(self) -> None:
         with mapped_sqlite(self.path):

@@ -116,6 +116,19 @@ def _take(found: Walked, path: bytes, status: os.stat_result) -> None:
     found.files[path] = (mode, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
 
 
+def is_there(root: bytes, path: bytes) -> bool:
+    """Returns whether a file or link is at a path below `root`, reached through real directories only."""
+    parts = path.split(b"/")
+    for depth in range(1, len(parts) + 1):
+        try:
+            mode = os.lstat(os.path.join(root, *parts[:depth])).st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        if stat.S_ISDIR(mode) != (depth < len(parts)):
+            return False
+    return True
+
+
 def git_mode(mode: int) -> int:
     """Returns the mode that Git gives a file of this `st_mode`; 0 for what Git can't hold (sockets, pipes, devices)."""
     if stat.S_ISREG(mode):

@@ -34,7 +34,7 @@ def blob(directory: Path, size: int) -> tuple[int, Pointer, bytes]:
 @pytest.mark.parametrize("size", SIZES)
 def test_a_copy_is_the_same(size: int, tmp_path: Path, target: int) -> None:
     source, pointer, content = blob(tmp_path, size)
-    copy_hashed(source, target, pointer)
+    copy_hashed(source, target, pointer, lambda size: None)
     os.close(source)
     assert (tmp_path / "target").read_bytes() == content
 
@@ -48,10 +48,10 @@ def test_a_damaged_blob_is_refused(size: int, tmp_path: Path, target: int) -> No
         file.seek(size // 2)
         file.write(bytes([byte[0] ^ 1]))
     with pytest.raises(CorruptBlob):
-        copy_hashed(source, target, pointer)
+        copy_hashed(source, target, pointer, lambda size: None)
     (tmp_path / "blob").write_bytes(b"")
     with pytest.raises(CorruptBlob):
-        copy_hashed(source, target, pointer)
+        copy_hashed(source, target, pointer, lambda size: None)
     os.close(source)
 
 
@@ -61,6 +61,6 @@ def test_where_the_system_can_not_copy_by_itself(tmp_path: Path, target: int, mo
 
     monkeypatch.setattr(os, "copy_file_range", refuse)
     source, pointer, content = blob(tmp_path, SIZES[-1])
-    copy_hashed(source, target, pointer)
+    copy_hashed(source, target, pointer, lambda size: None)
     os.close(source)
     assert (tmp_path / "target").read_bytes() == content
