@@ -135,7 +135,7 @@ class Refused(AimdvcError):
 class LocalChange(Refused):
     """Carrying on would lose changes that are stored nowhere."""
 
-    hint = "commit them, or run again with --force to lose them"
+    hint = "commit them, or put them aside first; `checkout --force` loses them"
 
     def __init__(self, what: str, paths: Sequence[str], hint: str | None = None) -> None:
         self.paths = list(paths)

@@ -34,6 +34,11 @@ class Output:
         """Prints a remark to stderr."""
         sys.stderr.write(f"note: {shown_path(text)}\n")
 
+    def error(self, message: str, hint: str) -> None:
+        """Prints an error to stderr: one line, what was wrong, and after a semicolon what to run next."""
+        clean = "".join(char if char.isprintable() else " " for char in message + (f"; {hint}" if hint else ""))
+        sys.stderr.write(f"aimdvc: {clean}".encode("utf-8", "backslashreplace").decode() + "\n")
+
 
 def plain(value: object) -> object:
     """Returns a value as JSON knows it: dataclasses and named tuples as objects."""

@@ -34,6 +34,17 @@ def connect(path: Path) -> sqlite3.Connection:
     return database
 
 
+def fold_log(path: Path) -> None:
+    """Writes a database's log into the database itself and removes it, so that the one file is all of it."""
+    database = connect(path)
+    try:
+        with mapped_sqlite(path):
+            database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            database.execute("PRAGMA journal_mode = DELETE").fetchone()
+    finally:
+        database.close()
+
+
 @contextmanager
 def locked(database: sqlite3.Connection) -> Iterator[None]:
     """Holds the database for writing; commits durably at the end, rolls back on any exception."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from aimdvc.errors import UnknownPath
+from aimdvc.errors import UnknownPath, UsageError
 from aimdvc.model.attributes import Attributes
 from aimdvc.model.entries import path_bytes, path_text
 from aimdvc.model.paths import check_entry_path, windows_reason
@@ -16,7 +16,7 @@ from aimdvc.model.progress import Progress
 from aimdvc.ops.create import create_artifact, restore_default_attributes
 from aimdvc.ops.scan import Scan, clock_ns, scan
 from aimdvc.ops.settle import settle
-from aimdvc.ops.stage import ATTRIBUTES, Stager, Vanished, attribute_files, reattribute
+from aimdvc.ops.stage import ATTRIBUTES, Stager, Vanished, attribute_files, read_rules, reattribute
 from aimdvc.ops.targets import Target, find_target, heads_below, workspace_path
 from aimdvc.ops.workspace import Workspace
 from aimdvc.store.blobwriter import BlobWriter
@@ -70,14 +70,40 @@ def _targets(workspace: Workspace, here: Path, text: str, options: AddOptions) -
         known = _exists(workspace, path) or any(True for _ in workspace.state.rows(found.head, found.inner))
         if not known:
             raise UnknownPath(text, f"artifact '{found.head.name}' nor on disk")
+        _check_options(found.head, options)
         return [(found, False)]
     below = heads_below(workspace, path)
     if below:
+        for head in below:
+            _check_options(head, options)
         return [(Target(head, ""), False) for head in below]
     if not _exists(workspace, path):
-        raise UnknownPath(text, "the workspace")
+        raise UnknownPath(text, "the workspace", hint="check the spelling: nothing is there")
     head = create_artifact(workspace, path, options.name, options.kind)
     return [(Target(head, ""), True)]
+
+
+def _check_options(head: Head, options: AddOptions) -> None:
+    if options.name is not None and options.name != head.name:
+        raise UsageError(
+            f"'{head.path}' is in the artifact '{head.name}' already", hint="leave -n out, or name another path"
+        )
+    if options.kind is not None:
+        raise UsageError(
+            f"--type is for new artifacts, and '{head.name}' is none",
+            hint=f"run `aimdvc meta set {head.name} type {options.kind}`",
+        )
+
+
+def _check_kind(workspace: Workspace, head: Head) -> None:
+    """Raises UsageError when a directory stands where the artifact has one file, or the other way round."""
+    path = os.path.join(workspace.root, head.path)
+    if os.path.lexists(path) and os.path.isdir(path) == head.is_file:
+        is_, was = ("a directory", "one file") if head.is_file else ("a file", "a directory")
+        raise UsageError(
+            f"'{head.path}' is {is_} now, and the artifact '{head.name}' is {was}",
+            hint="move it elsewhere, and add it there as an artifact of its own",
+        )
 
 
 def _exists(workspace: Workspace, path: str) -> bool:
@@ -88,6 +114,7 @@ def stage_part(
     workspace: Workspace, head: Head, inner: str, options: AddOptions, result: Added, progress: Progress
 ) -> None:
     """Stages what differs at or below `inner`, and saves the index once."""
+    _check_kind(workspace, head)
     found = scan(workspace, head, inner, use_ignore=not options.force)
     untracked = {} if options.update else _storable(found.untracked, result)
     result.ignored += found.walked.ignored
@@ -119,7 +146,10 @@ def _note(found: Scan, result: Added) -> None:
     result.notes.extend(f"skipped the nested repository '{path_text(path)}'" for path in found.walked.nested_git[:20])
     result.notes.extend(f"skipped '{path_text(path)}': neither file nor link" for path in found.walked.special[:20])
     if found.walked.empty_directories:
-        result.notes.append(f"{found.walked.empty_directories} empty directories are not kept")
+        count = found.walked.empty_directories
+        result.notes.append(
+            "an empty directory is not kept" if count == 1 else f"{count} empty directories are not kept"
+        )
 
 
 def _attributes(workspace: Workspace, head: Head, changed: dict[bytes, DiskStat], found: Scan) -> Attributes:
@@ -130,7 +160,11 @@ def _attributes(workspace: Workspace, head: Head, changed: dict[bytes, DiskStat]
     for raw in changed:
         directory, _, name = path_text(raw).rpartition("/")
         if name == ATTRIBUTES:
-            files[directory] = Path(root, directory, name).read_bytes()
+            rules = read_rules(os.path.join(root, directory, name))
+            if rules is None:
+                files.pop(directory, None)
+            else:
+                files[directory] = rules
     for raw in found.deleted:
         directory, _, name = path_text(raw).rpartition("/")
         if name == ATTRIBUTES:
@@ -145,12 +179,11 @@ def _stage_all(
     progress.start(f"add {head.name}", sum(status[1] for status in changed.values()), "bytes")
     for raw, status in changed.items():
         try:
-            row = stager.stage(path_text(raw), raw)
+            row = stager.stage(path_text(raw), raw, progress.advance)
         except Vanished:
             continue
         rows.append(row)
         result.size += status[1]
-        progress.advance(status[1])
     progress.finish()
     return rows
 

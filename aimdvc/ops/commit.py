@@ -17,6 +17,7 @@ from aimdvc.ops.add import Added, AddOptions, stage_part
 from aimdvc.ops.create import MAIN
 from aimdvc.ops.lockfile import sync_lock
 from aimdvc.ops.revisions import label
+from aimdvc.ops.scan import changed_suspects, scan
 from aimdvc.ops.settle import settle, tree_edits
 from aimdvc.ops.workspace import Workspace
 from aimdvc.store.state import Head, Row
@@ -49,16 +50,35 @@ def commit(workspace: Workspace, names: Iterable[str], options: CommitOptions, p
     Raises Refused on a detached HEAD that is not main's tip, RefMoved when the branch moved in another worktree.
     """
     wanted = list(names) or [head.name for head in workspace.state.heads()]
+    heads = [settle(workspace, name) for name in wanted]
+    for head in heads:
+        _require_branch(workspace, head, options)
     made = []
-    for name in wanted:
-        head = settle(workspace, name)
-        if options.all_changes:
-            stage_part(workspace, head, "", AddOptions(update=True), Added(name, head.path, False), progress)
-        committed = _commit_one(workspace, name, options)
-        if committed is not None:
-            made.append(committed)
-    sync_lock(workspace, moved={committed.artifact for committed in made})
+    try:
+        for head in heads:
+            if options.all_changes:
+                stage_part(workspace, head, "", AddOptions(update=True), Added(head.name, head.path, False), progress)
+            committed = _commit_one(workspace, head.name, options)
+            if committed is not None:
+                made.append(committed)
+    finally:
+        sync_lock(workspace, moved={committed.artifact for committed in made})
     return made
+
+
+def _require_branch(workspace: Workspace, head: Head, options: CommitOptions) -> None:
+    """Raises Refused or RefMoved before any artifact is touched, when this one has something and can't take it."""
+    try:
+        branch_to_commit_on(workspace.history(head.name), head)
+    except (Refused, RefMoved):
+        has_staged = any(True for _ in workspace.state.staged(head))
+        if has_staged or options.allow_empty or (options.all_changes and _has_changes(workspace, head)):
+            raise
+
+
+def _has_changes(workspace: Workspace, head: Head) -> bool:
+    found = scan(workspace, head)
+    return bool(found.deleted or changed_suspects(workspace, head, found))
 
 
 def _commit_one(workspace: Workspace, name: str, options: CommitOptions) -> Committed | None:
@@ -92,9 +112,16 @@ def branch_to_commit_on(history: History, head: Head) -> str:
     if head.branch is None:
         raise Refused(
             f"artifact '{head.name}' is at {label(history, head.commit)}, not at the tip of main",
-            hint=f"run `aimdvc checkout {head.name}@main`, or `aimdvc reset {head.name}@{label(history, head.commit)}`",
+            hint=(
+                f"run `aimdvc reset {head.name}@main` to have these files as changes of main's tip, then commit;"
+                f" or `aimdvc checkout {head.name}@main` to leave this version"
+            ),
         )
-    raise RefMoved(branch, "another workspace moved it", hint=f"run `aimdvc checkout {head.name}@main`")
+    raise RefMoved(
+        branch,
+        "another workspace moved it",
+        hint=f"run `aimdvc reset {head.name}@main` to have these files as changes of its tip, then commit",
+    )
 
 
 def _write_blobs(workspace: Workspace, writer: HistoryWriter, head: Head) -> None:

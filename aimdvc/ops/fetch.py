@@ -11,6 +11,7 @@ from aimdvc.git.transport import RemoteRefs
 from aimdvc.model.commits import RefUpdate
 from aimdvc.model.oid import GitId
 from aimdvc.model.progress import Progress
+from aimdvc.ops.bulk import Bulk, each
 from aimdvc.ops.connect import Connection, Connector, connect_artifact
 from aimdvc.ops.workspace import Workspace
 
@@ -30,14 +31,14 @@ class Fetched:
     diverged_aliases: list[str] = field(default_factory=list)
 
 
-def fetch(workspace: Workspace, connector: Connector, names: Iterable[str], progress: Progress) -> list[Fetched]:
+def fetch(workspace: Workspace, connector: Connector, names: Iterable[str], progress: Progress) -> Bulk[Fetched]:
     """Fetches the named artifacts, or all, and returns what is new. One round trip each when nothing is."""
-    results = []
-    for name in list(names) or [head.name for head in workspace.state.heads()]:
+
+    def act(name: str) -> Fetched:
         head = workspace.head(name)
-        connection = connect_artifact(workspace, connector, head)
-        results.append(fetch_history(workspace, name, connection, progress))
-    return results
+        return fetch_history(workspace, name, connect_artifact(workspace, connector, head), progress)
+
+    return each(list(names) or [head.name for head in workspace.state.heads()], act)
 
 
 def fetch_history(workspace: Workspace, name: str, connection: Connection, progress: Progress) -> Fetched:

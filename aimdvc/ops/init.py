@@ -3,18 +3,20 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from aimdvc.errors import NoWorkspace, UsageError
 from aimdvc.fs.disk import Disk
 from aimdvc.fs.faults import mapped
+from aimdvc.fs.sqlite import fold_log
 from aimdvc.model.gitconfig import parse
 from aimdvc.model.names import check_remote_name
 from aimdvc.ops.create import ensure_ignored
 from aimdvc.ops.remotes import checked_url
 from aimdvc.ops.workspace import Workspace
-from aimdvc.store.locate import Places, places_for
+from aimdvc.store.locate import Places, find_workspace, places_for
 
 _IGNORE = b"*\n!.gitignore\n!config\n"
-_STORE = ("repos", "blobs", "store.db", "store.db-wal", "store.db-shm", "trash", "tmp")
-_STATE = ("state.db", "state.db-wal", "state.db-shm")
+_STORE = ("blobs", "store.db", "damaged", "trash", "tmp", "repos")
+_STATE = ("state.db",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,8 @@ def init(root: Path, remote: str | None, disk: Disk) -> Initialised:
     """Makes `root` a workspace; `remote` becomes its remote `origin`. Nothing that is there is overwritten."""
     own = root / ".aimdvc"
     is_new = not own.exists()
+    if is_new:
+        _check_not_nested(root)
     url = checked_url(remote, root) if remote is not None else None
     disk.make_directory(own)
     places = places_for(root)
@@ -38,6 +42,9 @@ def init(root: Path, remote: str | None, disk: Disk) -> Initialised:
     if not (own / ".gitignore").exists():
         disk.replace_file(own / ".gitignore", _IGNORE)
     parsed = parse(config.read_bytes() if config.exists() else b"", str(config))
+    known = parsed.get("remote", "origin", "url")
+    if url is not None and known not in (None, url):
+        raise UsageError(f"remote 'origin' is '{known}' already", hint="run `aimdvc remote set-url origin URL`")
     if url is not None:
         parsed.set("remote", check_remote_name("origin"), "url", url)
     if url is not None or not config.exists():
@@ -51,6 +58,16 @@ def init(root: Path, remote: str | None, disk: Disk) -> Initialised:
     return Initialised(str(root), str(places.store), is_new, moved)
 
 
+def _check_not_nested(root: Path) -> None:
+    try:
+        outer = find_workspace(root.parent)
+    except NoWorkspace:
+        return
+    raise UsageError(
+        f"'{root}' lies in the workspace '{outer.root}'", hint=f"run `aimdvc add {root.name}` to make it an artifact"
+    )
+
+
 def _move_store(own: Path, places: Places, disk: Disk) -> bool:
     """Moves a store made before `git init`; each rename is whole, so a cut move goes on at the next run."""
     if places.store == own:
@@ -60,6 +77,8 @@ def _move_store(own: Path, places: Places, disk: Disk) -> bool:
         for name in names:
             old = own / name
             if old.exists() and not (target / name).exists():
+                if name.endswith(".db"):
+                    fold_log(old)
                 disk.make_directory(target)
                 with mapped(old):
                     disk.rename(old, target / name)

@@ -6,27 +6,25 @@ changes nothing and names the paths; `favor` settles them.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
 
-from aimdvc.errors import MergeConflict, UnknownRevision, UsageError
+from aimdvc.errors import UnknownRevision
 from aimdvc.git.history import History
-from aimdvc.model.commits import CommitDraft, RefUpdate
+from aimdvc.model.commits import RefUpdate
 from aimdvc.model.lock import Pin
-from aimdvc.model.merge import merge_entries
 from aimdvc.model.oid import GitId
 from aimdvc.ops.adopt import adopt
 from aimdvc.ops.blobs import Means
+from aimdvc.ops.bulk import Bulk, each
 from aimdvc.ops.checkout import Destination, follow_pin, switch
 from aimdvc.ops.connect import Connector, connect_artifact, connect_source
 from aimdvc.ops.create import MAIN, check_artifact_path
 from aimdvc.ops.fetch import fetch_history
+from aimdvc.ops.join import Favor, Sides, merge
 from aimdvc.ops.lockfile import LockState, lock_state, read_pins, sync_lock
 from aimdvc.ops.revisions import label
 from aimdvc.ops.settle import settle
 from aimdvc.ops.workspace import Workspace
 from aimdvc.store.state import Head
-
-Favor = Literal["ours", "theirs"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,32 +42,32 @@ class Pulled:
 
 def pull(
     workspace: Workspace, connector: Connector, names: Iterable[str], favor: Favor | None, means: Means
-) -> list[Pulled]:
+) -> Bulk[Pulled]:
     """Pulls the named artifacts, or all that are here or pinned, and returns what happened to each.
 
-    Raises MergeConflict or LocalChange before any file of that artifact was touched.
+    Fails with MergeConflict or LocalChange before any file of that artifact was touched.
     """
     pins = read_pins(workspace)
     have = {head.name for head in workspace.state.heads()}
-    wanted = list(names) or sorted(have | pins.keys())
-    results = []
-    for name in wanted:
+
+    def act(name: str) -> Pulled:
         pin = pins.get(name)
         if name not in have and pin is not None:
-            results.append(_bring(workspace, connector, name, pin, means))
-        else:
-            results.append(_pull_one(workspace, connector, name, pin, favor, means))
-    return results
+            return _bring(workspace, connector, name, pin, means)
+        return _pull_one(workspace, connector, name, pin, favor, means)
+
+    return each(list(names) or sorted(have | pins.keys()), act)
 
 
 def _bring(workspace: Workspace, connector: Connector, name: str, pin: Pin, means: Means) -> Pulled:
     check_artifact_path(workspace, pin.path)
-    connection = connect_source(workspace, connector, name, pin.source)
-    fetch_history(workspace, name, connection, means.progress)
     history = workspace.history(name)
-    start_main(workspace, history, connection.remote)
     if not history.has(pin.commit):
-        raise not_published(name, pin, connection.url)
+        connection = connect_source(workspace, connector, name, pin.source)
+        fetch_history(workspace, name, connection, means.progress)
+        start_main(workspace, history, connection.remote)
+        if not history.has(pin.commit):
+            raise not_published(name, pin, connection.url)
     head = adopt(workspace, name, pin.path, pin.source, pin.commit)
     result = follow_pin(workspace, head, pin, force=False, means=means)
     sync_lock(workspace, moved={name})
@@ -123,42 +121,13 @@ def _advance(workspace: Workspace, head: Head, theirs: GitId, favor: Favor | Non
     if ours is None or (ours != theirs and history.is_ancestor(ours, theirs)):
         how, to, advance = "fast-forward", theirs, RefUpdate(branch, ours, theirs)
     elif ours != theirs and not history.is_ancestor(theirs, ours):
-        how, to = "merge", _merge(workspace, head, ours, theirs, favor)
+        how, to = "merge", merge(workspace, head, Sides(ours, theirs, favor), means)
         advance = RefUpdate(branch, ours, to)
     if to == head.commit and advance is None:
         return Pulled(head.name, how, label(history, to), head.commit, to)
     result = switch(workspace, head, Destination(to, branch), False, means, advance, "pull")
     sync_lock(workspace, moved={head.name})
     return Pulled(head.name, how, label(history, to), head.commit, to, result.written, result.deleted)
-
-
-def _merge(workspace: Workspace, head: Head, ours: GitId, theirs: GitId, favor: Favor | None) -> GitId:
-    """Writes the merge commit, which no ref names yet, and returns it. The remote's tip is its first parent."""
-    history = workspace.history(head.name)
-    if any(True for _ in workspace.state.staged(head)):
-        raise UsageError(
-            f"artifact '{head.name}' has staged changes, and its remote has diverged", hint="run `aimdvc commit` first"
-        )
-    base = history.merge_base(ours, theirs)
-    base_tree = history.commit(base).tree if base else None
-    our_tree, their_tree = history.commit(ours).tree, history.commit(theirs).tree
-    merged = merge_entries(history.tree_changes(base_tree, our_tree), history.tree_changes(base_tree, their_tree))
-    edits = {path: (entry.mode, entry.git_id) if entry else None for path, entry in merged.edits.items()}
-    if merged.conflicts and favor is None:
-        raise MergeConflict(
-            head.name,
-            [conflict.path for conflict in merged.conflicts],
-            hint=f"run `aimdvc pull --favor ours {head.name}` or `--favor theirs`; nothing was changed",
-        )
-    for conflict in merged.conflicts:
-        chosen = conflict.ours if favor == "ours" else conflict.theirs
-        edits[conflict.path] = (chosen.mode, chosen.git_id) if chosen else None
-    author = workspace.author()
-    remote = head.origin[0]
-    with history.writer() as writer:
-        tree = writer.tree(our_tree, edits)
-        message = f"Merge main of {remote}\n"
-        return writer.commit(CommitDraft(tree, (theirs, ours), author, author, message))
 
 
 def require_commit(history: History, name: str, commit: GitId | None) -> GitId:

@@ -15,10 +15,12 @@ from aimdvc.model.oid import GitId
 from aimdvc.model.pointer import Pointer
 from aimdvc.model.progress import Progress
 from aimdvc.ops.alias import alias_bases
+from aimdvc.ops.bulk import Bulk, each
 from aimdvc.ops.connect import Connection, Connector, connect_artifact
 from aimdvc.ops.fetch import MAIN, follow_remote
 from aimdvc.ops.settle import settle
 from aimdvc.ops.workspace import Workspace
+from aimdvc.store.state import Head
 
 NUMBERING = "aimd-numbers"
 """The capability of a remote that numbers versions itself."""
@@ -59,34 +61,38 @@ class _Push:
 
 def push(
     workspace: Workspace, connector: Connector, names: Iterable[str], progress: Progress, is_dry_run: bool = False
-) -> list[Pushed]:
+) -> Bulk[Pushed]:
     """Pushes the named artifacts, or all, and returns what was pushed. One round trip each when nothing is new.
 
-    Raises RefMoved when the remote has what we lack: pull first.
+    Fails with RefMoved for an artifact whose remote has what we lack: pull first.
     """
-    results = []
-    for name in list(names) or [head.name for head in workspace.state.heads()]:
+
+    def act(name: str) -> Pushed:
         head = settle(workspace, name)
-        connection = connect_artifact(workspace, connector, head)
-        results.append(_push_one(workspace, name, connection, progress, is_dry_run))
-    return results
+        return _push_one(workspace, head, connect_artifact(workspace, connector, head), progress, is_dry_run)
+
+    return each(list(names) or [head.name for head in workspace.state.heads()], act)
 
 
-def _push_one(workspace: Workspace, name: str, connection: Connection, progress: Progress, is_dry_run: bool) -> Pushed:
+def _push_one(workspace: Workspace, head: Head, connection: Connection, progress: Progress, is_dry_run: bool) -> Pushed:
+    name = head.name
     history = workspace.history(name)
+    if head.commit is None:
+        return Pushed(
+            name, connection.url, None, None, is_dry_run, notes=["it has no version yet: run `aimdvc commit`"]
+        )
     known = connection.transport.read_refs(for_push=True)
-    branch = known.head if known.head and MAIN not in known.refs and known.head in known.refs else MAIN
+    branch = known.head if known.head is not None and known.head in known.refs else MAIN
     work = _Push(connection, history, known, branch, known.refs.get(branch), history.ref(MAIN))
     result = Pushed(name, connection.url, work.old, work.old, is_dry_run)
     main_updates = _main_updates(work, result)
     alias_updates = _alias_updates(work, result)
     if is_dry_run or not (main_updates or alias_updates):
         return result
-    if main_updates:
-        sent = connection.blobs.upload(
-            new_pointers(history, work.new, _remote_commits(work)), workspace.blobs, progress
-        )
-        result.blobs, result.size = sent.blobs, sent.size_bytes
+    # Blobs before refs, of everything that a ref will lead to: an alias may name what main doesn't reach.
+    tips = [update.new for update in [*main_updates, *alias_updates] if update.new is not None]
+    sent = connection.blobs.upload(new_pointers(history, tips, _remote_commits(work)), workspace.blobs, progress)
+    result.blobs, result.size = sent.blobs, sent.size_bytes
     _send(work, main_updates, alias_updates, result, progress)
     after = connection.transport.read_refs(for_push=False)
     follow_remote(workspace, name, history, connection, after)
@@ -170,17 +176,20 @@ def _remote_commits(work: _Push) -> list[GitId]:
     return [commit for commit in set(work.known.refs.values()) if work.history.has(commit)]
 
 
-def new_pointers(history: History, tip: GitId | None, have: Sequence[GitId]) -> Iterator[Pointer]:
-    """Yields the pointers that commits reachable from `tip`, and from none of `have`, bring in. Each oid once."""
-    if tip is None:
-        return
+def new_pointers(history: History, tips: Iterable[GitId], have: Sequence[GitId]) -> Iterator[Pointer]:
+    """Yields the pointers that commits reachable from the tips, and from none of `have`, bring in. Each oid once."""
     seen: set[str] = set()
-    for commit in history.iter_log(tip, without=have):
-        parent = history.commit(commit.parents[0]).tree if commit.parents else None
-        for _, new in history.tree_changes(parent, commit.tree):
-            if new is not None and new.pointer is not None and new.pointer.oid not in seen:
-                seen.add(new.pointer.oid)
-                yield new.pointer
+    visited: set[str] = set()
+    for tip in tips:
+        for commit in history.iter_log(tip, without=have):
+            if commit.id in visited:
+                continue
+            visited.add(commit.id)
+            parent = history.commit(commit.parents[0]).tree if commit.parents else None
+            for _, new in history.tree_changes(parent, commit.tree):
+                if new is not None and new.pointer is not None and new.pointer.oid not in seen:
+                    seen.add(new.pointer.oid)
+                    yield new.pointer
 
 
 def _versions_of(history: History, main: Sequence[RefUpdate], work: _Push) -> list[str]:

@@ -5,7 +5,7 @@ The attributes decide by path alone; the content never does. What is refused is 
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from aimdvc.errors import ChangedMeanwhile, UnsafePath
@@ -29,6 +29,9 @@ SMALL = 64 << 10
 
 ATTRIBUTES = ".gitattributes"
 
+_RULES_LIMIT = 100 << 20
+"""Bytes; Git ignores larger ones, too (attr.h)."""
+
 
 class Vanished(Exception):
     """The user's file was removed while it was to be staged: it is as good as never seen."""
@@ -42,19 +45,21 @@ class Stager:
     attributes: Attributes
     writer: BlobWriter
 
-    def stage(self, path: str, raw_path: bytes) -> Row:
+    def stage(self, path: str, raw_path: bytes, advance: Callable[[int], None]) -> Row:
         """Stores a file's content and returns its row, without what HEAD has. Reads again if the file changes.
+
+        `advance` takes the bytes read since its last call.
 
         Raises Vanished, ChangedMeanwhile, UnsafePath for what can't be kept, StorageError.
         """
         absolute = os.path.join(self.root, raw_path)
         for _ in range(3):
-            row = self._stage_once(path, absolute)
+            row = self._stage_once(path, absolute, advance)
             if row is not None:
                 return row
         raise ChangedMeanwhile(path)
 
-    def _stage_once(self, path: str, absolute: bytes) -> Row | None:
+    def _stage_once(self, path: str, absolute: bytes, advance: Callable[[int], None]) -> Row | None:
         try:
             status = os.lstat(absolute)
             if stat.S_ISLNK(status.st_mode):
@@ -71,12 +76,12 @@ class Stager:
             before = os.fstat(descriptor)
             if not stat.S_ISREG(before.st_mode):
                 raise UnsafePath(path, "not a regular file")
-            row = self._read(path, descriptor, before)
+            row = self._read(path, descriptor, before, advance)
             return row if stat_of(os.fstat(descriptor)) == stat_of(before) else None
         finally:
             os.close(descriptor)
 
-    def _read(self, path: str, descriptor: int, status: os.stat_result) -> Row | None:
+    def _read(self, path: str, descriptor: int, status: os.stat_result, advance: Callable[[int], None]) -> Row | None:
         size, mode = status.st_size, git_mode(status.st_mode)
         if size == 0:
             return Row(path, mode, EMPTY_BLOB, None, 0, False, Place.DISK, 0, None, stat_of(status))
@@ -87,6 +92,7 @@ class Stager:
             content = _read_all(descriptor, size)
             if len(content) != size:
                 return None
+            advance(size)
             if size < POINTER_LIMIT and find_pointer(content) is not None:
                 raise UnsafePath(
                     path, "is a Git LFS pointer, not the content it stands for", hint="run `git lfs pull` first"
@@ -95,7 +101,7 @@ class Stager:
                 return self._inline(path, mode, content, stat_of(status))
             pointer = self.writer.add_bytes(content)
         else:
-            pointer = self.writer.add_file(descriptor, size)
+            pointer = self.writer.add_file(descriptor, size, advance)
         return pointer_row(path, mode, pointer, stat_of(status))
 
     def _inline(self, path: str, mode: int, content: bytes, status: Stat | None) -> Row:
@@ -114,7 +120,7 @@ def too_large_for_git(path: str, size: int) -> UnsafePath:
     return UnsafePath(
         path,
         f"{size >> 20} MiB that no rule of '{ATTRIBUTES}' takes out of Git",
-        hint=f"run `aimdvc track '{pattern}'`, then add it again",
+        hint=f"run `aimdvc track '{pattern}'` (with `-n NAME` outside of its artifact), then add it again",
     )
 
 
@@ -132,12 +138,33 @@ def inline_row(writer: BlobWriter, path: str, mode: int, content: bytes, place: 
 
 
 def attribute_files(workspace: Workspace, head: Head) -> dict[str, bytes]:
-    """Returns the `.gitattributes` files of the index, by their directory, with "" for the root."""
+    """Returns the `.gitattributes` files of the index, by their directory, with "" for the root.
+
+    A repository of somebody else's without any has no rules; our own first version has the default ones.
+    """
     files: dict[str, bytes] = {}
     for row in workspace.state.named(head, ATTRIBUTES):
-        if row.mode:
+        if row.mode in (Mode.FILE, Mode.EXECUTABLE):
             files[row.path.rpartition("/")[0]] = row_content(workspace, head, row)
-    return files or {"": DEFAULT_ATTRIBUTES}
+    return files or ({"": DEFAULT_ATTRIBUTES} if head.commit is None else {})
+
+
+def read_rules(path: str) -> bytes | None:
+    """Returns a `.gitattributes` of the workspace; None for what is no regular file, which has no say, as in Git.
+
+    Never follows a link and never waits: the file may be anyone's (safety L31).
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return None
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > _RULES_LIMIT:
+            return None
+        return _read_all(descriptor, status.st_size)
+    finally:
+        os.close(descriptor)
 
 
 def row_content(workspace: Workspace, head: Head, row: Row) -> bytes:

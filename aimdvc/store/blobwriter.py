@@ -59,12 +59,13 @@ class BlobWriter:
         self._pack(oid, content)
         return Pointer(oid, len(content))
 
-    def add_file(self, descriptor: int, size_hint: int) -> Pointer:
-        """Stores what an open file holds from its position on, streamed, and returns its pointer."""
-        if size_hint < SMALL:
-            content = b"".join(_chunks(descriptor))
-            return self.add_bytes(content)
-        return self._add_stream(_chunks(descriptor), None)
+    def add_file(self, descriptor: int, size_hint: int, advance: Callable[[int], None]) -> Pointer:
+        """Stores what an open file holds from its position on, streamed, and returns its pointer.
+
+        `advance` takes the bytes read since its last call.
+        """
+        chunks = _told(_chunks(descriptor), advance)
+        return self.add_bytes(b"".join(chunks)) if size_hint < SMALL else self._add_stream(chunks, None)
 
     def receive(self, pointer: Pointer, chunks: Iterable[bytes]) -> None:
         """Stores a blob that arrives from elsewhere. Raises CorruptBlob when it is another; nothing is kept then."""
@@ -283,3 +284,9 @@ class PartialBlob:
 def _chunks(descriptor: int) -> Iterable[bytes]:
     while chunk := os.read(descriptor, CHUNK):
         yield chunk
+
+
+def _told(chunks: Iterable[bytes], advance: Callable[[int], None]) -> Iterable[bytes]:
+    for chunk in chunks:
+        yield chunk
+        advance(len(chunk))

@@ -51,17 +51,23 @@ def walk(root: bytes, under: bytes = b"", filter_: Filter | None = None, is_work
         status = os.lstat(start)
     except (FileNotFoundError, NotADirectoryError):
         return found
-    if not stat.S_ISDIR(status.st_mode):
+    is_directory = stat.S_ISDIR(status.st_mode)
+    if filter_ is not None and under:
+        _enter_parents(root, under, filter_)
+        parts = under.split(b"/")
+        for depth in range(1, len(parts) + 1):
+            if filter_.drops(b"/".join(parts[:depth]), depth < len(parts) or is_directory):
+                found.ignored += 1
+                return found
+    if not is_directory:
         _take(found, under or b"", status)
         return found
-    if filter_ is not None:
-        _enter_parents(root, under, filter_)
     _descend(found, start, under + b"/" if under else b"", filter_, is_workspace)
     return found
 
 
 def _enter_parents(root: bytes, under: bytes, filter_: Filter) -> None:
-    parts = under.split(b"/") if under else []
+    parts = under.split(b"/")
     for depth in range(len(parts)):
         parent = b"/".join(parts[:depth])
         if os.path.exists(os.path.join(root, parent, _IGNORE_FILE)):

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from aimdvc.fs.disk import Disk
 from aimdvc.fs.faults import storage_error
@@ -13,6 +14,7 @@ from aimdvc.model.lock import parse_lock
 from aimdvc.model.progress import Silent
 from aimdvc.ops.add import AddOptions, add
 from aimdvc.ops.blobs import Means
+from aimdvc.ops.bulk import Bulk
 from aimdvc.ops.checkout import checkout
 from aimdvc.ops.commit import CommitOptions, commit
 from aimdvc.ops.connect import Connector
@@ -24,6 +26,8 @@ from aimdvc.ops.workspace import Workspace
 from aimdvc.remote.session import Session
 from aimdvc.store.locate import Places
 from tests.shell import Shell, files_of
+
+T = TypeVar("T")
 
 
 class Killed(BaseException):
@@ -75,12 +79,18 @@ def _checkout(workspace: Workspace, here: Path) -> None:
 
 
 def _push(workspace: Workspace, here: Path) -> None:
-    push(workspace, _connector(), [], Silent())
+    finish(push(workspace, _connector(), [], Silent()))
 
 
 def _pull(workspace: Workspace, here: Path) -> None:
     connector = _connector()
-    pull(workspace, connector, [], None, _means(connector))
+    finish(pull(workspace, connector, [], None, _means(connector)))
+
+
+def finish(bulk: Bulk[T]) -> None:
+    """Raises what kept a verb from finishing."""
+    for failure in bulk.failed:
+        raise failure.error
 
 
 def first_version(root: Path) -> Shell:

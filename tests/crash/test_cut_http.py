@@ -24,7 +24,7 @@ from aimdvc.ops.workspace import Workspace
 from aimdvc.remote.credentials import Credentials, KeyFile
 from aimdvc.remote.session import Patience, Session
 from aimdvc.server.embedded import EmbeddedServer
-from tests.crash.scenarios import Fault, Killed, author, changed, first_version
+from tests.crash.scenarios import Fault, Killed, author, changed, finish, first_version
 from tests.shell import Shell, files_of
 
 EVERY = 10_000
@@ -89,9 +89,9 @@ class HttpScene:
         try:
             with Workspace.open(self.work, Disk(fault), author) as workspace:
                 if self._verb == "push":
-                    push(workspace, connector, [], Silent())
+                    finish(push(workspace, connector, [], Silent()))
                 else:
-                    pull(workspace, connector, [], None, Means(blob_fetcher(connector), Silent()))
+                    finish(pull(workspace, connector, [], None, Means(blob_fetcher(connector), Silent())))
         finally:
             connector.close()
 
@@ -110,7 +110,7 @@ class HttpScene:
             assert not fsck(workspace, False, Silent()).damage
             history = workspace.history("data")
             refs = history.refs("refs/remotes/")
-            needed = [pointer.oid for tip in refs.values() for pointer in new_pointers(history, tip, [])]
+            needed = [pointer.oid for pointer in new_pointers(history, refs.values(), [])]
         assert not server.site.storage.blobs.missing(needed)
         return dict(refs)
 

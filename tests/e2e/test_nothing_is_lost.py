@@ -240,7 +240,10 @@ def test_two_checkouts_at_once_do_not_mix(shell: Shell) -> None:
     for _ in range(3):
         running = [
             subprocess.Popen(
-                ["aimdvc", "checkout", "--force", f"data@{revision}"], cwd=shell.here, stderr=-1, stdout=-1
+                [sys.executable, "-m", "aimdvc", "checkout", "--force", f"data@{revision}"],
+                cwd=shell.here,
+                stderr=-1,
+                stdout=-1,
             )
             for revision in (first, "main")
         ]

@@ -2,18 +2,20 @@
 
 import click
 
+from aimdvc.cli.bulk import finish
 from aimdvc.cli.command import command
 from aimdvc.cli.context import Cli
 from aimdvc.cli.network import blob_fetcher, connector
 from aimdvc.cli.output import plural
 from aimdvc.ops.blobs import Means
 from aimdvc.ops.fetch import Fetched, fetch
-from aimdvc.ops.pull import Favor, Pulled, pull
+from aimdvc.ops.join import Favor
+from aimdvc.ops.pull import Pulled, pull
 
 
 @command("fetch")
 @click.argument("names", nargs=-1, metavar="[NAME…]")
-def fetch_command(cli: Cli, names: tuple[str, ...]) -> None:
+def fetch_command(cli: Cli, names: tuple[str, ...]) -> int:
     """Bring a remote's versions and aliases here. Files, branches and pins stay as they are.
 
     \b
@@ -21,11 +23,11 @@ def fetch_command(cli: Cli, names: tuple[str, ...]) -> None:
       aimdvc fetch images
     """
     with connector(cli) as connections:
-        found = fetch(cli.workspace, connections, cli.names(names), cli.progress)
-    for one in found:
+        bulk = fetch(cli.workspace, connections, cli.names(names), cli.progress)
+    for one in bulk.done:
         for alias in one.diverged_aliases:
             cli.out.note(f"alias '{alias}' moved on the remote and here: `aimdvc alias set` decides")
-    cli.out.result({"artifacts": found}, [_fetched(one) for one in found])
+    return finish(cli, bulk, _fetched)
 
 
 def _fetched(one: Fetched) -> str:
@@ -42,7 +44,7 @@ def _fetched(one: Fetched) -> str:
 @command("pull")
 @click.argument("names", nargs=-1, metavar="[NAME…]")
 @click.option("--favor", type=click.Choice(["ours", "theirs"]), help="Settle paths that both sides changed.")
-def pull_command(cli: Cli, names: tuple[str, ...], favor: Favor | None) -> None:
+def pull_command(cli: Cli, names: tuple[str, ...], favor: Favor | None) -> int:
     """Fetch, then bring the files up to date; after a `git clone`, bring what aimdvc.lock pins.
 
     Fast-forwards, else merges by path. Where both sides changed one path it stops, names it, and changes nothing;
@@ -55,8 +57,8 @@ def pull_command(cli: Cli, names: tuple[str, ...], favor: Favor | None) -> None:
     """
     with connector(cli) as connections:
         means = Means(blob_fetcher(connections), cli.progress)
-        done = pull(cli.workspace, connections, names, favor, means)
-    cli.out.result({"artifacts": done}, [_pulled(one) for one in done] or ["No artifacts here, and none pinned"])
+        bulk = pull(cli.workspace, connections, names, favor, means)
+    return finish(cli, bulk, _pulled, "No artifacts here, and none pinned")
 
 
 def _pulled(one: Pulled) -> str:

@@ -2,6 +2,7 @@
 
 import click
 
+from aimdvc.cli.bulk import finish
 from aimdvc.cli.command import command
 from aimdvc.cli.context import Cli
 from aimdvc.cli.network import connector
@@ -14,7 +15,7 @@ from aimdvc.ops.push import Pushed, push
 @click.argument("names", nargs=-1, metavar="[NAME…]")
 @click.option("--all", "is_all", is_flag=True, help="All artifacts, as without a NAME.")
 @click.option("--dry-run", is_flag=True, help="Say what would be pushed, and send nothing.")
-def push_command(cli: Cli, names: tuple[str, ...], is_all: bool, dry_run: bool) -> None:
+def push_command(cli: Cli, names: tuple[str, ...], is_all: bool, dry_run: bool) -> int:
     """Send versions and aliases to each artifact's remote: first the blobs that it lacks, then all refs in one step.
 
     One that lost a race says so, exits with 5, and has changed nothing. With nothing to push it costs one small round
@@ -27,11 +28,11 @@ def push_command(cli: Cli, names: tuple[str, ...], is_all: bool, dry_run: bool) 
     if is_all and names:
         raise UsageError("--all and names exclude each other")
     with connector(cli) as connections:
-        done = push(cli.workspace, connections, cli.names(names), cli.progress, dry_run)
-    for one in done:
+        bulk = push(cli.workspace, connections, cli.names(names), cli.progress, dry_run)
+    for one in bulk.done:
         for note in one.notes:
             cli.out.note(f"{one.artifact}: {note}")
-    cli.out.result({"artifacts": done}, [_line(one) for one in done] or ["No artifacts to push"])
+    return finish(cli, bulk, _line, "No artifacts to push")
 
 
 def _line(one: Pushed) -> str:
