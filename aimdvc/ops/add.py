@@ -126,6 +126,7 @@ def stage_part(
         )
         rows = _stage_all(head, stager, changed, result, progress)
         rows.extend(_represented_anew(workspace, head, stager, rows, found, writer))
+    _heal_shared(workspace, head, stager, result)
     now_ns = clock_ns(workspace.places.state)
     with workspace.state.transaction():
         workspace.state.put_rows(head, _counted(workspace.state.paired(head, rows), now_ns, result))
@@ -197,6 +198,19 @@ def _represented_anew(
     fresh = {row.path for row in rows}
     others = (row for row in workspace.state.rows(head) if row.path not in fresh and row.mode)
     return list(reattribute(others, stager.attributes, workspace.history(head.name), workspace, writer))
+
+
+def _heal_shared(workspace: Workspace, head: Head, stager: Stager, result: Added) -> None:
+    """Sets blobs aside that were edited in place, through a hard link: what they were is fetched when it is needed."""
+    for path in stager.shared:
+        row = workspace.state.row(head, path)
+        blob = workspace.blobs.path_of(row.oid) if row is not None and row.is_pointer and row.oid is not None else None
+        full = os.path.join(stager.root, path_bytes(path))
+        if row is None or row.oid is None or blob is None or not os.path.samefile(blob, full):
+            continue
+        if not workspace.blobs.is_whole(row.oid):
+            workspace.blobs.set_aside(row.oid)
+            result.notes.append(f"'{path}' was edited in place, and so was the blob that it is linked to: set aside")
 
 
 def _counted(pairs: Iterable[tuple[Row, Row | None]], now_ns: int, result: Added) -> Iterable[Row]:

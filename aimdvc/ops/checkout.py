@@ -30,12 +30,12 @@ from aimdvc.store.state import Head, Place, Row, Stat, is_racy
 
 @dataclass(frozen=True, slots=True)
 class CheckedOut:
-    """What a checkout did. Counts are of files on disk."""
+    """What a checkout did. Counts are of files on disk; `commit` is None for an artifact that has none."""
 
     artifact: str
     path: str
     version: str
-    commit: GitId
+    commit: GitId | None
     branch: str | None
     written: int
     deleted: int

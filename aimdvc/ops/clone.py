@@ -39,7 +39,7 @@ class Cloned:
     artifact: str
     path: str
     version: str
-    commit: GitId
+    commit: GitId | None
     files: int
 
 

@@ -65,6 +65,22 @@ def check_artifact_path(workspace: Workspace, path: str, own: str | None = None)
             raise UnsafePath(path, "Git tracks files there", hint=f"run `git rm -r --cached '{path}'` first")
 
 
+def forget_artifact(workspace: Workspace, head: Head) -> None:
+    """Undoes the `add` that made an artifact which has no version yet: nothing of it is noted any more; files stay."""
+    with workspace.state.transaction():
+        workspace.state.clear_rows(head)
+        workspace.state.delete_head(head)
+    if workspace.places.work_tree is None:
+        return
+    directory, _, name = head.path.rpartition("/")
+    ignore_file = workspace.root / directory / ".gitignore"
+    if ignore_file.exists():
+        lines = ignore_file.read_bytes().splitlines(keepends=True)
+        kept = [line for line in lines if line.rstrip(b"\n") != b"/" + _escaped(name)]
+        if kept != lines:
+            workspace.replace_file(ignore_file, b"".join(kept))
+
+
 def _check_overlap(workspace: Workspace, path: str, own: str | None) -> None:
     for head in workspace.state.heads():
         if head.name != own and (_is_below(path, head.path) or _is_below(head.path, path)):

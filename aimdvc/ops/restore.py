@@ -12,6 +12,7 @@ from aimdvc.model.oid import GitId
 from aimdvc.ops.blobs import Means, ensure_blobs
 from aimdvc.ops.checkout import CheckedOut, Destination, entry_of, switch
 from aimdvc.ops.content import read_inline
+from aimdvc.ops.create import forget_artifact
 from aimdvc.ops.lockfile import sync_lock
 from aimdvc.ops.plan import CheckoutPlan, is_hidden, plan_checkout, row_of
 from aimdvc.ops.revisions import label, resolve
@@ -145,10 +146,14 @@ def unstage(workspace: Workspace, targets: Sequence[Target]) -> list[Restored]:
 def reset(workspace: Workspace, name: str, revision: str | None, is_hard: bool, means: Means) -> CheckedOut:
     """Moves the branch (or a detached HEAD) to a revision and makes the index its tree; `is_hard` the files too.
 
-    The old tip stays in the reflog. Without `is_hard` no file is touched.
+    The old tip stays in the reflog. Without `is_hard` no file is touched. An artifact that has no version yet is
+    forgotten, as if it had never been added.
     """
     head = settle(workspace, name)
     history = workspace.history(name)
+    if head.commit is None and revision is None:
+        forget_artifact(workspace, head)
+        return CheckedOut(name, head.path, "", None, None, 0, 0)
     commit = resolve(history, name, revision or "HEAD", head.commit)
     update = None
     if head.branch is not None and history.ref(head.branch) != commit:

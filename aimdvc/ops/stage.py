@@ -6,7 +6,7 @@ The attributes decide by path alone; the content never does. What is refused is 
 import os
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aimdvc.errors import ChangedMeanwhile, UnsafePath
 from aimdvc.fs.faults import mapped
@@ -44,6 +44,8 @@ class Stager:
     root: bytes
     attributes: Attributes
     writer: BlobWriter
+    shared: list[str] = field(default_factory=list)
+    """Paths whose file has other names too: with `core.link = hardlink` one of them may be a blob's."""
 
     def stage(self, path: str, raw_path: bytes, advance: Callable[[int], None]) -> Row:
         """Stores a file's content and returns its row, without what HEAD has. Reads again if the file changes.
@@ -76,6 +78,8 @@ class Stager:
             before = os.fstat(descriptor)
             if not stat.S_ISREG(before.st_mode):
                 raise UnsafePath(path, "not a regular file")
+            if before.st_nlink > 1:
+                self.shared.append(path)
             row = self._read(path, descriptor, before, advance)
             return row if stat_of(os.fstat(descriptor)) == stat_of(before) else None
         finally:

@@ -8,6 +8,7 @@ the end makes all of it durable.
 import os
 import stat
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -116,6 +117,10 @@ class _Writer:
                 if _seen(name, directory) != job.seen:
                     raise ChangedMeanwhile(job.path)
                 os.rename(temp, name, src_dir_fd=temp_directory, dst_dir_fd=directory)
+                if self._link == "hardlink":
+                    # Between two names of one file rename does nothing, and leaves both (rename(2)).
+                    with suppress(FileNotFoundError):
+                        os.unlink(temp, dir_fd=temp_directory)
             except (OSError, ChangedMeanwhile):
                 os.unlink(temp, dir_fd=temp_directory)
                 raise

@@ -182,6 +182,10 @@ class State:
         assert head is not None
         return head
 
+    def delete_head(self, head: Head) -> None:
+        """Forgets an artifact. Within a transaction."""
+        self._database.execute("DELETE FROM artifact WHERE id = ?", (head.id,))
+
     def move_head(self, head: Head, branch: str | None, commit: GitId | None, tree: GitId | None) -> None:
         """Notes what is checked out now. Within a transaction."""
         self._database.execute(

@@ -263,3 +263,42 @@ def test_a_file_that_vanishes_while_it_is_added_is_as_good_as_never_seen(shell: 
     shell.write("data/b", "2")
     shell("add", "data")
     assert shell("status", "-s").out == "A  data/b\n"
+
+
+def test_a_file_edited_through_a_hard_link_does_not_change_what_history_holds(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "remote").mkdir()
+    shell("remote", "add", "origin", str(tmp_path / "remote"))
+    shell("config", "core.link", "hardlink")
+    shell.write("data/big", b"1" * 200_000)
+    shell.commit("data", "one")
+    shell("push")
+    (shell.here / "data/big").unlink()
+    shell("restore", "data/big")
+    linked = shell.here / "data/big"
+    assert linked.stat().st_nlink == 2
+    linked.chmod(0o644)
+    with linked.open("ab") as file:
+        file.write(b"edited in place")
+    assert "set aside" in shell("add", "data").err
+    shell("commit", "-m", "two")
+    shell("checkout", "data@HEAD~1")
+    assert linked.read_bytes() == b"1" * 200_000
+    shell("checkout", "data@main")
+    assert linked.read_bytes() == b"1" * 200_000 + b"edited in place"
+    assert not list((shell.here / ".aimdvc/tmp").glob("tmp-*"))
+    assert shell("fsck").code == 0
+
+
+def test_an_artifact_that_was_added_by_mistake_is_forgotten_again(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    shell = Shell(tmp_path)
+    shell("init")
+    shell.write("oops/f", "1")
+    shell("add", "oops")
+    assert (tmp_path / ".gitignore").read_text() == "/oops\n"
+    shell("reset", "oops")
+    assert (tmp_path / ".gitignore").read_text() == ""
+    assert (tmp_path / "oops/f").read_text() == "1"
+    assert "No artifacts yet" in shell("status").out
+    shell("add", "oops", "-n", "right")
+    shell("commit", "-m", "one")

@@ -5,6 +5,7 @@ import click
 from aimdvc.cli.command import command
 from aimdvc.cli.context import Cli
 from aimdvc.cli.output import plural
+from aimdvc.ops.checkout import CheckedOut
 from aimdvc.ops.restore import reset, restore, unstage
 
 
@@ -47,4 +48,10 @@ def reset_command(cli: Cli, selector: str | None, hard: bool) -> None:
     """
     name, parsed = cli.selector(selector)
     done = reset(cli.workspace, name, parsed.revision, hard, cli.means)
-    cli.out.result({"artifacts": [done]}, [f"{done.artifact} at {done.version or 'no version'}"])
+    cli.out.result({"artifacts": [done]}, [_reset_line(done)])
+
+
+def _reset_line(done: CheckedOut) -> str:
+    if done.commit is None:
+        return f"{done.artifact}: no artifact any more; its files stay"
+    return f"{done.artifact} at {done.version}"
