@@ -3,6 +3,7 @@
 A clone under way is marked in `.aimdvc/clone`: it never looks complete, and running it again goes on where it stopped.
 """
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -110,6 +111,7 @@ def _clone_alone(connector: Connector, root: Path, origin: Origin, disk: Disk, m
 def get(connector: Connector, here: Path, text: str, out: Path, disk: Disk, means: Means) -> Cloned:
     """Writes the files of a version into `out`, without a workspace. Run again, it goes on where it was cut."""
     origin = parse_origin(text, here)
+    out = Path(os.path.realpath(out))
     own = out / ".aimdvc"
     with _begun(out, origin, disk):
         config = f'[remote "origin"]\n\turl = "{_quoted(origin.url)}"\n'.encode("utf-8", "surrogateescape")
@@ -127,7 +129,7 @@ def _begun(root: Path, origin: Origin, disk: Disk) -> Iterator[Path]:
     own = root / ".aimdvc"
     mark = own / CLONE_MARK
     was_there = root.exists()
-    is_rerun = _is_unfinished(mark, origin)
+    is_rerun = _is_unfinished(mark, origin) or _is_barely_begun(root)
     if was_there and not root.is_dir():
         raise UsageError(f"'{root}' is a file", hint="give another path")
     if was_there and any(root.iterdir()) and not is_rerun:
@@ -195,6 +197,14 @@ def _remote_for(workspace: Workspace, here: Path, origin: Origin) -> str:
 
 def _is_unfinished(mark: Path, origin: Origin) -> bool:
     return mark.exists() and mark.read_text("utf-8", "surrogateescape").strip() == origin.typed
+
+
+def _is_barely_begun(root: Path) -> bool:
+    """Returns whether a clone was killed before its mark was there: nothing is in it but an empty `.aimdvc`."""
+    own = root / ".aimdvc"
+    if not own.is_dir() or own.is_symlink() or [path.name for path in root.iterdir()] != [".aimdvc"]:
+        return False
+    return all(path.name.startswith(".tmp-") for path in own.iterdir())
 
 
 def _cloned(workspace: Workspace, result: CheckedOut) -> Cloned:

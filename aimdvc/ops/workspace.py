@@ -42,6 +42,12 @@ class Workspace:
     """The open workspace that holds `start`. Close it, or use it as a context manager."""
 
     def __init__(self, places: Places, disk: Disk, author: FindAuthor = nobody) -> None:
+        """Raises UsageError while the store lies where it was before `git init`: nothing may start a second one."""
+        if has_left_store(places):
+            raise UsageError(
+                f"the store of the workspace '{places.root}' lies in '.aimdvc': `git init` came after `aimdvc init`",
+                hint="run `aimdvc init` there to move it into the Git directory",
+            )
         self.places = places
         self.disk = disk
         self._author = author
@@ -51,11 +57,6 @@ class Workspace:
     def open(cls, start: Path, disk: Disk | None = None, author: FindAuthor = nobody) -> "Workspace":
         """Returns the workspace of a directory. Raises NoWorkspace, or UsageError for an unfinished clone."""
         workspace = cls(find_workspace(start), disk or Disk(), author)
-        if has_left_store(workspace.places):
-            raise UsageError(
-                f"the store of the workspace '{workspace.root}' lies in '.aimdvc': `git init` came after `aimdvc init`",
-                hint="run `aimdvc init` there to move it into the Git directory",
-            )
         mark = workspace.root / ".aimdvc" / CLONE_MARK
         if mark.exists():
             url = mark.read_text("utf-8").strip()

@@ -302,3 +302,55 @@ def test_an_artifact_that_was_added_by_mistake_is_forgotten_again(tmp_path: Path
     assert "No artifacts yet" in shell("status").out
     shell("add", "oops", "-n", "right")
     shell("commit", "-m", "one")
+
+
+@pytest.mark.parametrize("verb", ["clone", "get"])
+def test_a_clone_that_was_killed_at_its_start_is_run_again(shell: Shell, tmp_path: Path, verb: str) -> None:
+    (tmp_path / "remote").mkdir()
+    shell("remote", "add", "origin", str(tmp_path / "remote"))
+    two_versions(shell)
+    shell("push")
+    place = tmp_path / "place"
+    (place / ".aimdvc").mkdir(parents=True)
+    (place / ".aimdvc/.tmp-1-abc").write_text("half a mark")
+    address = str(tmp_path / "remote/data")
+    Shell(tmp_path)(*([verb, address, "place"] if verb == "clone" else [verb, address, "--out", "place"]))
+    assert files_of(place) == files_of(shell.here / "data")
+    Shell(tmp_path)(*([verb, address, "place"] if verb == "clone" else [verb, address, "--out", "place"]), code=2)
+
+
+def test_what_can_not_be_cloned_leaves_nothing(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "remote").mkdir()
+    shell("remote", "add", "origin", str(tmp_path / "remote"))
+    two_versions(shell)
+    shell("push")
+    here = Shell(tmp_path)
+    for arguments in (["clone", f"{tmp_path}/remote/typo", "x"], ["get", f"{tmp_path}/remote/data@v9", "--out", "x"]):
+        assert here(*arguments, code=-1).code in (2, 6)
+        assert not (tmp_path / "x").exists()
+    assert "there are v1 to v2" in here("get", f"{tmp_path}/remote/data@v9", "--json", code=2).json["hint"]
+    shell("clone", f"{tmp_path}/remote/typo", "typo", code=6)
+    assert [one["artifact"] for one in shell("ls", "--json").json["artifacts"]] == ["data"]
+
+
+def test_a_first_pull_that_failed_is_run_again(shell: Shell, tmp_path: Path) -> None:
+    remote = tmp_path / "remote"
+    remote.mkdir()
+    shell("remote", "add", "origin", str(remote))
+    shell.write("models/net.bin", b"w" * 100_000)
+    shell("add", "models/net.bin", "-n", "net")
+    shell("commit", "-m", "one")
+    shell("push")
+    subprocess.run(["git", "init", "-q"], cwd=shell.here, check=True)
+    shell("init")
+    for arguments in (["add", ".aimdvc", "aimdvc.lock"], ["commit", "-qm", "code"]):
+        subprocess.run(["git", *arguments], cwd=shell.here, check=True)
+    subprocess.run(["git", "clone", "-q", str(shell.here), str(tmp_path / "code")], check=True)
+    code = Shell(tmp_path / "code")
+    remote.rename(tmp_path / "away")
+    code("pull", code=6)
+    (tmp_path / "away").rename(remote)
+    code("pull")
+    assert (tmp_path / "code/models/net.bin").read_bytes() == b"w" * 100_000
+    assert (tmp_path / "code/models/.gitignore").read_text() == "/net.bin\n"
+    assert code("status", "-s").out == ""
