@@ -144,12 +144,30 @@ def _push(push: Push, repository: Repository, body: Body, commands: _Commands, i
     is_atomic = b"atomic" in commands.capabilities
     if is_atomic and results:
         return Moved({u.ref: results.get(u.ref) or "atomic transaction failed" for u in commands.updates}, {})
-    if checked.entries and moves:
+    publishes = bool(checked.entries and moves)
+    if publishes:
+        # What is refused already is noted before the pack can be read, so that a crash does not lose the note.
+        _note_unreached(push, checked, commands, results)
         _publish(repository, incoming, checked)
     moved = move_refs(push.database, push.artifact, push.user, moves, is_atomic)
-    if checked.entries and moves and all(moved.results.values()):
-        note_abandoned(push.database, push.artifact, push.user, commands.updates)
+    if publishes:
+        _note_unreached(push, checked, commands, moved.results)
     return Moved({**results, **moved.results}, moved.versions)
+
+
+def _note_unreached(push: Push, checked: Checked, commands: _Commands, results: Mapping[str, str | None]) -> None:
+    """Notes changes that were refused although their objects are in the pack: readers may not see those."""
+    refused = {ref for ref, reason in results.items() if reason is not None}
+    named = {update.new for update in commands.updates if update.ref not in refused}
+    unreached = [
+        update
+        for update in commands.updates
+        if update.ref in refused
+        and update.new is not None
+        and update.new not in named
+        and bytes.fromhex(update.new) in checked.kinds
+    ]
+    note_abandoned(push.database, push.artifact, push.user, unreached)
 
 
 def _receive(push: Push, repository: Repository, body: Body, incoming: TempFile) -> Checked:
@@ -165,7 +183,7 @@ def _receive(push: Push, repository: Repository, body: Body, incoming: TempFile)
     except BadObjectError as error:
         raise _Refused(error.message, "unpacker error") from error
     if absent:
-        names = [f"git object {name.hex()} is missing" for name in absent[:_SHOWN]]
+        names = [f"git object {name.hex()} is missing, or is not what another takes it for" for name in absent[:_SHOWN]]
         raise _Refused("missing necessary objects", "missing necessary objects", names)
     _check_blobs(push, checked)
     return checked

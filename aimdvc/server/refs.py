@@ -68,10 +68,11 @@ def has_abandoned(database: Database, artifact: str) -> bool:
 
 
 def note_abandoned(database: Database, artifact: str, user: str, changes: Sequence[RefUpdate]) -> None:
-    """Notes that a pack was published for changes that then all lost their race."""
+    """Notes that a pack was published with the objects of changes that were refused; nothing without any."""
+    if not changes:
+        return
     with database.write() as connection:
-        for change in changes[:1]:
-            _note(connection, artifact, user, change, ABANDONS)
+        _note(connection, artifact, user, changes[0], ABANDONS)
 
 
 def move_refs(database: Database, artifact: str, user: str, moves: Sequence[Move], atomic: bool) -> Moved:

@@ -1,0 +1,103 @@
+"""What the server keeps of a push, and what a clone is given of it."""
+
+import struct
+
+import pytest
+
+from tests.contract import git_packs as packs
+from tests.contract.git_packs import Made
+from tests.contract.server_client import Client, lines_of, pkt, report_of
+
+MAIN = "refs/heads/main"
+UPLOAD_PACK = {"Content-Type": "application/x-git-upload-pack-request"}
+
+
+def _first_version(client: Client) -> tuple[Made, str]:
+    made = Made()
+    commit = made.commit(made.tree([(b"100644", b"t", made.blob(b"text\n"))]))
+    assert report_of(client.push("a", [(None, commit, MAIN)], made.pack())) == ["unpack ok", f"ok {MAIN}"]
+    return made, commit
+
+
+def _clone(client: Client, *wants: str, caps: str = "side-band-64k ofs-delta thin-pack") -> bytes:
+    """Returns the pack that a clone of these tips is given."""
+    first, *others = wants
+    body = pkt(f"want {first} {caps}\n".encode()) + b"".join(pkt(f"want {want}\n".encode()) for want in others)
+    reply = client.request("POST", "/a/git-upload-pack", body + b"0000" + pkt(b"done\n"), UPLOAD_PACK)
+    assert reply.status == 200, reply.body
+    return b"".join(line[1:] for line in lines_of(reply.body)[1:] if line[:1] == b"\1")
+
+
+def _count(pack: bytes) -> int:
+    return int(struct.unpack(">4sII", pack[:12])[2])
+
+
+@pytest.mark.parametrize("others", [0, 600])
+def test_what_is_there_already_has_to_be_of_the_type_that_names_it(client: Client, others: int) -> None:
+    made = Made()
+    entries = [(b"100644", b"%04d" % number, made.blob(b"%d" % number)) for number in range(others + 1)]
+    tree = made.tree(entries)
+    commit = made.commit(tree)
+    client.push("a", [(None, commit, MAIN)], made.pack())
+    for mode, git_id in ((b"100644", tree), (b"100644", commit), (b"40000", entries[0][2])):
+        hostile = Made()
+        named = hostile.commit(hostile.tree([*entries[1:], (mode, b"x", git_id)]))
+        report = report_of(client.push("a", [(None, named, "refs/heads/side")], hostile.pack()))
+        assert report == [
+            "unpack missing necessary objects",
+            "ng refs/heads/side missing necessary objects",
+        ]
+    right = Made()
+    named = right.commit(right.tree([*entries, (b"40000", b"x", tree)]), (commit,))
+    assert report_of(client.push("a", [(commit, named, MAIN)], right.pack()))[1] == f"ok {MAIN}"
+
+
+def test_types_of_deltas_are_those_of_their_bases(client: Client) -> None:
+    _, commit = _first_version(client)
+    base = b"some text that a delta is made of\n"
+    whole = packs.entry(packs.BLOB, base)
+    copy = packs.varint(len(base)) + packs.varint(len(base) + 1) + b"\x90" + bytes([len(base)])
+    made = Made()
+    by_offset, by_name = made.blob(base + b"1"), made.blob(base + b"2")
+    root = Made()
+    tree = root.tree([(b"100644", b"1", by_offset), (b"100644", b"2", by_name)])
+    second = root.commit(tree, (commit,))
+    entries = [
+        whole,
+        packs.ofs_entry(len(whole), copy + b"\x011"),
+        packs.ref_entry(
+            by_offset,
+            packs.varint(len(base) + 1) + packs.varint(len(base) + 1) + b"\x90" + bytes([len(base)]) + b"\x012",
+        ),
+        *root.entries,
+    ]
+    assert report_of(client.push("a", [(commit, second, MAIN)], packs.pack_of(entries)))[1] == f"ok {MAIN}"
+    again = Made()
+    third = again.commit(again.tree([(b"100644", b"3", by_offset), (b"120000", b"4", by_name)]), (second,))
+    assert report_of(client.push("a", [(second, third, MAIN)], again.pack()))[1] == f"ok {MAIN}"
+    wrong = Made()
+    fourth = wrong.commit(wrong.tree([(b"40000", b"3", by_name)]), (third,))
+    assert report_of(client.push("a", [(third, fourth, MAIN)], wrong.pack()))[0] != "unpack ok"
+
+
+def test_a_clone_holds_nothing_of_a_ref_that_was_refused_beside_another(client: Client) -> None:
+    _, first = _first_version(client)
+    made = Made()
+    hidden = made.commit(made.tree([(b"100644", b"secret", made.blob(b"secret\n"))]), (), b"unrelated\n")
+    second = made.commit(made.tree([(b"100644", b"u", made.blob(b"other\n"))]), (first,))
+    updates = [(first, hidden, MAIN), (None, second, "refs/heads/side")]
+    assert report_of(client.push("a", updates, made.pack())) == [
+        "unpack ok",
+        f"ng {MAIN} non-fast-forward",
+        "ok refs/heads/side",
+    ]
+    assert _count(_clone(client, first, second)) == 6
+
+
+def test_a_tag_that_is_refused_beside_its_commit_hides_nothing(client: Client) -> None:
+    _, first = _first_version(client)
+    made = Made()
+    second = made.commit(made.tree([]), (first,))
+    client.push("a", [(first, second, MAIN), (None, second, "refs/tags/v9")], made.pack())
+    whole = _clone(client, first, second)
+    assert packs.pack_of(made.entries)[12:-20] in whole
