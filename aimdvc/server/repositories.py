@@ -19,6 +19,7 @@ from aimdvc.fs.disk import Disk, TempFile
 from aimdvc.git.kinds import COMMIT, TAG
 from aimdvc.model.oid import GitId
 from aimdvc.server.packkinds import FANOUT_END, INDEX_MAGIC, PackKinds
+from aimdvc.store.layout import clean_temporary
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +77,13 @@ class Repository:
         return found
 
     def quarantine(self) -> TempFile:
-        """Returns a new file for a pack that arrives; it is on the packs' file system and is not read as a pack."""
-        return self._disk.create_temp(self._directory / "incoming")
+        """Returns a new file for a pack that arrives; it is on the packs' file system and is not read as a pack.
+
+        What killed processes left there goes.
+        """
+        incoming = self._directory / "incoming"
+        clean_temporary(incoming)
+        return self._disk.create_temp(incoming)
 
     def publish(self, pack: TempFile, index: TempFile, name: str) -> None:
         """Makes a checked pack visible, durable: the index appears first, since readers look for the pack."""

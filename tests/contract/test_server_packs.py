@@ -1,6 +1,10 @@
 """What the server keeps of a push, and what a clone is given of it."""
 
+import os
 import struct
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -101,3 +105,28 @@ def test_a_tag_that_is_refused_beside_its_commit_hides_nothing(client: Client) -
     client.push("a", [(first, second, MAIN), (None, second, "refs/tags/v9")], made.pack())
     whole = _clone(client, first, second)
     assert packs.pack_of(made.entries)[12:-20] in whole
+
+
+def test_a_fetch_without_thin_pack_is_answered(client: Client) -> None:
+    _, first = _first_version(client)
+    made = Made()
+    second = made.commit(made.tree([]), (first,))
+    client.push("a", [(first, second, MAIN)], made.pack())
+    body = pkt(f"want {second} side-band-64k ofs-delta\n".encode()) + b"0000" + pkt(f"have {first}\n".encode())
+    reply = client.request("POST", "/a/git-upload-pack", body + pkt(b"done\n"), UPLOAD_PACK)
+    assert reply.status == 200
+    sent = b"".join(line[1:] for line in lines_of(reply.body)[1:] if line[:1] == b"\1")
+    assert _count(sent) == 2
+    assert _count(_clone(client, first, caps="side-band-64k ofs-delta")) == 3
+
+
+def test_what_killed_processes_left_of_a_push_goes(client: Client, tmp_path: Path) -> None:
+    _, first = _first_version(client)
+    incoming = next((tmp_path / "srv" / "repos").glob("*/*/incoming"))
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    left, running = incoming / f"tmp-{gone.pid}-0", incoming / f"tmp-{os.getppid()}-0"
+    for path in (left, running):
+        path.write_bytes(b"PACK")
+    client.push("a", [(None, first, "refs/heads/side")], packs.EMPTY_PACK)
+    assert [path.name for path in incoming.iterdir()] == [running.name]
