@@ -12,8 +12,8 @@ from dulwich.protocol import pkt_line
 
 from aimdvc.errors import CorruptRepository
 from aimdvc.fs.disk import TempFile
-from aimdvc.git.fsck import BadObjectError
-from aimdvc.git.packcheck import Checked, check_pack
+from aimdvc.git.fsck import BadObjectError, check_depth, is_link_target, subtrees
+from aimdvc.git.packcheck import BAD_LINK, Checked, check_pack
 from aimdvc.git.packindex import encode_index
 from aimdvc.model.commits import RefUpdate
 from aimdvc.model.entries import path_text
@@ -180,6 +180,8 @@ def _receive(push: Push, repository: Repository, body: Body, incoming: TempFile)
     try:
         checked = check_pack(incoming.fd, size, push.limits)
         absent = repository.absent(checked.outside())
+        if not absent:
+            _check_beyond(repository, checked)
     except BadObjectError as error:
         raise _Refused(error.message, "unpacker error") from error
     if absent:
@@ -187,6 +189,18 @@ def _receive(push: Push, repository: Repository, body: Body, incoming: TempFile)
         raise _Refused("missing necessary objects", "missing necessary objects", names)
     _check_blobs(push, checked)
     return checked
+
+
+def _check_beyond(repository: Repository, checked: Checked) -> None:
+    """What is here already can be a link's target, or lie deeper, only now. Raises BadObjectError."""
+    for name in checked.links.difference(checked.kinds):
+        if not is_link_target(repository.read(GitId(name.hex()))[1]):
+            raise BadObjectError(BAD_LINK)
+
+    def read(name: bytes) -> list[bytes]:
+        return [] if name in checked.kinds else subtrees(repository.read(GitId(name.hex()))[1])
+
+    check_depth(checked.trees, read)
 
 
 def _check_blobs(push: Push, checked: Checked) -> None:

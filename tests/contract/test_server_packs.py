@@ -130,3 +130,56 @@ def test_what_killed_processes_left_of_a_push_goes(client: Client, tmp_path: Pat
         path.write_bytes(b"PACK")
     client.push("a", [(None, first, "refs/heads/side")], packs.EMPTY_PACK)
     assert [path.name for path in incoming.iterdir()] == [running.name]
+
+
+def _nested(made: Made, tree: str, levels: int) -> str:
+    for _ in range(levels):
+        tree = made.tree([(b"40000", b"d", tree)])
+    return tree
+
+
+def test_folders_are_not_nested_too_deep(client: Client) -> None:
+    made = Made()
+    deep = _nested(made, made.tree([]), 512)
+    commit = made.commit(deep)
+    too_deep = made.commit(_nested(made, deep, 1))
+    reason = "unpack folders are nested more than 512 deep"
+    assert report_of(client.push("a", [(None, too_deep, MAIN)], made.pack()))[0] == reason
+    made.entries[-2:] = []
+    assert report_of(client.push("a", [(None, commit, MAIN)], made.pack()))[1] == f"ok {MAIN}"
+    on_top = Made()
+    too_deep = on_top.commit(_nested(on_top, deep, 1), (commit,))
+    assert report_of(client.push("a", [(commit, too_deep, MAIN)], on_top.pack()))[0] == reason
+    other = Made()
+    fine = other.commit(other.tree([(b"40000", b"e", _nested(Made(), made.tree([]), 511))]), (commit,))
+    assert report_of(client.push("a", [(commit, fine, MAIN)], other.pack()))[1] == f"ok {MAIN}"
+
+
+def test_a_blob_that_is_here_already_has_to_be_fit_for_a_link_that_names_it(client: Client) -> None:
+    made = Made()
+    odd, good = made.blob(b"a\0b"), made.blob(b"target")
+    commit = made.commit(made.tree([(b"100644", b"good", good), (b"100644", b"odd", odd)]))
+    assert report_of(client.push("a", [(None, commit, MAIN)], made.pack()))[1] == f"ok {MAIN}"
+    for target, result in ((odd, f"ng {MAIN} unpacker error"), (good, f"ok {MAIN}")):
+        link = Made()
+        second = link.commit(link.tree([(b"120000", b"l", target)]), (commit,))
+        assert report_of(client.push("a", [(commit, second, MAIN)], link.pack()))[1] == result
+
+
+def test_a_small_pack_holds_no_more_objects_than_its_size_tells(client: Client) -> None:
+    tiny = [packs.entry(packs.BLOB, b"%x" % number) for number in range(100_001)]
+    pack = packs.pack_of(tiny)
+    report = report_of(client.push("a", [(None, "1" * 40, MAIN)], pack))
+    assert report[0] == f"unpack 100001 git objects in a pack of {len(pack)} bytes, expected at most 100000"
+
+
+def test_a_small_pack_is_not_inflated_without_end(client: Client) -> None:
+    base = b"x" * (1 << 20)
+    entries = [packs.entry(packs.BLOB, base)]
+    size = packs.varint(1 << 20)
+    for number in range(300):
+        # Copies all but the last bytes, and says which one it is.
+        delta = size + size + b"\xf0" + ((1 << 20) - 4).to_bytes(3, "little") + b"\4%04d" % number
+        entries.append(packs.ofs_entry(sum(map(len, entries)), delta))
+    report = report_of(client.push("a", [(None, "1" * 40, MAIN)], packs.pack_of(entries)))
+    assert report[0].startswith(f"unpack git objects of more than {256 << 20} bytes together")
