@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 
+from aimdvc.errors import StorageError
 from aimdvc.fs.faults import mapped
 
 Before = Callable[[str, Path | str], None]
@@ -105,14 +106,18 @@ class Disk:
         self.before = before
 
     def make_directory(self, path: Path) -> None:
-        """Makes a directory and its missing parents, each durable. Safe to repeat."""
-        if path.is_dir():
-            return
+        """Makes a directory and its missing parents, each durable. Safe to repeat.
+
+        Raises StorageError where the path, or a parent, is there and is no directory.
+        """
         missing = []
         parent = path
-        while not parent.exists():
-            missing.append(parent)
-            parent = parent.parent
+        with mapped(path):
+            while not parent.is_dir():
+                if os.path.lexists(parent):
+                    raise StorageError(str(parent), "is no directory")
+                missing.append(parent)
+                parent = parent.parent
         for directory in reversed(missing):
             self.before("mkdir", directory)
             with mapped(directory):

@@ -12,25 +12,31 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from aimdvc.git.deltas import apply_delta
-from aimdvc.git.fsck import BadObjectError, check_object
+from aimdvc.git.fsck import BadObjectError, check_depth, check_object, is_link_target
 from aimdvc.git.kinds import BLOB, COMMIT, TAG, TREE
-from aimdvc.git.packlimits import PackLimits
+from aimdvc.git.packlimits import PackLimits, most_inflated, most_objects
 from aimdvc.model.pointer import POINTER_LIMIT, find_pointer
 
 _NAMES = {COMMIT: b"commit", TREE: b"tree", BLOB: b"blob", TAG: b"tag"}
 _OFS_DELTA, _REF_DELTA = 6, 7
 _HELD_BYTES = 64 << 20
+BAD_LINK = "a symbolic link's target is empty, too long, or has a NUL byte"
 
 
 @dataclass
 class Checked:
-    """What a pack holds. `named` are ids with the type they have to have; commits' and tags' contents are kept."""
+    """What a pack holds. `named` are ids with the type they have to have; commits' and tags' contents are kept.
+
+    `links` are those of `named` that are targets of symbolic links; `trees` are trees that hold trees, with those.
+    """
 
     entries: list[tuple[bytes, int, int]] = field(default_factory=list)
     kinds: dict[bytes, int] = field(default_factory=dict)
     named: dict[bytes, int] = field(default_factory=dict)
     heads: dict[bytes, bytes] = field(default_factory=dict)
     pointers: dict[str, int] = field(default_factory=dict)
+    links: set[bytes] = field(default_factory=set)
+    trees: dict[bytes, list[bytes]] = field(default_factory=dict)
     trailer: bytes = b""
 
     def outside(self) -> dict[bytes, int]:
@@ -78,19 +84,25 @@ class _Reader:
         self._raw = raw
         self._end = len(raw) - 20
         self._limits = limits
+        self._most_inflated = most_inflated(limits, len(raw))
         self._inflated = 0
         self._checked = Checked()
         self._by_offset: dict[int, list[_Delta]] = {}
         self._by_name: dict[bytes, list[_Delta]] = {}
         self._waiting = 0
+        self._subtrees: list[bytes] = []
+        self._no_links: set[bytes] = set()
 
     def run(self) -> Checked:
         magic, version, count = struct.unpack(">4sII", self._raw[:12])
         if magic != b"PACK" or version not in (2, 3):
             raise BadObjectError("this is no pack of version 2")
         # The smallest entry takes 1 byte of header and 8 of zlib: a count beyond that is a lie.
-        if count > self._limits.git_objects or count * 9 > self._end - 12:
+        if count * 9 > self._end - 12:
             raise BadObjectError(f"a pack of {len(self._raw)} bytes can't hold {count} objects")
+        most = most_objects(self._limits, len(self._raw))
+        if count > most:
+            raise BadObjectError(f"{count} git objects in a pack of {len(self._raw)} bytes, expected at most {most}")
         position = 12
         for _ in range(count):
             if position + 24 > len(self._raw):
@@ -106,6 +118,9 @@ class _Reader:
             raise BadObjectError("the pack's checksum is wrong")
         if self._waiting:
             self._resolve()
+        if not self._no_links.isdisjoint(self._checked.links):
+            raise BadObjectError(BAD_LINK)
+        check_depth(self._checked.trees, lambda name: ())
         return self._checked
 
     def _read_entry(self, offset: int) -> int:
@@ -180,8 +195,10 @@ class _Reader:
         if size > self._limits.git_object_bytes:
             raise BadObjectError(f"a git object of {size} bytes, expected at most {self._limits.git_object_bytes}")
         self._inflated += size
-        if self._inflated > self._limits.inflated_bytes:
-            raise BadObjectError(f"git objects of more than {self._limits.inflated_bytes} bytes together")
+        if self._inflated > self._most_inflated:
+            raise BadObjectError(
+                f"git objects of more than {self._most_inflated} bytes together, push fewer versions at a time"
+            )
 
     def _take(self, kind: int, content: bytes, offset: int, crc: int) -> bytes:
         checked = self._checked
@@ -191,6 +208,8 @@ class _Reader:
         if name in checked.kinds:
             raise BadObjectError(f"git object {name.hex()} comes twice")
         if kind == BLOB:
+            if not is_link_target(content):
+                self._no_links.add(name)
             if len(content) < POINTER_LIMIT:
                 pointer = find_pointer(content)
                 if pointer is not None and checked.pointers.setdefault(pointer.oid, pointer.size) != pointer.size:
@@ -199,11 +218,18 @@ class _Reader:
             check_object(kind, content, self._refer)
             if kind != TREE:
                 checked.heads[name] = content
+            elif self._subtrees:
+                checked.trees[name] = self._subtrees
+            self._subtrees = []
         checked.kinds[name] = kind
         checked.entries.append((name, offset, crc))
         return name
 
-    def _refer(self, name: bytes, kind: int) -> None:
+    def _refer(self, name: bytes, kind: int, *, is_link: bool = False) -> None:
+        if is_link:
+            self._checked.links.add(name)
+        elif kind == TREE:
+            self._subtrees.append(name)
         if self._checked.named.setdefault(name, kind) != kind:
             raise BadObjectError(f"git object {name.hex()} is named with two types")
 

@@ -100,15 +100,22 @@ class Catalogue:
 
         Raises HttpError (403, 409) where the caller may not, or where the path runs through an artifact.
         """
-        segments = path.split("/")
-        with self._database.read() as connection:
-            found = _find(connection, caller, segments)
-        if not caller.may_write:
-            raise HttpError(403 if found else 404, "this key may only read" if found else "no such artifact")
+        found = self.find_writable(caller, path)
         if found is not None:
             return found
         with self._database.write() as connection:
-            return _make(connection, caller, segments)
+            return _make(connection, caller, path.split("/"))
+
+    def find_writable(self, caller: Caller, path: str) -> Artifact | None:
+        """Returns what `ensure` would, None where it would make an artifact. Changes nothing; raises as it does."""
+        segments = path.split("/")
+        with self._database.read() as connection:
+            found = _find(connection, caller, segments)
+            if not caller.may_write:
+                raise HttpError(403 if found else 404, "this key may only read" if found else "no such artifact")
+            if found is None:
+                _existing(connection, _absolute(connection, caller, segments))
+        return found
 
 
 def key_of(authorization: str | None) -> str | None:
@@ -212,31 +219,44 @@ def _walk(connection: Connection, segments: list[str]) -> Artifact | None:
 
 def _make(connection: Connection, caller: Caller, segments: list[str]) -> Artifact:
     segments = _absolute(connection, caller, segments)
+    existing = _existing(connection, segments)
+    names = [node.name for node in existing] + segments[len(existing) :]
+    parent = existing[-1].id if existing else ""
+    for depth in range(len(existing), len(segments)):
+        parent = _add_node(connection, parent, _kind_at(depth, segments), segments[depth], caller.id)
+    return Artifact(parent, "/".join(names))
+
+
+def _existing(connection: Connection, segments: list[str]) -> list[_Node]:
+    """Returns the nodes that are there already on the way to an artifact. Raises HttpError where it can't be made."""
     if len(segments) > _MAX_DEPTH:
         raise HttpError(400, f"the path is deeper than {_MAX_DEPTH} folders")
     if len(segments) < 2:
         raise HttpError(404, "no such artifact")
-    parent, names = "", []
+    found: list[_Node] = []
     for depth, segment in enumerate(segments):
-        is_last = depth == len(segments) - 1
-        node = _child(connection, parent, segment)
+        kind = _kind_at(depth, segments)
+        node = _child(connection, found[-1].id if found else "", segment) if len(found) == depth else None
         if node is None:
-            kind = "artifact" if is_last else "folder"
-            node = _Node(_add_node(connection, parent, kind, _checked(segment, kind), caller.id), kind, segment, "")
-        elif (node.kind == "artifact") != is_last:
+            _checked(segment, kind)
+            continue
+        if (node.kind == "artifact") != (kind == "artifact"):
             raise HttpError(409, f"'{node.name}' is {'an artifact' if node.kind == 'artifact' else 'a folder'}")
-        parent = node.id
-        names.append(node.name)
-    return Artifact(parent, "/".join(names))
+        found.append(node)
+    return found
 
 
-def _checked(name: str, kind: str) -> str:
+def _kind_at(depth: int, segments: list[str]) -> str:
+    return "artifact" if depth == len(segments) - 1 else "folder"
+
+
+def _checked(name: str, kind: str) -> None:
     if kind == "artifact":
         try:
-            return check_artifact_name(name)
+            check_artifact_name(name)
         except InvalidName as error:
             raise HttpError(400, error.message) from error
+        return
     lowered = name.lower()
     if not _FOLDER.fullmatch(name) or lowered.endswith((".git", ".lock")):
         raise HttpError(400, f"folder name '{name}': expected letters, digits, '.', '_', '+', '-' or spaces")
-    return name

@@ -7,7 +7,7 @@ process that opened it: open a Database after forking, never before.
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sqlalchemy import (
@@ -33,6 +33,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from aimdvc.errors import Busy, CorruptRepository, DiskFull, UnsupportedFormat
+from aimdvc.fs.faults import mapped
 
 SCHEMA_VERSION = 1
 
@@ -114,6 +115,7 @@ class Database:
     def __init__(self, path: Path) -> None:
         """Opens or makes the database. Raises UnsupportedFormat when a later server wrote it."""
         self._path = path
+        _keep_private(path)
         self._engine = create_engine(
             f"sqlite:///{path}", poolclass=QueuePool, pool_size=8, max_overflow=120, pool_timeout=60
         )
@@ -171,6 +173,18 @@ class Database:
     def close(self) -> None:
         """Closes all connections that no one uses."""
         self._engine.dispose()
+
+
+def _keep_private(path: Path) -> None:
+    """The signing secret is in the database: whoever reads it may read and write every blob."""
+    with mapped(path):
+        path.touch(mode=0o600)
+        if path.stat().st_mode & 0o077:
+            path.chmod(0o600)
+        for beside in (path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+            # SQLite gives them the database's mode, and removes them when the last process closes it.
+            with suppress(FileNotFoundError):
+                beside.chmod(0o600)
 
 
 def _configure(connection: "object", record: ConnectionPoolEntry) -> None:

@@ -9,14 +9,14 @@ from aimdvc.server.upload_pack import advertise_upload, upload_pack
 
 
 def info_refs(site: Site, request: Request, caller: Caller, path: str) -> Response:
-    """Answers `GET info/refs`: what there is to fetch, or to push onto. A push makes the artifact."""
+    """Answers `GET info/refs`: what there is to fetch, or to push onto. Makes nothing: a dry run ends here."""
     service = request.query.get("service")
     if service == "git-upload-pack":
         artifact = site.artifact(caller, path)
         return advertise_upload(read_refs(site.database, artifact.id))
     if service == "git-receive-pack":
-        artifact = site.catalogue.ensure(caller, path)
-        return advertise_receive(read_refs(site.database, artifact.id))
+        found = site.catalogue.find_writable(caller, path)
+        return advertise_receive(read_refs(site.database, found.id) if found else {})
     raise HttpError(403, "only Git's smart protocol is spoken here")
 
 
@@ -31,7 +31,7 @@ def fetch(site: Site, request: Request, caller: Caller, path: str) -> Response:
 
 
 def push(site: Site, request: Request, caller: Caller, path: str) -> Response:
-    """Answers `POST git-receive-pack`."""
+    """Answers `POST git-receive-pack`. Makes the artifact where it is not there."""
     _check_type(request, "application/x-git-receive-pack-request")
     artifact = site.catalogue.ensure(caller, path)
     with site.storage.repository(artifact.id) as repository:

@@ -65,7 +65,10 @@ class Body:
         if self._inflate is None:
             return self._count(self._raw(size))
         while True:
-            content = self._inflate.decompress(self._pending, size)
+            try:
+                content = self._inflate.decompress(self._pending, size)
+            except zlib.error as error:
+                raise HttpError(400, "the gzip body can't be inflated") from error
             self._pending = self._inflate.unconsumed_tail
             if content:
                 return self._count(content)

@@ -7,8 +7,8 @@ has it" always means: this artifact owns it. A claim to a blob that only another
 import re
 from collections.abc import Iterable, Mapping
 
-from aimdvc.errors import CorruptBlob
-from aimdvc.model.oid import Oid
+from aimdvc.errors import CorruptBlob, MalformedPointer
+from aimdvc.model.oid import Oid, parse_oid
 from aimdvc.model.pointer import Pointer
 from aimdvc.server.catalogue import Artifact, Caller
 from aimdvc.server.guard import HttpError, Request, Response
@@ -136,19 +136,23 @@ def get_blob(site: Site, request: Request, path: str, tail: str) -> Response:
         return Response(200, site.storage.blobs.iter_blob(pointer), pointer.size, headers=headers)
     start, end = wanted
     headers["Content-Range"] = f"bytes {start}-{end - 1}/{pointer.size}"
-    return Response(206, site.storage.blobs.iter_range(pointer.oid, start, end), end - start, headers=headers)
+    return Response(206, site.storage.blobs.iter_range(pointer, start, end), end - start, headers=headers)
 
 
 def verify(site: Site, request: Request, path: str, tail: str) -> Response:
     """Answers whether a blob arrived: 200, or 404."""
     message = read_json(request, site.limits)
-    oid, size = message.get("oid"), message.get("size")
-    if not isinstance(oid, str):
+    text, size = message.get("oid"), message.get("size")
+    if not isinstance(text, str):
         raise HttpError(422, "the oid is not a text")
+    try:
+        oid = parse_oid(text)
+    except MalformedPointer as error:
+        raise HttpError(422, error.message) from error
     grant = site.signer.check(request.query, "POST", oid)
     artifact = site.granted_artifact(grant.artifact, path)
-    found = owned(site.database, artifact, [Oid(oid)]).get(Oid(oid))
-    if found is None or found != size or site.storage.blobs.missing([Oid(oid)]):
+    found = owned(site.database, artifact, [oid]).get(oid)
+    if found is None or found != size or site.storage.blobs.missing([oid]):
         raise HttpError(404, "the artifact has no such blob")
     return json_response({})
 

@@ -3,8 +3,9 @@
 Plain data: tests make smaller ones.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from aimdvc.git.packlimits import PackRatio
 from aimdvc.model.frames import PACKED_LIMIT
 
 _KIB = 1024
@@ -32,8 +33,10 @@ class Limits:
     """One inflated git object; aimdvc itself refuses files over 16 MiB in Git."""
     inflated_bytes: int = 16 * _GIB
     """All git objects of a pack together, inflated."""
-    git_objects: int = 20_000_000
+    git_objects: int = 2_000_000
     """Git objects in one pack."""
+    ratio: PackRatio = field(default_factory=PackRatio)
+    """What a pack may cost in proportion to its size."""
     delta_depth: int = 100
     """The longest chain of deltas; stock Git makes 50 at most."""
     blob_bytes: int = 1024 * _GIB

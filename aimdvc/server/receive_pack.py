@@ -12,8 +12,8 @@ from dulwich.protocol import pkt_line
 
 from aimdvc.errors import CorruptRepository
 from aimdvc.fs.disk import TempFile
-from aimdvc.git.fsck import BadObjectError
-from aimdvc.git.packcheck import Checked, check_pack
+from aimdvc.git.fsck import BadObjectError, check_depth, is_link_target, subtrees
+from aimdvc.git.packcheck import BAD_LINK, Checked, check_pack
 from aimdvc.git.packindex import encode_index
 from aimdvc.model.commits import RefUpdate
 from aimdvc.model.entries import path_text
@@ -144,12 +144,30 @@ def _push(push: Push, repository: Repository, body: Body, commands: _Commands, i
     is_atomic = b"atomic" in commands.capabilities
     if is_atomic and results:
         return Moved({u.ref: results.get(u.ref) or "atomic transaction failed" for u in commands.updates}, {})
-    if checked.entries and moves:
+    publishes = bool(checked.entries and moves)
+    if publishes:
+        # What is refused already is noted before the pack can be read, so that a crash does not lose the note.
+        _note_unreached(push, checked, commands, results)
         _publish(repository, incoming, checked)
     moved = move_refs(push.database, push.artifact, push.user, moves, is_atomic)
-    if checked.entries and moves and all(moved.results.values()):
-        note_abandoned(push.database, push.artifact, push.user, commands.updates)
+    if publishes:
+        _note_unreached(push, checked, commands, moved.results)
     return Moved({**results, **moved.results}, moved.versions)
+
+
+def _note_unreached(push: Push, checked: Checked, commands: _Commands, results: Mapping[str, str | None]) -> None:
+    """Notes changes that were refused although their objects are in the pack: readers may not see those."""
+    refused = {ref for ref, reason in results.items() if reason is not None}
+    named = {update.new for update in commands.updates if update.ref not in refused}
+    unreached = [
+        update
+        for update in commands.updates
+        if update.ref in refused
+        and update.new is not None
+        and update.new not in named
+        and bytes.fromhex(update.new) in checked.kinds
+    ]
+    note_abandoned(push.database, push.artifact, push.user, unreached)
 
 
 def _receive(push: Push, repository: Repository, body: Body, incoming: TempFile) -> Checked:
@@ -162,13 +180,27 @@ def _receive(push: Push, repository: Repository, body: Body, incoming: TempFile)
     try:
         checked = check_pack(incoming.fd, size, push.limits)
         absent = repository.absent(checked.outside())
+        if not absent:
+            _check_beyond(repository, checked)
     except BadObjectError as error:
         raise _Refused(error.message, "unpacker error") from error
     if absent:
-        names = [f"git object {name.hex()} is missing" for name in absent[:_SHOWN]]
+        names = [f"git object {name.hex()} is missing, or is not what another takes it for" for name in absent[:_SHOWN]]
         raise _Refused("missing necessary objects", "missing necessary objects", names)
     _check_blobs(push, checked)
     return checked
+
+
+def _check_beyond(repository: Repository, checked: Checked) -> None:
+    """What is here already can be a link's target, or lie deeper, only now. Raises BadObjectError."""
+    for name in checked.links.difference(checked.kinds):
+        if not is_link_target(repository.read(GitId(name.hex()))[1]):
+            raise BadObjectError(BAD_LINK)
+
+    def read(name: bytes) -> list[bytes]:
+        return [] if name in checked.kinds else subtrees(repository.read(GitId(name.hex()))[1])
+
+    check_depth(checked.trees, read)
 
 
 def _check_blobs(push: Push, checked: Checked) -> None:

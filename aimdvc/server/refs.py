@@ -14,6 +14,7 @@ from aimdvc.model.commits import RefUpdate
 from aimdvc.model.entries import path_bytes, path_text
 from aimdvc.model.oid import GitId
 from aimdvc.server.database import Database, now_s, ref_history, refs
+from aimdvc.server.refnames import RefNames
 
 MAIN = "refs/heads/main"
 VERSION_TAG = re.compile(r"refs/tags/v([0-9]+)", re.IGNORECASE)
@@ -67,10 +68,11 @@ def has_abandoned(database: Database, artifact: str) -> bool:
 
 
 def note_abandoned(database: Database, artifact: str, user: str, changes: Sequence[RefUpdate]) -> None:
-    """Notes that a pack was published for changes that then all lost their race."""
+    """Notes that a pack was published with the objects of changes that were refused; nothing without any."""
+    if not changes:
+        return
     with database.write() as connection:
-        for change in changes[:1]:
-            _note(connection, artifact, user, change, ABANDONS)
+        _note(connection, artifact, user, changes[0], ABANDONS)
 
 
 def move_refs(database: Database, artifact: str, user: str, moves: Sequence[Move], atomic: bool) -> Moved:
@@ -78,12 +80,10 @@ def move_refs(database: Database, artifact: str, user: str, moves: Sequence[Move
 
     With `atomic` one lost race refuses all. Durable when this returns.
     """
-    results: dict[str, str | None] = {}
     versions: dict[str, GitId] = {}
     with database.write() as connection:
         found = _read(connection, artifact)
-        for move in moves:
-            results[move.update.ref] = _refusal(found, move)
+        results = _refusals(found, moves)
         if atomic and any(results.values()):
             refused = {ref: reason or "atomic transaction failed" for ref, reason in results.items()}
             return Moved(refused, {})
@@ -98,14 +98,26 @@ def _read(connection: Connection, artifact: str) -> dict[str, Ref]:
     return {path_text(name): Ref(GitId(target), peeled) for name, target, peeled in connection.execute(query)}
 
 
-def _refusal(found: Mapping[str, Ref], move: Move) -> str | None:
+def _refusals(found: Mapping[str, Ref], moves: Sequence[Move]) -> dict[str, str | None]:
+    """Judges each move by the refs as the moves before it leave them; deletions come first, so that they make room."""
+    results: dict[str, str | None] = {}
+    names = RefNames(found)
+    for move in sorted(moves, key=lambda move: move.update.new is not None):
+        ref, _, new = move.update
+        results[ref] = _refusal(found, names, move)
+        if results[ref] is None:
+            names.remove(ref) if new is None else names.add(ref)
+    return results
+
+
+def _refusal(found: Mapping[str, Ref], names: RefNames, move: Move) -> str | None:
     ref, old, new = move.update
     if VERSION_TAG.fullmatch(ref):
         return unmoved_version(found, move.update)
     current = found[ref].target if ref in found else None
     if current != old:
         return LOST if current is not None else "it was deleted meanwhile"
-    return clash(ref, found) if new is not None and old is None else None
+    return names.clash(ref) if new is not None and old is None else None
 
 
 def unmoved_version(found: Mapping[str, Ref], change: RefUpdate) -> str | None:
@@ -113,16 +125,6 @@ def unmoved_version(found: Mapping[str, Ref], change: RefUpdate) -> str | None:
     if change.ref not in found:
         return "versions are numbered by the server"
     return None if found[change.ref].target == change.new else "versions are immutable"
-
-
-def clash(ref: str, found: Mapping[str, Ref]) -> str | None:
-    """Returns why a new ref can't stand beside those that are there, or None."""
-    folded = ref.casefold()
-    for other in found:
-        shorter, longer = sorted((folded, other.casefold()), key=len)
-        if other != ref and (shorter == longer or longer.startswith(shorter + "/")):
-            return f"conflicts with {other}"
-    return None
 
 
 def _apply(connection: Connection, artifact: str, user: str, move: Move, found: dict[str, Ref]) -> dict[str, GitId]:

@@ -16,12 +16,10 @@ from dulwich.objects import ObjectID
 
 from aimdvc.errors import CorruptRepository
 from aimdvc.fs.disk import Disk, TempFile
-from aimdvc.git.kinds import BLOB, COMMIT, TAG
+from aimdvc.git.kinds import COMMIT, TAG
 from aimdvc.model.oid import GitId
-
-_INDEX_MAGIC = b"\377tOc\0\0\0\2"
-_FANOUT_END = 8 + 1024
-_BULK = 500
+from aimdvc.server.packkinds import FANOUT_END, INDEX_MAGIC, PackKinds
+from aimdvc.store.layout import clean_temporary
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +33,7 @@ class GitPack:
     def names(self) -> Iterator[bytes]:
         """Yields the raw ids of its objects, sorted."""
         raw = self.path.with_suffix(".idx").read_bytes()
-        for start in range(_FANOUT_END, _FANOUT_END + 20 * self.count, 20):
+        for start in range(FANOUT_END, FANOUT_END + 20 * self.count, 20):
             yield raw[start : start + 20]
 
 
@@ -47,10 +45,6 @@ class Repository:
         self._disk = disk
         self.objects = DiskObjectStore(str(directory / "objects"))
 
-    def has(self, git_id: GitId) -> bool:
-        """Returns whether an object is here."""
-        return ObjectID(git_id.encode()) in self.objects
-
     def read(self, git_id: GitId) -> tuple[int, bytes]:
         """Returns an object's type and content. Raises CorruptRepository when it is not here."""
         try:
@@ -59,33 +53,37 @@ class Repository:
             raise CorruptRepository(self._directory.name, f"git object {git_id} is missing") from error
 
     def absent(self, git_ids: Mapping[bytes, int]) -> list[bytes]:
-        """Returns those of the objects (raw id: type) that aren't here, or that are no blob and have another type."""
-        left = dict(git_ids)
-        if len(left) > _BULK:
-            for pack in self.packs():
-                for name in pack.names():
-                    if left.get(name) == BLOB:
-                        del left[name]
-        return [name for name, kind in left.items() if not self._is_here(name, kind)]
-
-    def _is_here(self, name: bytes, kind: int) -> bool:
-        git_id = GitId(name.hex())
-        return self.has(git_id) if kind == BLOB else self.has(git_id) and self.read(git_id)[0] == kind
+        """Returns those of the objects (raw id: type) that aren't here, or are here with another type."""
+        left = set(git_ids)
+        wrong: list[bytes] = []
+        for pack in self.packs():
+            if not left:
+                break
+            with PackKinds(pack.path, pack.count) as kinds:
+                found = kinds.find(left)
+            left.difference_update(found)
+            wrong += (name for name, kind in found.items() if kind != git_ids[name])
+        return wrong + sorted(left)
 
     def packs(self) -> list[GitPack]:
         """Returns all packs that are published now, by name."""
         found = []
         for path in sorted((self._directory / "objects" / "pack").glob("*.pack")):
             with path.with_suffix(".idx").open("rb") as file:
-                head = file.read(_FANOUT_END)
-            if len(head) < _FANOUT_END or not head.startswith(_INDEX_MAGIC):
+                head = file.read(FANOUT_END)
+            if len(head) < FANOUT_END or not head.startswith(INDEX_MAGIC):
                 raise CorruptRepository(path.name, "its index can't be read")
             found.append(GitPack(path, path.stat().st_size, struct.unpack(">I", head[-4:])[0]))
         return found
 
     def quarantine(self) -> TempFile:
-        """Returns a new file for a pack that arrives; it is on the packs' file system and is not read as a pack."""
-        return self._disk.create_temp(self._directory / "incoming")
+        """Returns a new file for a pack that arrives; it is on the packs' file system and is not read as a pack.
+
+        What killed processes left there goes.
+        """
+        incoming = self._directory / "incoming"
+        clean_temporary(incoming)
+        return self._disk.create_temp(incoming)
 
     def publish(self, pack: TempFile, index: TempFile, name: str) -> None:
         """Makes a checked pack visible, durable: the index appears first, since readers look for the pack."""

@@ -3,6 +3,7 @@
 Refusals are worded for the pusher; where stock Git knows a wording, it is used, since Git adds its own hint.
 """
 
+import re
 from collections.abc import Mapping
 
 from dulwich.refs import check_ref_format
@@ -17,6 +18,7 @@ from aimdvc.server.repositories import Graph, is_ancestor, peel, unnumbered
 
 _KEPT = ("refs/heads/", "refs/tags/", "refs/aliases/", "refs/notes/")
 _CONFUSED = ("refs/heads/aliases/", "refs/heads/tags/", "refs/heads/heads/", "refs/heads/refs/")
+_BELOW_VERSION = re.compile(VERSION_TAG.pattern + "/", re.IGNORECASE)
 _MAX_NAME = 400
 
 
@@ -58,6 +60,10 @@ def _name_refusal(refs: Mapping[str, Ref], change: RefUpdate) -> str | None:
     if ref.startswith(_CONFUSED):
         kind = ref.split("/")[2]
         return f"'{ref}' is a branch; to move {kind} push to refs/{kind}/"
+    if ref != MAIN and f"{ref.casefold()}/".startswith(f"{MAIN}/"):
+        return f"conflicts with {MAIN}"
+    if _BELOW_VERSION.match(ref):
+        return "versions are numbered by the server"
     if not ref.startswith(_KEPT):
         return "only refs/heads, refs/tags, refs/aliases and refs/notes are kept here"
     if ref.startswith("refs/aliases/") and change.old is None:

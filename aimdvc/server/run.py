@@ -47,12 +47,13 @@ def serve(directory: Path, host: str, port: int, ready: Ready, kill_timeout_s: i
 
     Running requests get `kill_timeout_s` to finish. `ready` is called once, when connections are taken already.
     """
-    site = open_site(directory)
-    try:
-        admin_key = site.catalogue.first_start()
-    finally:
-        site.close()
+    # The key is told once: where the port is taken it must not have been made yet.
     sock = listen(host, port)
+    try:
+        admin_key = _first_start(directory)
+    except BaseException:
+        sock.close()
+        raise
     shown = f"[{host}]" if ":" in host else host
     # Whoever reads what `ready` says may stop us at once: the signal waits until the workers can take it.
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
@@ -75,6 +76,14 @@ def serve(directory: Path, host: str, port: int, ready: Ready, kill_timeout_s: i
     server.own_socket = sock
     parent = os.getpid()
     server.serve(target_loader=lambda: _application(directory, parent), wrap_loader=False)
+
+
+def _first_start(directory: Path) -> str | None:
+    site = open_site(directory)
+    try:
+        return site.catalogue.first_start()
+    finally:
+        site.close()
 
 
 class _OwnSocketServer(MPServer):

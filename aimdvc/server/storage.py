@@ -28,7 +28,7 @@ class BlobStorage(Protocol):
 
     def iter_blob(self, pointer: Pointer) -> Iterator[bytes]: ...
 
-    def iter_range(self, oid: Oid, start: int, end: int) -> Iterator[bytes]: ...
+    def iter_range(self, pointer: Pointer, start: int, end: int) -> Iterator[bytes]: ...
 
     def iter_frames(self, pointers: Iterable[Pointer]) -> Iterator[bytes]: ...
 
@@ -88,15 +88,18 @@ class LocalBlobs:
         if held:
             yield held
 
-    def iter_range(self, oid: Oid, start: int, end: int) -> Iterator[bytes]:
-        """Yields the bytes from `start` up to `end`; not hashed, the client hashes the whole."""
-        with self._store.open(oid) as file:
+    def iter_range(self, pointer: Pointer, start: int, end: int) -> Iterator[bytes]:
+        """Yields the bytes from `start` up to `end`; hashed only when that is the whole, else the client does it."""
+        if (start, end) == (0, pointer.size):
+            yield from self.iter_blob(pointer)
+            return
+        with self._store.open(pointer.oid) as file:
             file.seek(start)
             left = end - start
             while left:
                 chunk = file.read(min(left, CHUNK_BYTES))
                 if not chunk:
-                    raise CorruptBlob(oid, f"{left} bytes are missing")
+                    raise CorruptBlob(pointer.oid, f"{left} bytes are missing")
                 left -= len(chunk)
                 yield chunk
 

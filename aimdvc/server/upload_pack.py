@@ -81,7 +81,7 @@ def upload_pack(
     if (
         may_reuse
         and wish.is_plain_clone
-        and b"side-band-64k" in wish.capabilities
+        and {b"side-band-64k", b"ofs-delta"} <= wish.capabilities
         and tips <= _with_peeled(wish.wants, refs)
     ):
         packs = repository.packs()
@@ -202,6 +202,13 @@ class _File:
         self._file.close()
 
 
+class _UploadPack(UploadPackHandler):
+    @classmethod
+    def required_capabilities(cls) -> tuple[bytes, ...]:
+        # dulwich asks for thin-pack, too, which is optional in Git (gitprotocol-capabilities); it sends no thin packs.
+        return (b"side-band-64k", b"ofs-delta")
+
+
 class _OneRepository(Backend):
     def __init__(self, repo: BackendRepo) -> None:
         self._repo = repo
@@ -226,7 +233,7 @@ def _through_dulwich(repository: Repository, refs: Mapping[str, Ref], raw: bytes
     try:
         repo = BaseRepo(repository.objects, DictRefsContainer(names))
         protocol = ReceivableProtocol(receive, spool.write)
-        handler = UploadPackHandler(_OneRepository(cast(BackendRepo, repo)), ["/"], protocol, stateless_rpc=True)
+        handler = _UploadPack(_OneRepository(cast(BackendRepo, repo)), ["/"], protocol, stateless_rpc=True)
         handler.handle()
     except (GitProtocolError, HangupException, AssertionError, ValueError, KeyError) as error:
         spool.close()

@@ -213,13 +213,18 @@ def _hostile() -> dict[str, tuple[bytes, str]]:
         "unsorted": [(b"100644", b"b", blob), (b"100644", b"a", blob)],
         "zero-padded": [(b"0100644", b"a", blob)],
         "odd mode": [(b"104755", b"a", blob)],
+        "old mode": [(b"100664", b"a", blob)],
+        "empty link": [(b"120000", b"a", packs.Made().blob(b""))],
+        "link with NUL": [(b"120000", b"a", packs.Made().blob(b"a\0b"))],
+        "long link": [(b"120000", b"a", packs.Made().blob(b"a" * 4096))],
         "slash": [(b"100644", b"a/b", blob)],
         "file and directory": [(b"100644", b"a", blob), (b"40000", b"a", packs.Made().tree([]))],
         "file as directory": [(b"40000", b"a", blob)],
         "missing blob": [(b"100644", b"a", "1" * 40)],
     }.items():
         made = Made()
-        made.blob(b"x")
+        for content in (b"x", b"", b"a\0b", b"a" * 4096):
+            made.blob(content)
         commit = made.commit(made.tree(entries))
         found[title] = (made.pack(), commit)
     commits: dict[str, bytes] = {
@@ -377,5 +382,5 @@ def test_limits_count_what_is_inflated(tmp_path: Path) -> None:
         for number in range(3):
             made.blob(b"%d" % number * 4000)
         report = report_of(client.push("a", [(None, "1" * 40, MAIN)], made.pack()))
-        assert report[0] == "unpack git objects of more than 10000 bytes together"
+        assert report[0] == "unpack git objects of more than 10000 bytes together, push fewer versions at a time"
         assert not any(read_refs(server.site.database, "x"))

@@ -1,5 +1,6 @@
 """LFS on a real port, over granian and over cheroot."""
 
+import gzip
 import http.client
 import json
 import socket
@@ -174,11 +175,28 @@ def test_locks_are_not_there_and_it_is_said_in_json(client: Client) -> None:
         assert (reply.status, reply.json()["message"]) == (404, "this server keeps no locks")
 
 
-def test_rotten_bytes_are_never_given_as_whole(client: Client, server: EmbeddedServer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("asked", [None, "bytes=0-", f"bytes=0-{len(LARGE) - 1}", f"bytes=-{len(LARGE)}"])
+def test_rotten_bytes_are_never_given_as_whole(client: Client, tmp_path: Path, asked: str | None) -> None:
     pointer = client.upload("a", LARGE)[0]
     path = next(tmp_path.glob(f"srv/**/{pointer.oid}"))
     path.chmod(0o600)
     path.write_bytes(LARGE[:-1] + b"!")
     href = _href(_download(client, "a", pointer), "download")
     with pytest.raises((http.client.IncompleteRead, ConnectionError)):
-        client.request("GET", href, key=False)
+        client.request("GET", href, headers={"Range": asked} if asked else {}, key=False)
+
+
+@pytest.mark.parametrize("oid", ["\ud800", "pack-upload", "", "A" * 64])
+def test_what_is_no_oid_is_not_verified(client: Client, oid: str) -> None:
+    reply = client.batch("a", "upload", [pointer_of(SMALL)], "aimd-pack").json()
+    query = urlsplit(reply["aimd_pack"]["href"]).query
+    message = json.dumps({"oid": oid, "size": 1}).encode()
+    for tail in ("", f"?{query}"):
+        url = f"/a.git/info/lfs/objects/verify{tail}"
+        assert client.request("POST", url, message, {"Content-Type": LFS}, key=False).status == 422
+
+
+def test_a_body_that_is_no_gzip_is_400(client: Client) -> None:
+    headers = {"Content-Type": LFS, "Content-Encoding": "gzip"}
+    for body in (b"no gzip at all", gzip.compress(b"{}" * 100)[:20] + b"garbage" * 9):
+        assert client.request("POST", "/a.git/info/lfs/objects/batch", body, headers).status == 400

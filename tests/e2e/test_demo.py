@@ -9,6 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from aimdvc.server.embedded import EmbeddedServer
 from tests.shell import Shell
 
 
@@ -43,15 +44,28 @@ def test_serve_tells_where_it_is_in_its_first_line(tmp_path: Path) -> None:
         assert out == ""
 
 
-def test_a_port_that_is_taken_says_so(tmp_path: Path) -> None:
+def _serve_in_vain(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "aimdvc", "serve", *arguments], capture_output=True, text=True, timeout=60
+    )
+
+
+def test_a_port_that_is_taken_says_so_and_the_key_is_still_to_come(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        done = subprocess.run(
-            [sys.executable, "-m", "aimdvc", "serve", str(tmp_path / "srv"), "--port", port],
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
+        done = _serve_in_vain(str(tmp_path / "srv"), "--port", port)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert port in done.stderr
+    with EmbeddedServer(tmp_path / "srv") as server:
+        assert server.admin_key is not None
+
+
+def test_a_file_can_not_be_served(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"x")
+    for place in (file, file / "below"):
+        done = _serve_in_vain(str(place), "--port", "0")
+        assert "Traceback" not in done.stderr
+        assert f"'{file}': is no directory" in done.stderr
+        assert done.returncode not in (0, 70)

@@ -1,0 +1,72 @@
+"""Which refs can stand together on the server, also those of one push."""
+
+import pytest
+
+from tests.contract.git_packs import EMPTY_PACK, Made
+from tests.contract.server_client import Client, report_of
+
+MAIN = "refs/heads/main"
+
+
+def _first_version(client: Client) -> str:
+    made = Made()
+    commit = made.commit(made.tree([]))
+    assert report_of(client.push("a", [(None, commit, MAIN)], made.pack())) == ["unpack ok", f"ok {MAIN}"]
+    return commit
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "reason"),
+    [
+        ("refs/heads/x", "refs/heads/x/y", "conflicts with refs/heads/x"),
+        ("refs/heads/x/y", "refs/heads/x", "conflicts with refs/heads/x/y"),
+        ("refs/heads/Foo", "refs/heads/foo", "conflicts with refs/heads/Foo"),
+        ("refs/heads/X", "refs/heads/x/y", "conflicts with refs/heads/X"),
+        ("refs/heads/prod", "refs/aliases/prod", "a branch has this name"),
+        ("refs/aliases/prod", "refs/heads/prod", "an alias has this name"),
+    ],
+)
+def test_refs_of_one_push_are_judged_together(client: Client, first: str, second: str, reason: str) -> None:
+    commit = _first_version(client)
+    updates = [(None, commit, first), (None, commit, second)]
+    assert report_of(client.push("a", updates, EMPTY_PACK, "atomic"))[1:] == [
+        f"ng {first} atomic transaction failed",
+        f"ng {second} {reason}",
+    ]
+    assert report_of(client.push("a", updates, EMPTY_PACK))[1:] == [f"ok {first}", f"ng {second} {reason}"]
+    assert second not in client.refs("a")
+
+
+def test_a_deletion_makes_room_in_the_same_push(client: Client) -> None:
+    commit = _first_version(client)
+    client.push("a", [(None, commit, "refs/heads/x")], EMPTY_PACK)
+    updates = [(None, commit, "refs/heads/x/y"), (commit, None, "refs/heads/x")]
+    assert report_of(client.push("a", updates, EMPTY_PACK, "atomic"))[1:] == [
+        "ok refs/heads/x/y",
+        "ok refs/heads/x",
+    ]
+
+
+def test_a_deletion_that_is_refused_makes_no_room(client: Client) -> None:
+    commit = _first_version(client)
+    client.push("a", [(None, commit, "refs/heads/x")], EMPTY_PACK)
+    updates = [("1" * 40, None, "refs/heads/x"), (None, commit, "refs/heads/x/y")]
+    assert report_of(client.push("a", updates, EMPTY_PACK))[1:] == [
+        "ng refs/heads/x fetch first",
+        "ng refs/heads/x/y conflicts with refs/heads/x",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ref", "reason"),
+    [
+        ("refs/heads/main/x", "conflicts with refs/heads/main"),
+        ("refs/heads/Main", "conflicts with refs/heads/main"),
+        ("refs/tags/v1/x", "versions are numbered by the server"),
+    ],
+)
+def test_the_names_of_what_is_to_come_are_kept_free(client: Client, ref: str, reason: str) -> None:
+    made = Made()
+    commit = made.commit(made.tree([]))
+    assert report_of(client.push("a", [(None, commit, ref)], made.pack()))[1] == f"ng {ref} {reason}"
+    _first_version(client)
