@@ -21,6 +21,8 @@ from aimdvc.ops.workspace import Workspace
 from aimdvc.store.locate import Places
 from aimdvc.store.state import Head
 
+PATHS_HINT = "paths come after `--`"
+
 
 class Cli:
     """One run of a command in directory `here`; `paths` were given after `--`. The only reader of the environment."""
@@ -72,9 +74,15 @@ class Cli:
 
         return Means(fetch, self.progress)
 
-    def selector(self, text: str | None) -> tuple[str, Selector]:
-        """Returns (artifact, selector) of what was typed; None, or no name in it, means the artifact of `here`."""
+    def selector(self, text: str | None, path_hint: str | None = PATHS_HINT) -> tuple[str, Selector]:
+        """Returns (artifact, selector) of what was typed; None, or no name in it, means the artifact of `here`.
+
+        Raises UsageError with `path_hint` for a selector with a path; `path_hint` None takes one. A path that was
+        dropped in silence would make `reset --hard NAME:PATH` reset everything.
+        """
         parsed = parse_selector(text) if text is not None else Selector(None, None, None)
+        if parsed.path is not None and path_hint is not None:
+            raise UsageError(f"selector '{text}': expected no path", hint=path_hint)
         if parsed.name is not None:
             return self.workspace.head(parsed.name).name, parsed
         if text is None and self.paths:

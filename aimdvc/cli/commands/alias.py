@@ -23,7 +23,7 @@ def alias_command(cli: Cli, action: str, selector: str | None, alias: str | None
       aimdvc alias list images
       aimdvc alias delete images production
     """
-    name, parsed = cli.selector(selector)
+    name, parsed = cli.selector(selector, "aliases name whole versions: leave the path out")
     if action == "list":
         found = list_aliases(cli.workspace, name)
         lines = [f"{one.alias}  {one.version}  {one.commit[:12]}" for one in found]

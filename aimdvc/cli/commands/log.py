@@ -45,7 +45,7 @@ def show_command(cli: Cli, selector: str | None) -> None:
     Example:
       aimdvc show images@v3
     """
-    name, parsed = cli.selector(selector)
+    name, parsed = cli.selector(selector, "run `aimdvc cat NAME@REV:PATH`")
     workspace = cli.workspace
     found = log(workspace, parsed, name, 1, [], True)
     if not found:

@@ -26,7 +26,7 @@ def ls_command(cli: Cli, selector: str | None, is_long: bool) -> None:
         ]
         cli.out.result({"artifacts": artifacts}, lines)
         return
-    name, parsed = cli.selector(selector)
+    name, parsed = cli.selector(selector, None)
     entries = ls(cli.workspace, parsed, name)
     if cli.as_json:
         cli.out.result({"artifact": name, "entries": list(entries)}, [])
@@ -47,6 +47,6 @@ def cat_command(cli: Cli, selector: str) -> None:
     """
     if cli.as_json:
         raise UsageError("cat prints bytes, not JSON", hint="run it without --json")
-    name, parsed = cli.selector(selector)
+    name, parsed = cli.selector(selector, None)
     for chunk in cat(cli.workspace, parsed, name, cli.means):
         cli.out.raw(chunk)

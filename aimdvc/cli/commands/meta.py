@@ -28,7 +28,7 @@ def meta_command(cli: Cli, action: str, selector: str | None, key: str | None, v
       aimdvc meta set images metadata.license CC-BY-4.0
       aimdvc meta get images@v3
     """
-    name, parsed = cli.selector(selector)
+    name, parsed = cli.selector(selector, "metadata is of whole versions: leave the path out")
     if action == "set":
         if key is None or value is None:
             raise UsageError("set needs a key and a value", hint="run `aimdvc meta set NAME KEY VALUE`")

@@ -45,6 +45,6 @@ def reset_command(cli: Cli, selector: str | None, hard: bool) -> None:
     Example:
       aimdvc reset --hard images@v3
     """
-    name, parsed = cli.selector(selector)
+    name, parsed = cli.selector(selector, "run `aimdvc restore --source REV PATH`")
     done = reset(cli.workspace, name, parsed.revision, hard, cli.means)
     cli.out.result({"artifacts": [done]}, [f"{done.artifact} at {done.version or 'no version'}"])

@@ -20,7 +20,7 @@ def track_command(cli: Cli, pattern: str | None, name: str | None) -> None:
     Example:
       aimdvc track "*.csv"
     """
-    artifact, _ = cli.selector(name)
+    artifact, _ = cli.selector(name, "give the artifact's name alone")
     if pattern is None:
         rules = tracked_patterns(cli.workspace, artifact)
         cli.out.result({"artifact": artifact, "rules": rules.splitlines()}, rules.splitlines())
@@ -38,7 +38,7 @@ def untrack_command(cli: Cli, pattern: str, name: str | None) -> None:
     Example:
       aimdvc untrack "*.md"
     """
-    _set(cli, cli.selector(name)[0], pattern, False)
+    _set(cli, cli.selector(name, "give the artifact's name alone")[0], pattern, False)
 
 
 def _set(cli: Cli, artifact: str, pattern: str, is_pointer: bool) -> None:
