@@ -1,5 +1,11 @@
 """The command line itself: what may be typed, what is printed, and how it ends."""
 
+import os
+import random
+import subprocess
+import time
+from pathlib import Path
+
 import pytest
 
 from tests.shell import Shell, files_of
@@ -46,3 +52,84 @@ def test_the_hint_for_a_path_says_what_to_type_instead(versions: Shell) -> None:
     assert versions("show", "scenes:a", "--json", code=2).json["hint"] == "run `aimdvc cat NAME@REV:PATH`"
     assert versions("log", "scenes:a", "--json", code=2).json["hint"] == "paths come after `--`"
     assert versions("cat", "scenes@HEAD~1:a").out == "1\n"
+
+
+IGNORED = [
+    "*.tmp",
+    "build/",
+    "/top",
+    "a*b",
+    "!keep.tmp",
+    "# note",
+    "\\#x",
+    "\\!y",
+    "d/*",
+    "d/**",
+    "**/e",
+    "sp ",
+    "sp\\ ",
+]
+IGNORED += ["[ab]", "e/", "!e/f", "?", "*", "!*/", "d/e/", "/d", "**/", "é*", "!", "/", "bad[", "back\\", "x\r"]
+FILES = ["a", "b", "ab", "axb", "top", "z.tmp", "keep.tmp", "#x", "!y", "sp", "sp ", "é1", "x", "f", "build"]
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_ignore_files_are_read_as_git_reads_them(shell: Shell, seed: int) -> None:
+    source = random.Random(seed)
+    directories = ["", "d/", "d/e/", "g/build/"]
+    for directory in directories:
+        for name in FILES:
+            if directory != "g/" or name != "build":
+                shell.write(f"data/{directory}{name}", "1")
+    for directory in source.sample(directories[:3], source.randint(1, 2)):
+        lines = "\n".join(source.choice(IGNORED) for _ in range(source.randint(1, 5)))
+        for name in (".gitignore", ".aimdvcignore"):
+            shell.write(f"data/{directory}{name}", lines + "\n")
+    data = shell.here / "data"
+    subprocess.run(["git", "init", "-q", str(data)], check=True)
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--others", "--exclude-standard"], cwd=data, capture_output=True, check=True
+    )
+    subprocess.run(["rm", "-r", str(data / ".git")], check=True)
+    wanted = {os.fsdecode(path) for path in listed.stdout.split(b"\0") if path}
+    if not wanted:
+        return
+    shell("add", "data")
+    shell("commit", "-m", "m")
+    assert {entry["path"] for entry in shell("ls", "data", "--json").json["entries"]} == wanted
+
+
+@pytest.mark.parametrize("name", [".aimdvcignore", ".gitattributes"])
+@pytest.mark.parametrize("pattern", ["a*" * 30 + "b", "**/a*a*/" * 30 + "b", "[a]*" * 30 + "b"])
+def test_no_pattern_takes_for_ever(shell: Shell, name: str, pattern: str) -> None:
+    shell.write(f"data/{name}", f"{pattern} filter=lfs\n" if "attr" in name else f"{pattern}\n")
+    shell.write("data/" + "/".join(["a" * 40] * 20) + "/" + "a" * 200, "1")
+    start_s = time.monotonic()
+    shell.commit("data")
+    assert time.monotonic() - start_s < 10
+
+
+def test_an_ignore_file_that_is_no_regular_file_holds_no_rules(shell: Shell, tmp_path: Path) -> None:
+    shell.write("data/a", "1")
+    shell.write("data/b", "1")
+    shell.commit("data")
+    (tmp_path / "rules").write_text("*\n")
+    place = shell.here / "data" / ".aimdvcignore"
+    for make in (
+        lambda: place.symlink_to(tmp_path / "rules"),
+        lambda: place.symlink_to("nowhere"),
+        lambda: place.symlink_to("/dev/zero"),
+        lambda: os.mkfifo(place),
+    ):
+        make()
+        shell.write("data/new", "1")
+        assert "?? data/new\n" in shell("status", "-s").out
+        place.unlink()
+    place.mkdir()
+    assert "?? data/new\n" in shell("status", "-s").out
+
+
+def test_an_ignore_file_beyond_the_limits_is_named_with_its_line(shell: Shell) -> None:
+    shell.write("data/.aimdvcignore", "*.tmp\n" + "x" * 1001 + "\n")
+    done = shell("add", "data", "--json", code=4)
+    assert done.json["message"].endswith("data/.aimdvcignore': line 2 is too long, or one of too many")

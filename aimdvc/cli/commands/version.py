@@ -21,7 +21,7 @@ def version_command(cli: Cli) -> None:
       aimdvc version --json
     """
     found = {"aimdvc": __version__, "python": platform.python_version(), "platform": platform.platform()}
-    found |= {name: version(name) for name in ("click", "dulwich", "pathspec", "requests")}
+    found |= {name: version(name) for name in ("click", "dulwich", "requests")}
     cli.out.result(found, [f"{name} {text}" for name, text in found.items()])
 
 
