@@ -115,13 +115,11 @@ def test_an_ignore_file_that_is_no_regular_file_holds_no_rules(shell: Shell, tmp
     shell.commit("data")
     (tmp_path / "rules").write_text("*\n")
     place = shell.here / "data" / ".aimdvcignore"
-    for make in (
-        lambda: place.symlink_to(tmp_path / "rules"),
-        lambda: place.symlink_to("nowhere"),
-        lambda: place.symlink_to("/dev/zero"),
-        lambda: os.mkfifo(place),
-    ):
-        make()
+    for target in (str(tmp_path / "rules"), "nowhere", "/dev/zero", None):
+        if target is None:
+            os.mkfifo(place)
+        else:
+            place.symlink_to(target)
         shell.write("data/new", "1")
         assert "?? data/new\n" in shell("status", "-s").out
         place.unlink()
@@ -133,3 +131,47 @@ def test_an_ignore_file_beyond_the_limits_is_named_with_its_line(shell: Shell) -
     shell.write("data/.aimdvcignore", "*.tmp\n" + "x" * 1001 + "\n")
     done = shell("add", "data", "--json", code=4)
     assert done.json["message"].endswith("data/.aimdvcignore': line 2 is too long, or one of too many")
+
+
+EVIL = "\x1b[31mred\x9b0m\r\u202eback"
+SHOWN = "\\x1b[31mred\\x9b0m\\r\\u202eback"
+
+
+def test_nothing_that_is_printed_steers_the_terminal(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_AUTHOR_NAME", EVIL.replace("\r", ""))
+    shell.write(f"{EVIL}/a", "1\n")
+    shell.write(f"{EVIL}/t", f"{EVIL}\r\n")
+    shell("add", EVIL, "-n", "scenes")
+    shell("commit", "-m", f"{EVIL} subject\n\nBody\tof {EVIL}\nlast")
+    shell.write(f"{EVIL}/a", "2\n")
+    shell("meta", "set", "scenes", "description", EVIL)
+    outputs = [
+        shell(*arguments).out
+        for arguments in (
+            ("log",),
+            ("log", "--oneline"),
+            ("show",),
+            ("status",),
+            ("status", "-s"),
+            ("ls",),
+            ("diff",),
+            ("meta", "get", "scenes", "description"),
+            ("commit", "-am", EVIL),
+            ("diff", "scenes@HEAD~1", "scenes"),
+        )
+    ]
+    for out in outputs:
+        assert not set(out) & set("\x1b\x9b\u202e\x07")
+        assert "\r" not in out.replace("\r\n", "")
+    assert f"    {SHOWN} subject\n    \n    Body\tof {SHOWN}\n    last\n" in outputs[0]
+    assert f"{SHOWN}\n" in outputs[7]
+
+
+def test_a_password_in_a_hand_written_url_is_not_shown(shell: Shell) -> None:
+    config = shell.here / ".aimdvc" / "config"
+    config.write_text('[remote "origin"]\n\turl = https://me:secret@example.org/team\n')
+    for arguments in (("remote",), ("config",), ("config", "remote.origin.url")):
+        for extra in ((), ("--json",)):
+            out = shell(*arguments, *extra).out
+            assert "secret" not in out
+            assert "https://example.org/team" in out

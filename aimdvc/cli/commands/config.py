@@ -5,6 +5,7 @@ import click
 from aimdvc.cli.command import command
 from aimdvc.cli.context import Cli
 from aimdvc.ops.config import read_config, set_config
+from aimdvc.remote.urls import shown
 
 
 @command("config")
@@ -26,5 +27,6 @@ def config_command(cli: Cli, key: str | None, value: str | None, unset: bool) ->
     if key is not None and (unset or value is not None):
         set_config(cli.workspace, cli.here, key, None if unset else value)
     found = read_config(cli.workspace, key if value is None and not unset else None)
+    found = {name: shown(text) if name.startswith("remote.") else text for name, text in found.items()}
     lines = list(found.values()) if key is not None else [f"{name}={text}" for name, text in found.items()]
     cli.out.result({"settings": found}, [] if value is not None or unset else lines)

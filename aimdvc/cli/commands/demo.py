@@ -102,7 +102,8 @@ class _Guide:
     def say(self, text: str) -> None:
         """Prints a line, unless the output is JSON."""
         if not self._cli.as_json:
-            self._cli.out.line(text)
+            for line in text.split("\n"):
+                self._cli.out.line(line)
             sys.stdout.flush()
 
     def aimdvc(self, *arguments: str, at: Path | None = None, typed: str = "") -> None:
