@@ -1,8 +1,11 @@
 """The command line itself: what may be typed, what is printed, and how it ends."""
 
+import json
 import os
 import random
+import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -175,3 +178,83 @@ def test_a_password_in_a_hand_written_url_is_not_shown(shell: Shell) -> None:
             out = shell(*arguments, *extra).out
             assert "secret" not in out
             assert "https://example.org/team" in out
+
+
+def in_bash(script: str, here: Path) -> subprocess.CompletedProcess[str]:
+    """Runs a line of bash, in which `aimdvc` is ours."""
+    line = f'aimdvc() {{ "{sys.executable}" -m aimdvc "$@"; }}\n{script}'
+    return subprocess.run(["bash", "-c", line], cwd=here, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_without_a_command_the_help_is_printed_as_it_is(tmp_path: Path) -> None:
+    done = in_bash("aimdvc", tmp_path)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "\n  checkout    Make the files those of a version" in done.stderr
+
+
+def test_a_reader_that_leaves_ends_us_as_a_broken_pipe(shell: Shell) -> None:
+    for number in range(3000):
+        shell.write(f"data/a-file-with-a-long-name-{number}", "")
+    shell.commit("data")
+    done = in_bash("aimdvc ls data | head -1; echo ${PIPESTATUS[0]}", shell.here)
+    assert done.stdout.splitlines()[-1] == "141"
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("extra", ["", " --json"])
+def test_a_stdout_that_takes_nothing_is_named(tmp_path: Path, extra: str) -> None:
+    closed = in_bash(f"aimdvc version{extra} >&-", tmp_path)
+    assert (closed.returncode, closed.stderr) == (
+        8,
+        "aimdvc: 'standard output': is closed; redirect it to /dev/null\n",
+    )
+    full = in_bash(f"aimdvc version{extra} >/dev/full", tmp_path)
+    assert (full.returncode, full.stderr) == (
+        8,
+        "aimdvc: 'standard output': no space left; free some space, then run it again\n",
+    )
+
+
+def test_a_closed_stdin_or_stderr_is_no_bug(shell: Shell) -> None:
+    assert in_bash("aimdvc commit <&-", shell.here).returncode == 2
+    assert in_bash("aimdvc status 2>&-", shell.here).returncode == 0
+
+
+MISTYPED = [
+    (("stauts",), "no such command 'stauts'; did you mean `aimdvc status`?"),
+    (("xyzzy",), "no such command 'xyzzy'; `aimdvc --help` lists the commands"),
+    (("status", "--shrt"), "no such option '--shrt'; did you mean --short?"),
+    (("status", "--xyzzy"), "no such option '--xyzzy'; run `aimdvc status --help`"),
+    (("login",), "missing argument 'URL'; run `aimdvc login --help`"),
+    (("log", "-n"), "option '-n' requires an argument; run `aimdvc --help`"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), MISTYPED)
+def test_what_is_mistyped_is_said_in_house_style(shell: Shell, arguments: tuple[str, ...], message: str) -> None:
+    assert shell(*arguments, code=2).err.splitlines()[-1] == f"aimdvc: {message}"
+
+
+def test_json_after_two_dashes_is_a_path(shell: Shell) -> None:
+    assert shell("diff", "--", "--json", code=2).out == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupt_gives_an_error_object(shell: Shell, number: signal.Signals) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "aimdvc", "login", "https://example.org", "--json"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        time.sleep(1)
+        process.send_signal(number)
+        out, _ = process.communicate(timeout=20)
+    assert process.returncode == 128 + number
+    assert json.loads(out) == {
+        "error": "interrupted" if number == signal.SIGINT else "terminated",
+        "message": "interrupted" if number == signal.SIGINT else "terminated",
+        "hint": "nothing is lost, run it again to finish",
+        "exit_code": 128 + number,
+    }
