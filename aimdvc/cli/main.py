@@ -101,6 +101,8 @@ def main() -> None:
         sys.exit(_fail(StorageError("standard output", "is closed", hint="redirect it to /dev/null"), [], False))
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _on_signal)
+    if "_AIMDVC_COMPLETE" in os.environ:
+        importlib.import_module("aimdvc.cli.bash").register()
     sys.exit(run(sys.argv[1:]))
 
 

@@ -9,7 +9,7 @@ from aimdvc.ops.add import Added, AddOptions, add
 
 
 @command("add")
-@click.argument("paths", nargs=-1, required=True, metavar="PATH…")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH…", type=click.Path())
 @click.option("-n", "--name", metavar="NAME", help="The name of the artifact that PATH becomes; else its base name.")
 @click.option("--type", "kind", metavar="T", help="The type of the artifact that PATH becomes, such as `dataset`.")
 @click.option("-f", "--force", is_flag=True, help="Take files that .gitignore or .aimdvcignore leave out, too.")

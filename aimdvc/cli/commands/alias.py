@@ -3,6 +3,7 @@
 import click
 
 from aimdvc.cli.command import command
+from aimdvc.cli.completion import complete_selector
 from aimdvc.cli.context import Cli
 from aimdvc.errors import UsageError
 from aimdvc.ops.alias import delete_alias, list_aliases, set_alias
@@ -10,7 +11,7 @@ from aimdvc.ops.alias import delete_alias, list_aliases, set_alias
 
 @command("alias")
 @click.argument("action", type=click.Choice(["list", "set", "delete"]), default="list")
-@click.argument("selector", required=False, metavar="[NAME[@REV]]")
+@click.argument("selector", required=False, metavar="[NAME[@REV]]", shell_complete=complete_selector)
 @click.argument("alias", required=False, metavar="[ALIAS]")
 def alias_command(cli: Cli, action: str, selector: str | None, alias: str | None) -> None:
     """Name versions by aliases, which can move: list, set, delete. `push` sends them.

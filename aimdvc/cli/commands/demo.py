@@ -36,7 +36,7 @@ class Step:
 
 
 @command("demo")
-@click.argument("source", required=False, metavar="[DIR]")
+@click.argument("source", required=False, metavar="[DIR]", type=click.Path())
 def demo_command(cli: Cli, source: str | None) -> None:
     """Run the main job on copies of real files: DIR's, or those of Python's standard library.
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import click
 
 from aimdvc.cli.command import command
+from aimdvc.cli.completion import complete_selector
 from aimdvc.cli.context import Cli
 from aimdvc.cli.output import plural, shown_path, size_text
 from aimdvc.errors import UsageError
@@ -14,7 +15,7 @@ _LETTERS = {"added": "A", "modified": "M", "deleted": "D", "renamed": "R"}
 
 
 @command("diff", takes_paths=True)
-@click.argument("selectors", nargs=-1, metavar="[A [B]]")
+@click.argument("selectors", nargs=-1, metavar="[A [B]]", shell_complete=complete_selector)
 @click.option("--stat", "as_stat", is_flag=True, help="Counts and sizes by file.")
 @click.option("--name-status", is_flag=True, help="A letter and the path by file.")
 @click.option("--exit-code", is_flag=True, help="Exit with 1 when something differs.")

@@ -7,6 +7,7 @@ import click
 
 from aimdvc.cli.command import command
 from aimdvc.cli.commands.diff import text_lines
+from aimdvc.cli.completion import complete_selector
 from aimdvc.cli.context import Cli
 from aimdvc.cli.output import plural, shown_path, size_text
 from aimdvc.model.commits import Signature
@@ -17,7 +18,7 @@ _SIGNS = {"added": "+", "modified": "~", "deleted": "−", "renamed": "→"}
 
 
 @command("log", takes_paths=True)
-@click.argument("selector", required=False, metavar="[NAME[@REV]]")
+@click.argument("selector", required=False, metavar="[NAME[@REV]]", shell_complete=complete_selector)
 @click.option("--oneline", is_flag=True, help="One line a version.")
 @click.option("-n", "limit", type=click.IntRange(min=0), metavar="N", help="At most N versions.")
 @click.option("--stat", "with_changes", is_flag=True, help="With the files that each version changed.")
@@ -37,7 +38,7 @@ def log_command(cli: Cli, selector: str | None, oneline: bool, limit: int | None
 
 
 @command("show")
-@click.argument("selector", required=False, metavar="[NAME[@REV]]")
+@click.argument("selector", required=False, metavar="[NAME[@REV]]", shell_complete=complete_selector)
 def show_command(cli: Cli, selector: str | None) -> None:
     """Show one version: who, when, why, and what it changed; text as a unified diff.
 

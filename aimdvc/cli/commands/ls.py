@@ -3,6 +3,7 @@
 import click
 
 from aimdvc.cli.command import command
+from aimdvc.cli.completion import complete_selector
 from aimdvc.cli.context import Cli
 from aimdvc.cli.output import plural, shown_path, size_text
 from aimdvc.errors import UsageError
@@ -10,7 +11,7 @@ from aimdvc.ops.log import cat, list_artifacts, ls
 
 
 @command("ls")
-@click.argument("selector", required=False, metavar="[NAME[@REV][:PATH]]")
+@click.argument("selector", required=False, metavar="[NAME[@REV][:PATH]]", shell_complete=complete_selector)
 @click.option("-l", "--long", "is_long", is_flag=True, help="With mode, size and oid.")
 def ls_command(cli: Cli, selector: str | None, is_long: bool) -> None:
     """List the artifacts of the workspace, or the files of a version.
@@ -37,7 +38,7 @@ def ls_command(cli: Cli, selector: str | None, is_long: bool) -> None:
 
 
 @command("cat")
-@click.argument("selector", metavar="NAME[@REV]:PATH")
+@click.argument("selector", metavar="NAME[@REV]:PATH", shell_complete=complete_selector)
 def cat_command(cli: Cli, selector: str) -> None:
     """Print a file of a version, byte for byte; a blob that isn't here is fetched.
 

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from aimdvc.cli.command import command
+from aimdvc.cli.completion import complete_selector
 from aimdvc.cli.context import Cli
 from aimdvc.cli.output import plain
 from aimdvc.errors import UsageError
@@ -14,7 +15,7 @@ from aimdvc.ops.meta import get_metadata, set_metadata
 
 @command("meta")
 @click.argument("action", type=click.Choice(["get", "set"]))
-@click.argument("selector", required=False, metavar="[NAME[@REV]]")
+@click.argument("selector", required=False, metavar="[NAME[@REV]]", shell_complete=complete_selector)
 @click.argument("key", required=False)
 @click.argument("value", required=False)
 def meta_command(cli: Cli, action: str, selector: str | None, key: str | None, value: str | None) -> None:

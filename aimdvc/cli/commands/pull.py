@@ -3,6 +3,7 @@
 import click
 
 from aimdvc.cli.command import command
+from aimdvc.cli.completion import complete_name
 from aimdvc.cli.context import Cli
 from aimdvc.cli.network import blob_fetcher, connector
 from aimdvc.cli.output import plural
@@ -12,7 +13,7 @@ from aimdvc.ops.pull import Favor, Pulled, pull
 
 
 @command("fetch")
-@click.argument("names", nargs=-1, metavar="[NAME…]")
+@click.argument("names", nargs=-1, metavar="[NAME…]", shell_complete=complete_name)
 def fetch_command(cli: Cli, names: tuple[str, ...]) -> None:
     """Bring a remote's versions and aliases here. Files, branches and pins stay as they are.
 
@@ -40,7 +41,7 @@ def _fetched(one: Fetched) -> str:
 
 
 @command("pull")
-@click.argument("names", nargs=-1, metavar="[NAME…]")
+@click.argument("names", nargs=-1, metavar="[NAME…]", shell_complete=complete_name)
 @click.option("--favor", type=click.Choice(["ours", "theirs"]), help="Settle paths that both sides changed.")
 def pull_command(cli: Cli, names: tuple[str, ...], favor: Favor | None) -> None:
     """Fetch, then bring the files up to date; after a `git clone`, bring what aimdvc.lock pins.

@@ -3,6 +3,7 @@
 import click
 
 from aimdvc.cli.command import command
+from aimdvc.cli.completion import complete_name
 from aimdvc.cli.context import Cli
 from aimdvc.cli.network import connector
 from aimdvc.cli.output import plural, size_text
@@ -11,7 +12,7 @@ from aimdvc.ops.push import Pushed, push
 
 
 @command("push")
-@click.argument("names", nargs=-1, metavar="[NAME…]")
+@click.argument("names", nargs=-1, metavar="[NAME…]", shell_complete=complete_name)
 @click.option("--all", "is_all", is_flag=True, help="All artifacts, as without a NAME.")
 @click.option("--dry-run", is_flag=True, help="Say what would be pushed, and send nothing.")
 def push_command(cli: Cli, names: tuple[str, ...], is_all: bool, dry_run: bool) -> None:

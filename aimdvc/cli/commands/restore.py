@@ -3,13 +3,14 @@
 import click
 
 from aimdvc.cli.command import command
+from aimdvc.cli.completion import complete_selector
 from aimdvc.cli.context import Cli
 from aimdvc.cli.output import plural
 from aimdvc.ops.restore import reset, restore, unstage
 
 
 @command("restore")
-@click.argument("paths", nargs=-1, required=True, metavar="PATH…")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH…", type=click.Path())
 @click.option("--source", metavar="REV", help="Take them from this version, and stage them.")
 @click.option("--staged", is_flag=True, help="Unstage: make the index what HEAD has; files stay as they are.")
 def restore_command(cli: Cli, paths: tuple[str, ...], source: str | None, staged: bool) -> None:
@@ -34,7 +35,7 @@ def restore_command(cli: Cli, paths: tuple[str, ...], source: str | None, staged
 
 
 @command("reset")
-@click.argument("selector", required=False, metavar="[NAME[@REV]]")
+@click.argument("selector", required=False, metavar="[NAME[@REV]]", shell_complete=complete_selector)
 @click.option("--hard", is_flag=True, help="Make the files those of the version, too: local changes are lost.")
 def reset_command(cli: Cli, selector: str | None, hard: bool) -> None:
     """Move the branch to a version and make the index its content; without REV, unstage everything.

@@ -17,7 +17,7 @@ _LOCK_LINES = {
 
 
 @command("status")
-@click.argument("paths", nargs=-1, metavar="[PATH…]")
+@click.argument("paths", nargs=-1, metavar="[PATH…]", type=click.Path())
 @click.option("-s", "--short", is_flag=True, help="One line a path: staged and workspace letter, path.")
 def status_command(cli: Cli, paths: tuple[str, ...], short: bool) -> None:
     """Show what is staged, changed and untracked, and how pins and remote stand.

@@ -3,14 +3,23 @@
 import click
 
 from aimdvc.cli.command import command
+from aimdvc.cli.completion import complete_name
 from aimdvc.cli.context import Cli
 from aimdvc.cli.output import plural
 from aimdvc.ops.track import track, tracked_patterns
 
+_NAME = click.option(
+    "-n",
+    "--name",
+    metavar="NAME",
+    shell_complete=complete_name,
+    help="The artifact; else that of the current directory, or the only one.",
+)
+
 
 @command("track")
 @click.argument("pattern", required=False)
-@click.option("-n", "--name", metavar="NAME", help="The artifact; else that of the current directory, or the only one.")
+@_NAME
 def track_command(cli: Cli, pattern: str | None, name: str | None) -> None:
     """Store paths that match PATTERN as blobs (Git LFS pointers); without PATTERN, print the rules.
 
@@ -30,7 +39,7 @@ def track_command(cli: Cli, pattern: str | None, name: str | None) -> None:
 
 @command("untrack")
 @click.argument("pattern")
-@click.option("-n", "--name", metavar="NAME", help="The artifact; else that of the current directory, or the only one.")
+@_NAME
 def untrack_command(cli: Cli, pattern: str, name: str | None) -> None:
     """Keep paths that match PATTERN in Git itself, where small text belongs.
 

@@ -6,6 +6,7 @@ from importlib.metadata import version
 import click
 from click.shell_completion import get_completion_class
 
+from aimdvc.cli.bash import register
 from aimdvc.cli.command import command
 from aimdvc.cli.context import Cli
 from aimdvc.cli.main import aimdvc
@@ -34,6 +35,7 @@ def completion_command(cli: Cli, shell: str) -> None:
     Example:
       eval "$(aimdvc completion bash)"
     """
+    register()
     made = get_completion_class(shell)
     assert made is not None, "click knows the three shells"
     script = made(aimdvc, {}, "aimdvc", "_AIMDVC_COMPLETE").source()
