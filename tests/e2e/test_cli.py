@@ -1,19 +1,25 @@
 """The command line itself: what may be typed, what is printed, and how it ends."""
 
+import inspect
 import json
 import os
 import pty
 import random
 import select
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import click
 import pytest
 
+from aimdvc.cli.main import aimdvc
+from aimdvc.cli.table import COMMANDS
+from aimdvc.server.embedded import EmbeddedServer
 from tests.shell import Shell, files_of
 
 
@@ -329,3 +335,61 @@ def _read_until(master: int, wanted: bytes) -> None:
         assert time.monotonic() < end_s, seen
         if select.select([master], [], [], 1)[0]:
             seen += os.read(master, 4096)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_begins_with_one_short_imperative_line(name: str) -> None:
+    command = aimdvc.get_command(click.Context(aimdvc), name)
+    assert command is not None
+    first, *rest = inspect.cleandoc(command.help or "").splitlines()
+    if name not in ("fsck", "du", "serve"):
+        assert first == COMMANDS[name].help
+        assert rest[0] == ""
+    assert len(COMMANDS[name].help) <= 60
+    assert COMMANDS[name].help[0].isupper() and not COMMANDS[name].help.endswith(".")
+
+
+def examples(name: str) -> list[str]:
+    """Returns the lines of a command's example."""
+    command = aimdvc.get_command(click.Context(aimdvc), name)
+    assert command is not None
+    _, _, example = inspect.cleandoc(command.help or "").partition("\b\n")
+    return [line.strip() for line in example.splitlines() if line.startswith("  ")]
+
+
+IN_NOTHING = ("init", "clone", "get", "demo")
+IN_NEW = ("add", "remote")
+
+
+def test_the_examples_of_the_help_work_as_they_stand(server: EmbeddedServer, tmp_path: Path, home: Path) -> None:
+    url = f"{server.url}/team"
+    (home / "pictures").mkdir()
+    (home / "pictures" / "a.png").write_bytes(b"1")
+    new = Shell(tmp_path / "new")
+    new.here.mkdir()
+    (new.here / "key.txt").write_text(f"{server.admin_key}\n")
+    new("init")
+    new.write("data/images/train/a", "1\n")
+    prepared = Shell(shutil.copytree(new.here, tmp_path / "prepared"))
+    prepared("remote", "add", "origin", url)
+    for number in range(3):
+        prepared.write("data/images/labels.csv", f"{number}\n")
+        prepared("add", "data/images", "-n", "images")
+        prepared("commit", "-m", "m")
+    prepared("alias", "set", "images@HEAD", "production")
+    prepared("push")
+    failed = []
+    for name in sorted(COMMANDS, key=lambda name: name == "logout"):
+        here = tmp_path / "runs" / name
+        if name in IN_NOTHING:
+            here.mkdir(parents=True)
+        else:
+            shutil.copytree(new.here if name in IN_NEW else prepared.here, here)
+        lines = [line for line in examples(name) if not line.startswith("aimdvc serve ")]
+        script = "\n".join(lines).replace("https://aimd.example.org/team", url)
+        script = script.replace("https://aimd.example.org", server.url)
+        typed = "exec < key.txt\n" if name == "login" else ""
+        done = in_bash(f"set -e\n{typed}{script}", here)
+        if done.returncode:
+            failed.append((name, done.stderr))
+    assert failed == []

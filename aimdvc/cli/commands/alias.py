@@ -14,9 +14,9 @@ from aimdvc.ops.alias import delete_alias, list_aliases, set_alias
 @click.argument("selector", required=False, metavar="[NAME[@REV]]", shell_complete=complete_selector)
 @click.argument("alias", required=False, metavar="[ALIAS]")
 def alias_command(cli: Cli, action: str, selector: str | None, alias: str | None) -> None:
-    """Name versions by aliases, which can move: list, set, delete. `push` sends them.
+    """Name versions by aliases, which can move
 
-    Where an alias pointed before is kept in its reflog.
+    `list` them, `set` and `delete` them; `push` sends them. Where an alias pointed before is kept in its reflog.
 
     \b
     Example:

@@ -24,7 +24,9 @@ _TEMPLATE = (
 def commit_command(
     cli: Cli, names: tuple[str, ...], messages: tuple[str, ...], all_changes: bool, allow_empty: bool
 ) -> None:
-    """Make a version of what is staged, of the named artifacts or of all.
+    """Make a version of what is staged
+
+    Of the named artifacts, or of all.
 
     \b
     Example:

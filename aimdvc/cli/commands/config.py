@@ -13,9 +13,9 @@ from aimdvc.remote.urls import shown
 @click.argument("value", required=False)
 @click.option("--unset", is_flag=True, help="Remove KEY.")
 def config_command(cli: Cli, key: str | None, value: str | None, unset: bool) -> None:
-    """Read and set the workspace's settings, which `.aimdvc/config` keeps and Git commits.
+    """Read and set the workspace's settings
 
-    Keys are core.link (reflink, hardlink or copy) and remote.NAME.url.
+    `.aimdvc/config` keeps them, and Git commits it. Keys are core.link (reflink, hardlink or copy) and remote.NAME.url.
 
     \b
     Example:

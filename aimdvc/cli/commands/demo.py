@@ -38,10 +38,11 @@ class Step:
 @command("demo")
 @click.argument("source", required=False, metavar="[DIR]", type=click.Path())
 def demo_command(cli: Cli, source: str | None) -> None:
-    """Run the main job on copies of real files: DIR's, or those of Python's standard library.
+    """Run the main job on copies of real files
 
-    Init, add, commit, change, diff, alias, serve, push, clone, and a comparison byte for byte. Every command is printed
-    as it runs, with its time. Everything happens in a temporary directory, which is removed at the end.
+    Those of DIR, or of Python's standard library. Init, add, commit, change, diff, alias, serve, push, clone, and a
+    comparison byte for byte. Every command is printed as it runs, with its time. Everything happens in a temporary
+    directory, which is removed at the end.
 
     \b
     Example:

@@ -20,15 +20,16 @@ _LETTERS = {"added": "A", "modified": "M", "deleted": "D", "renamed": "R"}
 @click.option("--name-status", is_flag=True, help="A letter and the path by file.")
 @click.option("--exit-code", is_flag=True, help="Exit with 1 when something differs.")
 def diff_command(cli: Cli, selectors: tuple[str, ...], as_stat: bool, name_status: bool, exit_code: bool) -> int:
-    """Show what differs: workspace from index, workspace from version A, or version B from version A.
+    """Show what differs between versions and workspace
 
-    Text is shown as a unified diff, whether it lies in Git or in blobs; all else by name, size and oid. Renames are
-    found. After `--`, only the PATHs named.
+    Workspace from index, workspace from version A, or version B from version A. Text is shown as a unified diff,
+    whether it lies in Git or in blobs; all else by name, size and oid. Renames are found. After `--`, only the PATHs
+    named.
 
     \b
     Example:
       aimdvc diff images@v2 images@v3 --stat
-      aimdvc diff -- labels.csv
+      aimdvc diff -- data/images/labels.csv
     """
     if len(selectors) > 2:
         raise UsageError("diff takes one or two versions", hint="paths come after `--`")

@@ -23,13 +23,14 @@ _SIGNS = {"added": "+", "modified": "~", "deleted": "−", "renamed": "→"}
 @click.option("-n", "limit", type=click.IntRange(min=0), metavar="N", help="At most N versions.")
 @click.option("--stat", "with_changes", is_flag=True, help="With the files that each version changed.")
 def log_command(cli: Cli, selector: str | None, oneline: bool, limit: int | None, with_changes: bool) -> None:
-    """List the versions of an artifact, newest first; after `--`, only those that changed a PATH.
+    """List the versions of an artifact, newest first
 
-    A version that no server has numbered yet is shown with a question mark: v4?.
+    After `--`, only those that changed a PATH. A version that no server has numbered yet is shown with a question mark:
+    v4?.
 
     \b
     Example:
-      aimdvc log --oneline images@production -- train
+      aimdvc log --oneline images@production -- data/images/train
     """
     name, parsed = cli.selector(selector)
     found = log(cli.workspace, parsed, name, limit, cli.inner_paths(name), with_changes)
@@ -40,7 +41,9 @@ def log_command(cli: Cli, selector: str | None, oneline: bool, limit: int | None
 @command("show")
 @click.argument("selector", required=False, metavar="[NAME[@REV]]", shell_complete=complete_selector)
 def show_command(cli: Cli, selector: str | None) -> None:
-    """Show one version: who, when, why, and what it changed; text as a unified diff.
+    """Show one version and what it changed
+
+    Who, when and why, and the changes of text as a unified diff.
 
     \b
     Example:

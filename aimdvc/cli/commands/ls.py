@@ -14,7 +14,7 @@ from aimdvc.ops.log import cat, list_artifacts, ls
 @click.argument("selector", required=False, metavar="[NAME[@REV][:PATH]]", shell_complete=complete_selector)
 @click.option("-l", "--long", "is_long", is_flag=True, help="With mode, size and oid.")
 def ls_command(cli: Cli, selector: str | None, is_long: bool) -> None:
-    """List the artifacts of the workspace, or the files of a version.
+    """List the artifacts, or the files of a version
 
     \b
     Example:
@@ -40,7 +40,9 @@ def ls_command(cli: Cli, selector: str | None, is_long: bool) -> None:
 @command("cat")
 @click.argument("selector", metavar="NAME[@REV]:PATH", shell_complete=complete_selector)
 def cat_command(cli: Cli, selector: str) -> None:
-    """Print a file of a version, byte for byte; a blob that isn't here is fetched.
+    """Print a file of a version
+
+    Byte for byte; a blob that isn't here is fetched.
 
     \b
     Example:

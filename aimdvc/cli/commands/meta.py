@@ -19,7 +19,7 @@ from aimdvc.ops.meta import get_metadata, set_metadata
 @click.argument("key", required=False)
 @click.argument("value", required=False)
 def meta_command(cli: Cli, action: str, selector: str | None, key: str | None, value: str | None) -> None:
-    """Read or set what is known of a version: description, type, labels, metadata.KEY.
+    """Read and set description, type, labels and metadata
 
     `set` counts for the next commit.
 

@@ -15,7 +15,9 @@ from aimdvc.ops.pull import Favor, Pulled, pull
 @command("fetch")
 @click.argument("names", nargs=-1, metavar="[NAME…]", shell_complete=complete_name)
 def fetch_command(cli: Cli, names: tuple[str, ...]) -> None:
-    """Bring a remote's versions and aliases here. Files, branches and pins stay as they are.
+    """Bring a remote's versions and aliases here
+
+    Files, branches and pins stay as they are.
 
     \b
     Example:
@@ -44,10 +46,10 @@ def _fetched(one: Fetched) -> str:
 @click.argument("names", nargs=-1, metavar="[NAME…]", shell_complete=complete_name)
 @click.option("--favor", type=click.Choice(["ours", "theirs"]), help="Settle paths that both sides changed.")
 def pull_command(cli: Cli, names: tuple[str, ...], favor: Favor | None) -> None:
-    """Fetch, then bring the files up to date; after a `git clone`, bring what aimdvc.lock pins.
+    """Fetch, then bring the files up to date
 
-    Fast-forwards, else merges by path. Where both sides changed one path it stops, names it, and changes nothing;
-    `--favor` decides. Local changes that would be lost stop it, too.
+    After a `git clone`, bring what aimdvc.lock pins. Fast-forwards, else merges by path. Where both sides changed one
+    path it stops, names it, and changes nothing; `--favor` decides. Local changes that would be lost stop it, too.
 
     \b
     Example:

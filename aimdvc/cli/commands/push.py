@@ -16,10 +16,10 @@ from aimdvc.ops.push import Pushed, push
 @click.option("--all", "is_all", is_flag=True, help="All artifacts, as without a NAME.")
 @click.option("--dry-run", is_flag=True, help="Say what would be pushed, and send nothing.")
 def push_command(cli: Cli, names: tuple[str, ...], is_all: bool, dry_run: bool) -> None:
-    """Send versions and aliases to each artifact's remote: first the blobs that it lacks, then all refs in one step.
+    """Send versions and aliases to the remote
 
-    One that lost a race says so, exits with 5, and has changed nothing. With nothing to push it costs one small round
-    trip an artifact.
+    To each artifact's own: first the blobs that it lacks, then all refs in one step. One that lost a race says so,
+    exits with 5, and has changed nothing. With nothing to push it costs one small round trip an artifact.
 
     \b
     Example:

@@ -14,10 +14,10 @@ from aimdvc.remote.urls import shown
 @click.argument("name", required=False)
 @click.argument("url", required=False)
 def remote_command(cli: Cli, action: str, name: str | None, url: str | None) -> None:
-    """List and change the remotes, which `.aimdvc/config` keeps and Git commits.
+    """List and change the remotes
 
-    A remote is the URL of a server (below which the artifacts lie), a file URL, or a path. Keys never go in here: see
-    `aimdvc login`.
+    `.aimdvc/config` keeps them, and Git commits it. A remote is the URL of a server (below which the artifacts lie), a
+    file URL, or a path. Keys never go in here: see `aimdvc login`.
 
     \b
     Example:

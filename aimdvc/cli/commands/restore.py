@@ -14,12 +14,14 @@ from aimdvc.ops.restore import reset, restore, unstage
 @click.option("--source", metavar="REV", help="Take them from this version, and stage them.")
 @click.option("--staged", is_flag=True, help="Unstage: make the index what HEAD has; files stay as they are.")
 def restore_command(cli: Cli, paths: tuple[str, ...], source: str | None, staged: bool) -> None:
-    """Put files back as they are staged, or as they were in a version. Their local changes are lost.
+    """Put files back as staged, or as in a version
+
+    Their local changes are lost.
 
     \b
     Example:
-      aimdvc restore data/labels.csv
-      aimdvc restore --source v2 data/labels.csv
+      aimdvc restore data/images/labels.csv
+      aimdvc restore --source v2 data/images/labels.csv
     """
     if staged and source is not None:
         raise click.UsageError("--staged and --source exclude each other")
@@ -38,9 +40,10 @@ def restore_command(cli: Cli, paths: tuple[str, ...], source: str | None, staged
 @click.argument("selector", required=False, metavar="[NAME[@REV]]", shell_complete=complete_selector)
 @click.option("--hard", is_flag=True, help="Make the files those of the version, too: local changes are lost.")
 def reset_command(cli: Cli, selector: str | None, hard: bool) -> None:
-    """Move the branch to a version and make the index its content; without REV, unstage everything.
+    """Unstage everything, or move the branch to a version
 
-    Files are touched only with --hard. Where the branch was stays in its reflog.
+    Makes the index the content of REV and moves the branch there; without REV, only unstages. Files are touched only
+    with --hard. Where the branch was stays in its reflog.
 
     \b
     Example:

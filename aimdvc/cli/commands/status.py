@@ -20,7 +20,7 @@ _LOCK_LINES = {
 @click.argument("paths", nargs=-1, metavar="[PATH…]", type=click.Path())
 @click.option("-s", "--short", is_flag=True, help="One line a path: staged and workspace letter, path.")
 def status_command(cli: Cli, paths: tuple[str, ...], short: bool) -> None:
-    """Show what is staged, changed and untracked, and how pins and remote stand.
+    """Show what is staged, changed, untracked and pinned
 
     Changes nothing, and asks no network: ahead and behind are as of the last fetch.
 

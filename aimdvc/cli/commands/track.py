@@ -21,9 +21,10 @@ _NAME = click.option(
 @click.argument("pattern", required=False)
 @_NAME
 def track_command(cli: Cli, pattern: str | None, name: str | None) -> None:
-    """Store paths that match PATTERN as blobs (Git LFS pointers); without PATTERN, print the rules.
+    """Store paths that match a pattern as blobs
 
-    The rule goes into the artifact's .gitattributes; entries that it touches change with it.
+    Blobs are Git LFS pointers in the history. Without PATTERN, print the rules. The rule goes into the artifact's
+    .gitattributes; entries that it touches change with it.
 
     \b
     Example:
@@ -41,7 +42,9 @@ def track_command(cli: Cli, pattern: str | None, name: str | None) -> None:
 @click.argument("pattern")
 @_NAME
 def untrack_command(cli: Cli, pattern: str, name: str | None) -> None:
-    """Keep paths that match PATTERN in Git itself, where small text belongs.
+    """Keep paths that match a pattern in Git itself
+
+    Where small text belongs.
 
     \b
     Example:

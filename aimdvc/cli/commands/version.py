@@ -15,7 +15,7 @@ from aimdvc.version import __version__
 
 @command("version")
 def version_command(cli: Cli) -> None:
-    """Print the versions of aimdvc, Python and the libraries that it stands on.
+    """Print the versions of aimdvc and its libraries
 
     \b
     Example:
@@ -29,7 +29,9 @@ def version_command(cli: Cli) -> None:
 @command("completion")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion_command(cli: Cli, shell: str) -> None:
-    """Print the script that lets a shell complete aimdvc's commands and options.
+    """Print the completion script for a shell
+
+    With it the shell completes commands, options, artifacts, versions and aliases.
 
     \b
     Example:
