@@ -393,3 +393,32 @@ def test_the_examples_of_the_help_work_as_they_stand(server: EmbeddedServer, tmp
         if done.returncode:
             failed.append((name, done.stderr))
     assert failed == []
+
+
+MISUNDERSTOOD = [
+    (("checkout", "v1"), "write '@v1' or 'NAME@v1' for a version"),
+    (("show", "HEAD~1"), "write '@HEAD~1' or 'NAME@HEAD~1' for a version"),
+    (("diff", "main"), "write '@main' or 'NAME@main' for a version"),
+    (("status", "scenes"), "that is a name: its path is 'data/images'"),
+    (("diff", "--", "scenes"), "that is a name: its path is 'data/images'"),
+    (("ls", "data/images/"), "that is a path: its artifact is named 'scenes'"),
+    (("push", "data/images/a"), "that is a path: its artifact is named 'scenes'"),
+    (("commit", "data/images", "-m", "m"), "that is a path: its artifact is named 'scenes'"),
+    (("ls", "/etc/passwd"), ""),
+    (("push", "nothing"), "`aimdvc ls` lists the artifacts"),
+    (("cat", "scenes"), "run `aimdvc cat scenes:PATH`; `aimdvc ls scenes` lists them"),
+    (("cat", "scenes:."), "run `aimdvc cat scenes:PATH`; `aimdvc ls scenes` lists them"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "hint"), MISUNDERSTOOD)
+def test_a_hint_says_how_to_write_what_was_meant(versions: Shell, arguments: tuple[str, ...], hint: str) -> None:
+    done = versions(*arguments, code=2)
+    assert done.err.splitlines()[-1].partition("; ")[2].startswith(hint)
+
+
+@pytest.mark.parametrize("path", ["train/", "./train", "train//", "x/../train", "train/."])
+def test_a_path_of_a_selector_may_be_written_in_any_way(versions: Shell, path: str) -> None:
+    assert versions("ls", f"scenes:{path}").out == "train/b\n"
+    assert versions("ls", "scenes:.").out == "a\ntrain/b\n"
+    assert versions("cat", f"scenes:{path}/b").out == "1\n"
