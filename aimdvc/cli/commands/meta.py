@@ -21,11 +21,13 @@ from aimdvc.ops.meta import get_metadata, set_metadata
 def meta_command(cli: Cli, action: str, selector: str | None, key: str | None, value: str | None) -> None:
     """Read and set description, type, labels and metadata
 
-    `set` counts for the next commit.
+    Labels are separated by commas, or a JSON list of texts; all other values are texts. An empty VALUE removes. What is
+    `set` counts for the next commit. KEY is `description`, `type`, `labels` or `metadata.NAME`.
 
     \b
     Example:
       aimdvc meta set images description "Street scenes, 2026"
+      aimdvc meta set images labels "street, night"
       aimdvc meta set images metadata.license CC-BY-4.0
       aimdvc meta get images@v3
     """
