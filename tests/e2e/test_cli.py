@@ -422,3 +422,75 @@ def test_a_path_of_a_selector_may_be_written_in_any_way(versions: Shell, path: s
     assert versions("ls", f"scenes:{path}").out == "train/b\n"
     assert versions("ls", "scenes:.").out == "a\ntrain/b\n"
     assert versions("cat", f"scenes:{path}/b").out == "1\n"
+
+
+def test_labels_are_separated_by_commas_or_a_json_list(versions: Shell) -> None:
+    for value, labels in (("b, a,", ["a", "b"]), ('["a,b", "c"]', ["a,b", "c"]), ("", []), ("[]", [])):
+        versions("meta", "set", "scenes", "labels", value)
+        assert versions("meta", "get", "scenes", "--json").json["metadata"]["labels"] == labels
+    for value in ("[1]", "[a, b]", '["a"'):
+        assert "expected texts" in versions("meta", "set", "scenes", "labels", value, code=2).err
+
+
+def test_metadata_with_half_a_character_can_be_read(versions: Shell) -> None:
+    versions("meta", "set", "scenes", "description", "half \ud800")
+    versions("commit", "-m", "m")
+    assert versions("meta", "get", "scenes@HEAD", "description").out == "half \\ud800\n"
+    assert versions("meta", "get", "scenes", "--json").json["metadata"]["description"] == "half \ud800"
+
+
+def test_metadata_values_are_texts(versions: Shell) -> None:
+    versions("meta", "set", "scenes", "metadata.release", "1.0")
+    assert versions("meta", "get", "scenes", "--json").json["metadata"]["metadata"] == {"release": "1.0"}
+    versions("meta", "set", "scenes", "metadata.release", "")
+    assert versions("meta", "get", "scenes", "--json").json["metadata"]["metadata"] == {}
+
+
+def test_cat_gives_small_contents_as_json(versions: Shell) -> None:
+    wanted = {"path": "a", "size": 2, "content_base64": "Mgo="}
+    assert versions("cat", "scenes:a", "--json").json == wanted
+    versions.write("data/images/large", b"x" * ((1 << 20) + 1))
+    versions.commit("data/images")
+    assert "larger than 1.0 MiB" in versions("cat", "scenes:large", "--json", code=2).json["message"]
+    versions.write("model.bin", b"1")
+    versions.commit("model.bin")
+    assert versions("cat", "model.bin", "--json").json == {"path": "model.bin", "size": 1, "content_base64": "MQ=="}
+
+
+def test_status_of_a_path_shows_what_lies_there(versions: Shell) -> None:
+    versions.write("data/images/a", "3\n")
+    versions.write("data/images/train/b", "3\n")
+    versions.write("data/images/train/new", "3\n")
+    assert versions("status", "-s", "data/images/a").out == " M data/images/a\n"
+    below = versions("status", "-s", "train", at=versions.here / "data/images").out
+    assert below == " M data/images/train/b\n?? data/images/train/new\n"
+    found = versions("status", "data/images/train/new", "--json").json["artifacts"][0]
+    assert (found["unstaged"], found["untracked"]) == ([], ["train/new"])
+    assert versions("status", "-s", "data").out.count("\n") == 3
+
+
+def test_how_the_remote_stands_is_said_in_words(versions: Shell, tmp_path: Path) -> None:
+    versions("remote", "add", "origin", str(tmp_path / "folder"))
+    versions("push")
+    versions("reset", "scenes@v1")
+    assert "  1 behind the remote: `aimdvc pull`\n" in versions("status").out
+    versions("commit", "-am", "Another")
+    assert "  1 ahead of and 1 behind the remote: `aimdvc pull`\n" in versions("status").out
+    versions("reset", "--hard", "scenes@v2")
+    versions("commit", "--allow-empty", "-m", "Third")
+    assert "  1 ahead of the remote: `aimdvc push`\n" in versions("status").out
+
+
+def test_a_push_says_which_aliases_it_deletes(versions: Shell, tmp_path: Path) -> None:
+    versions("remote", "add", "origin", str(tmp_path / "folder"))
+    versions("alias", "set", "scenes@HEAD", "best")
+    versions("push")
+    versions("alias", "delete", "scenes", "best")
+    versions("alias", "set", "scenes@HEAD", "good")
+    assert "pushed alias good, the deletion of alias best to" in versions("push").out
+
+
+def test_a_commit_without_a_number_is_named_once_in_a_line(versions: Shell) -> None:
+    tip = versions("log", "--json").json["versions"][0]["commit"]["id"]
+    versions("reset", "scenes@HEAD~1")
+    assert versions("log", "--oneline", "-n", "1", f"scenes@{tip}").out == f"-     {tip[:12]} Second\n"

@@ -65,7 +65,8 @@ def show_command(cli: Cli, selector: str | None) -> None:
 
 
 def _one(entry: Logged) -> Iterator[str]:
-    yield f"{entry.version:<5} {entry.commit.id[:12]} {_decoration(entry)}{entry.commit.subject}"
+    version = "-" if entry.commit.id.startswith(entry.version) else entry.version
+    yield f"{version:<5} {entry.commit.id[:12]} {_decoration(entry)}{entry.commit.subject}"
     yield from _changes(entry.changes)
 
 

@@ -1,5 +1,7 @@
 """`aimdvc ls` and `aimdvc cat`."""
 
+import base64
+
 import click
 
 from aimdvc.cli.command import command
@@ -8,6 +10,8 @@ from aimdvc.cli.context import Cli
 from aimdvc.cli.output import plural, shown_path, size_text
 from aimdvc.errors import UsageError
 from aimdvc.ops.log import cat, list_artifacts, ls
+
+_JSON_LIMIT = 1 << 20
 
 
 @command("ls")
@@ -42,14 +46,23 @@ def ls_command(cli: Cli, selector: str | None, is_long: bool) -> None:
 def cat_command(cli: Cli, selector: str) -> None:
     """Print a file of a version
 
-    Byte for byte; a blob that isn't here is fetched.
+    Byte for byte; a blob that isn't here is fetched. With --json in base64, up to 1 MiB.
 
     \b
     Example:
       aimdvc cat images@production:labels.csv
     """
-    if cli.as_json:
-        raise UsageError("cat prints bytes, not JSON", hint="run it without --json")
     name, parsed = cli.selector(selector, None)
-    for chunk in cat(cli.workspace, parsed, name, cli.means):
-        cli.out.raw(chunk)
+    chunks = cat(cli.workspace, parsed, name, cli.means)
+    if not cli.as_json:
+        for chunk in chunks:
+            cli.out.raw(chunk)
+        return
+    path = parsed.path or cli.workspace.only_entry(cli.workspace.head(name))
+    content = b""
+    for chunk in chunks:
+        content += chunk
+        if len(content) > _JSON_LIMIT:
+            raise UsageError(f"'{path}' is larger than {size_text(_JSON_LIMIT)}", hint="run it without --json")
+    encoded = base64.b64encode(content).decode("ascii")
+    cli.out.result({"path": path, "size": len(content), "content_base64": encoded}, [])

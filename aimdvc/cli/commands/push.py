@@ -8,6 +8,7 @@ from aimdvc.cli.context import Cli
 from aimdvc.cli.network import connector
 from aimdvc.cli.output import plural, size_text
 from aimdvc.errors import UsageError
+from aimdvc.ops.alias import list_aliases
 from aimdvc.ops.push import Pushed, push
 
 
@@ -32,16 +33,20 @@ def push_command(cli: Cli, names: tuple[str, ...], is_all: bool, dry_run: bool) 
     for one in done:
         for note in one.notes:
             cli.out.note(f"{one.artifact}: {note}")
-    cli.out.result({"artifacts": done}, [_line(one) for one in done] or ["No artifacts to push"])
+    cli.out.result({"artifacts": done}, [_line(cli, one) for one in done] or ["No artifacts to push"])
 
 
-def _line(one: Pushed) -> str:
+def _line(cli: Cli, one: Pushed) -> str:
     if one.is_up_to_date:
         return f"{one.artifact}: nothing to push"
     parts = []
     if one.new != one.old:
         what = ", ".join(one.versions[-5:]) or (one.new or "")[:12]
         parts.append(f"{what} ({plural(one.blobs, 'blob')}, {size_text(one.size)})" if not one.is_dry_run else what)
-    if one.aliases:
-        parts.append(f"{'aliases' if len(one.aliases) > 1 else 'alias'} {', '.join(one.aliases)}")
+    here = {known.alias for known in list_aliases(cli.workspace, one.artifact)} if one.aliases else set()
+    moved = [alias for alias in one.aliases if alias in here]
+    deleted = [alias for alias in one.aliases if alias not in here]
+    for verb, aliases in (("", moved), ("the deletion of ", deleted)):
+        if aliases:
+            parts.append(f"{verb}{'aliases' if len(aliases) > 1 else 'alias'} {', '.join(aliases)}")
     return f"{one.artifact}: {'would push' if one.is_dry_run else 'pushed'} {', '.join(parts)} to {one.url}"
