@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import re
 import sys
 from collections.abc import Sequence
 from functools import cached_property
@@ -21,6 +22,7 @@ from aimdvc.ops.workspace import Workspace
 from aimdvc.store.locate import Places
 from aimdvc.store.state import Head
 
+_AUTHOR = re.compile(r"([^<>\x00-\x1f]*[^<>\s]) *<([^<>\s]*)>")
 PATHS_HINT = "paths come after `--`"
 
 
@@ -46,16 +48,19 @@ class Cli:
         return self._workspace
 
     def author(self, places: Places | None) -> tuple[str, str] | None:
-        """Returns who commits: Git's user, else AIMDVC_AUTHOR (`Name <mail>`), else None."""
+        """Returns who commits: Git's user, else AIMDVC_AUTHOR (`Name <mail>`), else None. Raises UsageError."""
         # Reading Git's settings takes a library that most commands don't need: it is loaded when a commit asks.
         user = importlib.import_module("aimdvc.git.user")
         found: tuple[str, str] | None = user.configured_author(places.git_dir if places else None, self.environment)
         if found is not None:
             return found
-        name, opening, rest = self.environment.get("AIMDVC_AUTHOR", "").partition("<")
-        if not opening or not rest.rstrip().endswith(">"):
+        text = self.environment.get("AIMDVC_AUTHOR", "").strip()
+        if not text:
             return None
-        return name.strip(), rest.rstrip()[:-1].strip()
+        match = _AUTHOR.fullmatch(text)
+        if match is None:
+            raise UsageError(f"AIMDVC_AUTHOR is '{text}', expected 'Name <mail>'")
+        return match[1], match[2]
 
     @cached_property
     def progress(self) -> Progress:

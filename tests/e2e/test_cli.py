@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import random
+import re
 import select
 import shlex
 import shutil
@@ -20,6 +21,7 @@ import pytest
 from aimdvc.cli.main import aimdvc
 from aimdvc.cli.table import COMMANDS
 from aimdvc.server.embedded import EmbeddedServer
+from tests.reference import members
 from tests.shell import Shell, files_of
 
 
@@ -395,6 +397,21 @@ def test_the_examples_of_the_help_work_as_they_stand(server: EmbeddedServer, tmp
     assert failed == []
 
 
+def test_json_objects_have_the_members_of_the_reference(versions: Shell, tmp_path: Path) -> None:
+    versions("remote", "add", "origin", str(tmp_path / "folder"))
+    versions("push")
+    lines = ["init", "status", "log", "show", "show scenes@v1", "ls", "ls scenes", "cat scenes:a", "checkout"]
+    lines += ["checkout scenes@v1", "checkout scenes@main", "alias set scenes@v1 best", "alias", "track", "track *.x"]
+    lines += ["untrack *.x", "meta get", "meta set scenes type x", "commit -m m", "remote", "fetch", "push", "pull"]
+    lines += ["diff", "add data", "restore data", "reset", "fsck", "du", "config", "version", "completion bash"]
+    lines += ["logout https://example.org", f"clone {tmp_path}/folder/scenes other", f"get {tmp_path}/folder/scenes"]
+    for line in lines:
+        at = tmp_path if line.startswith(("clone", "get")) else None
+        name, *arguments = line.split()
+        found = versions(name, "--json", *arguments, at=at).json
+        assert " ".join(found) in members(name), line
+
+
 MISUNDERSTOOD = [
     (("checkout", "v1"), "write '@v1' or 'NAME@v1' for a version"),
     (("show", "HEAD~1"), "write '@HEAD~1' or 'NAME@HEAD~1' for a version"),
@@ -494,3 +511,35 @@ def test_a_commit_without_a_number_is_named_once_in_a_line(versions: Shell) -> N
     tip = versions("log", "--json").json["versions"][0]["commit"]["id"]
     versions("reset", "scenes@HEAD~1")
     assert versions("log", "--oneline", "-n", "1", f"scenes@{tip}").out == f"-     {tip[:12]} Second\n"
+
+
+def test_the_local_commands_of_the_tutorial_run(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "tutorial.md").read_text("utf-8").partition("## Share")[0]
+    script = "".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL))
+    shell = Shell(tmp_path / "project")
+    shell.write("data/labels.csv", "street,120\n")
+    subprocess.run(["git", "init", "-q", str(shell.here)], check=True)
+    done = in_bash(f"set -euxo pipefail\n{script}", shell.here)
+    assert done.returncode == 0, done.stderr
+    assert script.count("aimdvc ") >= 15
+    tracked = subprocess.run(["git", "ls-files"], cwd=shell.here, capture_output=True, text=True, check=True)
+    assert tracked.stdout.split() == [".aimdvc/.gitignore", ".aimdvc/config", ".gitignore", "aimdvc.lock"]
+
+
+@pytest.mark.parametrize("author", ["Name", "<mail>", "Name <a> <b>", "Name mail>", "N\n<m>", "Name <a b>"])
+def test_an_author_that_does_not_parse_is_said(versions: Shell, monkeypatch: pytest.MonkeyPatch, author: str) -> None:
+    for variable in ("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL"):
+        monkeypatch.delenv(variable)
+    monkeypatch.setenv("AIMDVC_AUTHOR", author)
+    done = versions("commit", "--allow-empty", "-m", "m", "--json", code=2)
+    assert done.json["message"] == f"AIMDVC_AUTHOR is '{author}', expected 'Name <mail>'"
+    monkeypatch.setenv("AIMDVC_AUTHOR", " A Name  <mail@example.org> ")
+    versions("commit", "--allow-empty", "-m", "m")
+    assert "author  A Name <mail@example.org>\n" in versions("log", "-n", "1").out
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:8750", "file:///srv", "/srv"])
+def test_a_host_that_is_no_url_is_said(shell: Shell, monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    monkeypatch.setenv("AIMDVC_HOST", host)
+    done = shell("get", "http://127.0.0.1:1/a", "--json", code=2)
+    assert done.json["message"].startswith(f"AIMDVC_HOST is '{host}', expected an http(s) URL")
