@@ -1,4 +1,4 @@
-"""The command line itself: what may be typed, what is printed, and how it ends."""
+"""The command line as a shell sees it: pipes, signals, completion, examples, and files that Git reads, too."""
 
 import inspect
 import json
@@ -21,51 +21,14 @@ import pytest
 from aimdvc.cli.main import aimdvc
 from aimdvc.cli.table import COMMANDS
 from aimdvc.server.embedded import EmbeddedServer
-from tests.reference import members
-from tests.shell import Shell, files_of
+from tests.shell import Shell
+from tests.unit.cli.versions import with_versions
 
 
 @pytest.fixture
 def versions(shell: Shell) -> Shell:
     """A workspace whose artifact `scenes`, at data/images, has two versions."""
-    shell.write("data/images/a", "1\n")
-    shell.write("data/images/train/b", "1\n")
-    shell("add", "data/images", "-n", "scenes")
-    shell("commit", "-m", "First")
-    shell.write("data/images/a", "2\n")
-    shell.commit("data/images", "Second")
-    return shell
-
-
-WITH_PATH = [
-    ("reset", "--hard", "scenes:a"),
-    ("reset", "scenes@HEAD~1:a"),
-    ("checkout", "-f", "scenes@HEAD~1:a"),
-    ("show", "scenes:a"),
-    ("log", "scenes:a"),
-    ("diff", "scenes@HEAD~1:a"),
-    ("diff", "scenes@HEAD~1", "scenes:a"),
-    ("alias", "set", "scenes:a", "best"),
-    ("meta", "get", "scenes:a"),
-    ("meta", "set", "scenes:a", "type", "x"),
-    ("track", "*.csv", "-n", "scenes:a"),
-]
-
-
-@pytest.mark.parametrize("arguments", WITH_PATH, ids=" ".join)
-def test_a_path_in_a_selector_is_refused_where_none_is_taken(versions: Shell, arguments: tuple[str, ...]) -> None:
-    versions.write("data/images/train/b", "changed\n")
-    before = files_of(versions.here)
-    done = versions(*arguments, "--json", code=2)
-    assert done.json["message"].endswith(":a': expected no path")
-    assert done.json["hint"]
-    assert files_of(versions.here) == before
-
-
-def test_the_hint_for_a_path_says_what_to_type_instead(versions: Shell) -> None:
-    assert versions("show", "scenes:a", "--json", code=2).json["hint"] == "run `aimdvc cat NAME@REV:PATH`"
-    assert versions("log", "scenes:a", "--json", code=2).json["hint"] == "paths come after `--`"
-    assert versions("cat", "scenes@HEAD~1:a").out == "1\n"
+    return with_versions(shell)
 
 
 IGNORED = [
@@ -83,7 +46,11 @@ IGNORED = [
     "sp ",
     "sp\\ ",
 ]
+
+
 IGNORED += ["[ab]", "e/", "!e/f", "?", "*", "!*/", "d/e/", "/d", "**/", "é*", "!", "/", "bad[", "back\\", "x\r"]
+
+
 FILES = ["a", "b", "ab", "axb", "top", "z.tmp", "keep.tmp", "#x", "!y", "sp", "sp ", "é1", "x", "f", "build"]
 
 
@@ -147,50 +114,6 @@ def test_an_ignore_file_beyond_the_limits_is_named_with_its_line(shell: Shell) -
     assert done.json["message"].endswith("data/.aimdvcignore': line 2 is too long, or one of too many")
 
 
-EVIL = "\x1b[31mred\x9b0m\r\u202eback"
-SHOWN = "\\x1b[31mred\\x9b0m\\r\\u202eback"
-
-
-def test_nothing_that_is_printed_steers_the_terminal(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GIT_AUTHOR_NAME", EVIL.replace("\r", ""))
-    shell.write(f"{EVIL}/a", "1\n")
-    shell.write(f"{EVIL}/t", f"{EVIL}\r\n")
-    shell("add", EVIL, "-n", "scenes")
-    shell("commit", "-m", f"{EVIL} subject\n\nBody\tof {EVIL}\nlast")
-    shell.write(f"{EVIL}/a", "2\n")
-    shell("meta", "set", "scenes", "description", EVIL)
-    outputs = [
-        shell(*arguments).out
-        for arguments in (
-            ("log",),
-            ("log", "--oneline"),
-            ("show",),
-            ("status",),
-            ("status", "-s"),
-            ("ls",),
-            ("diff",),
-            ("meta", "get", "scenes", "description"),
-            ("commit", "-am", EVIL),
-            ("diff", "scenes@HEAD~1", "scenes"),
-        )
-    ]
-    for out in outputs:
-        assert not set(out) & set("\x1b\x9b\u202e\x07")
-        assert "\r" not in out.replace("\r\n", "")
-    assert f"    {SHOWN} subject\n    \n    Body\tof {SHOWN}\n    last\n" in outputs[0]
-    assert f"{SHOWN}\n" in outputs[7]
-
-
-def test_a_password_in_a_hand_written_url_is_not_shown(shell: Shell) -> None:
-    config = shell.here / ".aimdvc" / "config"
-    config.write_text('[remote "origin"]\n\turl = https://me:secret@example.org/team\n')
-    for arguments in (("remote",), ("config",), ("config", "remote.origin.url")):
-        for extra in ((), ("--json",)):
-            out = shell(*arguments, *extra).out
-            assert "secret" not in out
-            assert "https://example.org/team" in out
-
-
 def in_bash(script: str, here: Path) -> subprocess.CompletedProcess[str]:
     """Runs a line of bash, in which `aimdvc` is ours."""
     line = f'aimdvc() {{ "{sys.executable}" -m aimdvc "$@"; }}\n{script}'
@@ -230,25 +153,6 @@ def test_a_stdout_that_takes_nothing_is_named(tmp_path: Path, extra: str) -> Non
 def test_a_closed_stdin_or_stderr_is_no_bug(shell: Shell) -> None:
     assert in_bash("aimdvc commit <&-", shell.here).returncode == 2
     assert in_bash("aimdvc status 2>&-", shell.here).returncode == 0
-
-
-MISTYPED = [
-    (("stauts",), "no such command 'stauts'; did you mean `aimdvc status`?"),
-    (("xyzzy",), "no such command 'xyzzy'; `aimdvc --help` lists the commands"),
-    (("status", "--shrt"), "no such option '--shrt'; did you mean --short?"),
-    (("status", "--xyzzy"), "no such option '--xyzzy'; run `aimdvc status --help`"),
-    (("login",), "missing argument 'URL'; run `aimdvc login --help`"),
-    (("log", "-n"), "option '-n' requires an argument; run `aimdvc --help`"),
-]
-
-
-@pytest.mark.parametrize(("arguments", "message"), MISTYPED)
-def test_what_is_mistyped_is_said_in_house_style(shell: Shell, arguments: tuple[str, ...], message: str) -> None:
-    assert shell(*arguments, code=2).err.splitlines()[-1] == f"aimdvc: {message}"
-
-
-def test_json_after_two_dashes_is_a_path(shell: Shell) -> None:
-    assert shell("diff", "--", "--json", code=2).out == ""
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -339,18 +243,6 @@ def _read_until(master: int, wanted: bytes) -> None:
             seen += os.read(master, 4096)
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_help_begins_with_one_short_imperative_line(name: str) -> None:
-    command = aimdvc.get_command(click.Context(aimdvc), name)
-    assert command is not None
-    first, *rest = inspect.cleandoc(command.help or "").splitlines()
-    if name not in ("fsck", "du", "serve"):
-        assert first == COMMANDS[name].help
-        assert rest[0] == ""
-    assert len(COMMANDS[name].help) <= 60
-    assert COMMANDS[name].help[0].isupper() and not COMMANDS[name].help.endswith(".")
-
-
 def examples(name: str) -> list[str]:
     """Returns the lines of a command's example."""
     command = aimdvc.get_command(click.Context(aimdvc), name)
@@ -360,6 +252,8 @@ def examples(name: str) -> list[str]:
 
 
 IN_NOTHING = ("init", "clone", "get", "demo")
+
+
 IN_NEW = ("add", "remote")
 
 
@@ -397,122 +291,6 @@ def test_the_examples_of_the_help_work_as_they_stand(server: EmbeddedServer, tmp
     assert failed == []
 
 
-def test_json_objects_have_the_members_of_the_reference(versions: Shell, tmp_path: Path) -> None:
-    versions("remote", "add", "origin", str(tmp_path / "folder"))
-    versions("push")
-    lines = ["init", "status", "log", "show", "show scenes@v1", "ls", "ls scenes", "cat scenes:a", "checkout"]
-    lines += ["checkout scenes@v1", "checkout scenes@main", "alias set scenes@v1 best", "alias", "track", "track *.x"]
-    lines += ["untrack *.x", "meta get", "meta set scenes type x", "commit -m m", "remote", "fetch", "push", "pull"]
-    lines += ["diff", "add data", "restore data", "reset", "fsck", "du", "config", "version", "completion bash"]
-    lines += ["logout https://example.org", f"clone {tmp_path}/folder/scenes other", f"get {tmp_path}/folder/scenes"]
-    for line in lines:
-        at = tmp_path if line.startswith(("clone", "get")) else None
-        name, *arguments = line.split()
-        found = versions(name, "--json", *arguments, at=at).json
-        assert " ".join(found) in members(name), line
-
-
-MISUNDERSTOOD = [
-    (("checkout", "v1"), "write '@v1' or 'NAME@v1' for a version"),
-    (("show", "HEAD~1"), "write '@HEAD~1' or 'NAME@HEAD~1' for a version"),
-    (("diff", "main"), "write '@main' or 'NAME@main' for a version"),
-    (("status", "scenes"), "that is a name: its path is 'data/images'"),
-    (("diff", "--", "scenes"), "that is a name: its path is 'data/images'"),
-    (("ls", "data/images/"), "that is a path: its artifact is named 'scenes'"),
-    (("push", "data/images/a"), "that is a path: its artifact is named 'scenes'"),
-    (("commit", "data/images", "-m", "m"), "that is a path: its artifact is named 'scenes'"),
-    (("ls", "/etc/passwd"), ""),
-    (("push", "nothing"), "`aimdvc ls` lists the artifacts"),
-    (("cat", "scenes"), "run `aimdvc cat scenes:PATH`; `aimdvc ls scenes` lists them"),
-    (("cat", "scenes:."), "run `aimdvc cat scenes:PATH`; `aimdvc ls scenes` lists them"),
-]
-
-
-@pytest.mark.parametrize(("arguments", "hint"), MISUNDERSTOOD)
-def test_a_hint_says_how_to_write_what_was_meant(versions: Shell, arguments: tuple[str, ...], hint: str) -> None:
-    done = versions(*arguments, code=2)
-    assert done.err.splitlines()[-1].partition("; ")[2].startswith(hint)
-
-
-@pytest.mark.parametrize("path", ["train/", "./train", "train//", "x/../train", "train/."])
-def test_a_path_of_a_selector_may_be_written_in_any_way(versions: Shell, path: str) -> None:
-    assert versions("ls", f"scenes:{path}").out == "train/b\n"
-    assert versions("ls", "scenes:.").out == "a\ntrain/b\n"
-    assert versions("cat", f"scenes:{path}/b").out == "1\n"
-
-
-def test_labels_are_separated_by_commas_or_a_json_list(versions: Shell) -> None:
-    for value, labels in (("b, a,", ["a", "b"]), ('["a,b", "c"]', ["a,b", "c"]), ("", []), ("[]", [])):
-        versions("meta", "set", "scenes", "labels", value)
-        assert versions("meta", "get", "scenes", "--json").json["metadata"]["labels"] == labels
-    for value in ("[1]", "[a, b]", '["a"'):
-        assert "expected texts" in versions("meta", "set", "scenes", "labels", value, code=2).err
-
-
-def test_metadata_with_half_a_character_can_be_read(versions: Shell) -> None:
-    versions("meta", "set", "scenes", "description", "half \ud800")
-    versions("commit", "-m", "m")
-    assert versions("meta", "get", "scenes@HEAD", "description").out == "half \\ud800\n"
-    assert versions("meta", "get", "scenes", "--json").json["metadata"]["description"] == "half \ud800"
-
-
-def test_metadata_values_are_texts(versions: Shell) -> None:
-    versions("meta", "set", "scenes", "metadata.release", "1.0")
-    assert versions("meta", "get", "scenes", "--json").json["metadata"]["metadata"] == {"release": "1.0"}
-    versions("meta", "set", "scenes", "metadata.release", "")
-    assert versions("meta", "get", "scenes", "--json").json["metadata"]["metadata"] == {}
-
-
-def test_cat_gives_small_contents_as_json(versions: Shell) -> None:
-    wanted = {"path": "a", "size": 2, "content_base64": "Mgo="}
-    assert versions("cat", "scenes:a", "--json").json == wanted
-    versions.write("data/images/large", b"x" * ((1 << 20) + 1))
-    versions.commit("data/images")
-    assert "larger than 1.0 MiB" in versions("cat", "scenes:large", "--json", code=2).json["message"]
-    versions.write("model.bin", b"1")
-    versions.commit("model.bin")
-    assert versions("cat", "model.bin", "--json").json == {"path": "model.bin", "size": 1, "content_base64": "MQ=="}
-
-
-def test_status_of_a_path_shows_what_lies_there(versions: Shell) -> None:
-    versions.write("data/images/a", "3\n")
-    versions.write("data/images/train/b", "3\n")
-    versions.write("data/images/train/new", "3\n")
-    assert versions("status", "-s", "data/images/a").out == " M data/images/a\n"
-    below = versions("status", "-s", "train", at=versions.here / "data/images").out
-    assert below == " M data/images/train/b\n?? data/images/train/new\n"
-    found = versions("status", "data/images/train/new", "--json").json["artifacts"][0]
-    assert (found["unstaged"], found["untracked"]) == ([], ["train/new"])
-    assert versions("status", "-s", "data").out.count("\n") == 3
-
-
-def test_how_the_remote_stands_is_said_in_words(versions: Shell, tmp_path: Path) -> None:
-    versions("remote", "add", "origin", str(tmp_path / "folder"))
-    versions("push")
-    versions("reset", "scenes@v1")
-    assert "  1 behind the remote: `aimdvc pull`\n" in versions("status").out
-    versions("commit", "-am", "Another")
-    assert "  1 ahead of and 1 behind the remote: `aimdvc pull`\n" in versions("status").out
-    versions("reset", "--hard", "scenes@v2")
-    versions("commit", "--allow-empty", "-m", "Third")
-    assert "  1 ahead of the remote: `aimdvc push`\n" in versions("status").out
-
-
-def test_a_push_says_which_aliases_it_deletes(versions: Shell, tmp_path: Path) -> None:
-    versions("remote", "add", "origin", str(tmp_path / "folder"))
-    versions("alias", "set", "scenes@HEAD", "best")
-    versions("push")
-    versions("alias", "delete", "scenes", "best")
-    versions("alias", "set", "scenes@HEAD", "good")
-    assert "pushed alias good, the deletion of alias best to" in versions("push").out
-
-
-def test_a_commit_without_a_number_is_named_once_in_a_line(versions: Shell) -> None:
-    tip = versions("log", "--json").json["versions"][0]["commit"]["id"]
-    versions("reset", "scenes@HEAD~1")
-    assert versions("log", "--oneline", "-n", "1", f"scenes@{tip}").out == f"-     {tip[:12]} Second\n"
-
-
 def test_the_local_commands_of_the_tutorial_run(tmp_path: Path) -> None:
     text = (Path(__file__).parents[2] / "docs" / "tutorial.md").read_text("utf-8").partition("## Share")[0]
     script = "".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL))
@@ -524,22 +302,3 @@ def test_the_local_commands_of_the_tutorial_run(tmp_path: Path) -> None:
     assert script.count("aimdvc ") >= 15
     tracked = subprocess.run(["git", "ls-files"], cwd=shell.here, capture_output=True, text=True, check=True)
     assert tracked.stdout.split() == [".aimdvc/.gitignore", ".aimdvc/config", ".gitignore", "aimdvc.lock"]
-
-
-@pytest.mark.parametrize("author", ["Name", "<mail>", "Name <a> <b>", "Name mail>", "N\n<m>", "Name <a b>"])
-def test_an_author_that_does_not_parse_is_said(versions: Shell, monkeypatch: pytest.MonkeyPatch, author: str) -> None:
-    for variable in ("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL"):
-        monkeypatch.delenv(variable)
-    monkeypatch.setenv("AIMDVC_AUTHOR", author)
-    done = versions("commit", "--allow-empty", "-m", "m", "--json", code=2)
-    assert done.json["message"] == f"AIMDVC_AUTHOR is '{author}', expected 'Name <mail>'"
-    monkeypatch.setenv("AIMDVC_AUTHOR", " A Name  <mail@example.org> ")
-    versions("commit", "--allow-empty", "-m", "m")
-    assert "author  A Name <mail@example.org>\n" in versions("log", "-n", "1").out
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:8750", "file:///srv", "/srv"])
-def test_a_host_that_is_no_url_is_said(shell: Shell, monkeypatch: pytest.MonkeyPatch, host: str) -> None:
-    monkeypatch.setenv("AIMDVC_HOST", host)
-    done = shell("get", "http://127.0.0.1:1/a", "--json", code=2)
-    assert done.json["message"].startswith(f"AIMDVC_HOST is '{host}', expected an http(s) URL")
