@@ -8,6 +8,43 @@ import click
 from aimdvc.cli.main import aimdvc
 from aimdvc.cli.table import COMMANDS
 
+ENVIRONMENT = {
+    "AIMDVC_AUTHOR": "Who commits, as `Name <mail>`, where Git's settings (`user.name`, `user.email`) don't say.",
+    "AIMDVC_HOST": "The http(s) URL of the server that AIMDVC_API_KEY is for; it goes to no other.",
+    "AIMDVC_API_KEY": "The key for AIMDVC_HOST, or for the URL given to `clone` or `get`; goes before a stored one.",
+    "AIMDVC_TIMEOUT": "How many seconds to wait for the next byte of an answer; else 120.",
+    "XDG_CONFIG_HOME": "Where `aimdvc/keys.json`, written by `login`, lies; else `~/.config`.",
+}
+MEMBERS = {
+    "init": ("workspace store is_new",),
+    "status": ("artifacts missing",),
+    "commit": ("commits",),
+    "log": ("artifact versions",),
+    "show": ("artifact version diff", "artifact version"),
+    "ls": ("artifacts", "artifact entries"),
+    "cat": ("path size content_base64",),
+    "checkout": ("artifacts missing", "artifacts"),
+    "alias": ("artifact aliases",),
+    "track": ("artifacts", "artifact rules"),
+    "meta": ("artifact metadata", "artifact KEY"),
+    "remote": ("remotes",),
+    "login": ("origin",),
+    "logout": ("origin removed",),
+    "fsck": ("is_whole checked",),
+    "du": ("artifacts on_disk",),
+    "config": ("settings",),
+    "serve": ("url admin_key",),
+    "demo": ("files bytes steps identical",),
+    "version": ("aimdvc python platform click dulwich requests",),
+    "completion": ("shell script",),
+}
+"""What the JSON object of a command has at the top, one text for each form; of all other commands `artifacts`."""
+
+
+def members(command: str) -> tuple[str, ...]:
+    """Returns the forms of a command's JSON object: names with blanks between."""
+    return MEMBERS.get(command, ("artifacts",))
+
 
 def reference() -> str:
     """Returns the text of the reference."""
@@ -20,6 +57,13 @@ def reference() -> str:
         "Every command takes `-C DIR` (run as if started in DIR), `--json` (print one JSON object) and `--help`.",
         "Exit codes and errors: [errors.md](errors.md). Selectors: `NAME`, `NAME@REV`, `NAME@REV:PATH`; REV is a",
         "version (`v3`), an alias, a branch or a commit (4 hex digits or more), then `~N` or `^`.",
+        "",
+        "With `--json` an error is an object, too: see [errors.md](errors.md). `JSON` below names the members of a",
+        "command's object; artifacts, versions, entries and so on are lists of objects with names of their own.",
+        "",
+        "| variable | what it says |",
+        "|---|---|",
+        *(f"| `{name}` | {text} |" for name, text in ENVIRONMENT.items()),
         "",
         "| command | what it does |",
         "|---|---|",
@@ -43,7 +87,8 @@ def _section(name: str, command: click.Command, parent: click.Context) -> list[s
     options = [_option(param, context) for param in command.params if isinstance(param, click.Option)]
     lines += [*[line for line in options if line], ""]
     code = [line[2:] for line in example.splitlines() if line.startswith("  ")]
-    return [*lines, "```sh", *code, "```", ""]
+    forms = ["`" + form.replace(" ", "`, `") + "`" for form in members(name)]
+    return [*lines, f"JSON: {'; or '.join(forms)}.", "", "```sh", *code, "```", ""]
 
 
 def _wrapped(prose: str) -> list[str]:

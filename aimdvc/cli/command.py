@@ -3,11 +3,14 @@
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from aimdvc.cli.context import Cli
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 PATHS = "aimdvc.paths"
 Function = Callable[..., Any]
@@ -31,6 +34,12 @@ class PathsCommand(Command):
     """A command whose positionals are selectors before `--`, and paths after it."""
 
     takes_paths = True
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
+        """Leaves what follows `--` to the shell, which knows the files."""
+        if PATHS in ctx.meta:
+            return click.Path().shell_complete(ctx, self.params[0], incomplete)
+        return super().shell_complete(ctx, incomplete)
 
 
 def command(name: str, takes_paths: bool = False) -> Callable[[Function], click.Command]:

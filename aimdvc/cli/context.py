@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import re
 import sys
 from collections.abc import Sequence
 from functools import cached_property
@@ -10,16 +11,19 @@ from types import TracebackType
 
 from aimdvc.cli.output import Output
 from aimdvc.cli.progress import Bar
-from aimdvc.errors import UsageError
+from aimdvc.errors import InvalidName, UnknownArtifact, UnsafePath, UsageError
 from aimdvc.fs.disk import Disk
 from aimdvc.model.pointer import Pointer
 from aimdvc.model.progress import Progress, Silent
-from aimdvc.model.selector import Selector, parse_selector
+from aimdvc.model.selector import Selector, is_revision, parse_selector
 from aimdvc.ops.blobs import Means
-from aimdvc.ops.targets import Target, default_artifact, targets_of
+from aimdvc.ops.targets import Target, default_artifact, find_target, targets_of, workspace_path
 from aimdvc.ops.workspace import Workspace
 from aimdvc.store.locate import Places
 from aimdvc.store.state import Head
+
+_AUTHOR = re.compile(r"([^<>\x00-\x1f]*[^<>\s]) *<([^<>\s]*)>")
+PATHS_HINT = "paths come after `--`"
 
 
 class Cli:
@@ -44,16 +48,19 @@ class Cli:
         return self._workspace
 
     def author(self, places: Places | None) -> tuple[str, str] | None:
-        """Returns who commits: Git's user, else AIMDVC_AUTHOR (`Name <mail>`), else None."""
+        """Returns who commits: Git's user, else AIMDVC_AUTHOR (`Name <mail>`), else None. Raises UsageError."""
         # Reading Git's settings takes a library that most commands don't need: it is loaded when a commit asks.
         user = importlib.import_module("aimdvc.git.user")
         found: tuple[str, str] | None = user.configured_author(places.git_dir if places else None, self.environment)
         if found is not None:
             return found
-        name, opening, rest = self.environment.get("AIMDVC_AUTHOR", "").partition("<")
-        if not opening or not rest.rstrip().endswith(">"):
+        text = self.environment.get("AIMDVC_AUTHOR", "").strip()
+        if not text:
             return None
-        return name.strip(), rest.rstrip()[:-1].strip()
+        match = _AUTHOR.fullmatch(text)
+        if match is None:
+            raise UsageError(f"AIMDVC_AUTHOR is '{text}', expected 'Name <mail>'")
+        return match[1], match[2]
 
     @cached_property
     def progress(self) -> Progress:
@@ -72,14 +79,44 @@ class Cli:
 
         return Means(fetch, self.progress)
 
-    def selector(self, text: str | None) -> tuple[str, Selector]:
-        """Returns (artifact, selector) of what was typed; None, or no name in it, means the artifact of `here`."""
-        parsed = parse_selector(text) if text is not None else Selector(None, None, None)
+    def selector(self, text: str | None, path_hint: str | None = PATHS_HINT) -> tuple[str, Selector]:
+        """Returns (artifact, selector) of what was typed; None, or no name in it, means the artifact of `here`.
+
+        Raises UsageError with `path_hint` for a selector with a path; `path_hint` None takes one. A path that was
+        dropped in silence would make `reset --hard NAME:PATH` reset everything.
+        """
+        parsed = Selector(None, None, None) if text is None else self._parsed(text)
+        if parsed.path is not None and path_hint is not None:
+            raise UsageError(f"selector '{text}': expected no path", hint=path_hint)
         if parsed.name is not None:
-            return self.workspace.head(parsed.name).name, parsed
+            return self._known(parsed.name, True), parsed
         if text is None and self.paths:
             return self.targets(self.paths)[0].head.name, parsed
         return default_artifact(self.workspace, self.here).name, parsed
+
+    def _parsed(self, text: str) -> Selector:
+        try:
+            return parse_selector(text)
+        except InvalidName as error:
+            error.hint = self._meant(text, True) or error.hint
+            raise
+
+    def _known(self, name: str, or_revision: bool) -> str:
+        try:
+            return self.workspace.head(name).name
+        except UnknownArtifact as error:
+            error.hint = self._meant(name, or_revision) or error.hint
+            raise
+
+    def _meant(self, text: str, or_revision: bool) -> str:
+        """Returns a hint for what stands in the place of a name: a path of an artifact, or a revision; else ""."""
+        try:
+            target = find_target(self.workspace, workspace_path(self.workspace, self.here, text))
+        except UnsafePath:
+            target = None
+        if target is not None:
+            return f"that is a path: its artifact is named '{target.head.name}'"
+        return f"write '@{text}' or 'NAME@{text}' for a version" if or_revision and is_revision(text) else ""
 
     def targets(self, paths: tuple[str, ...]) -> list[Target]:
         """Returns what typed paths mean. Raises UnknownPath."""
@@ -87,7 +124,7 @@ class Cli:
 
     def names(self, names: tuple[str, ...]) -> list[str]:
         """Returns the artifacts named, each known. Raises UnknownArtifact."""
-        return [self.workspace.head(name).name for name in names]
+        return [self._known(name, False) for name in names]
 
     def inner_paths(self, name: str) -> list[str]:
         """Returns the paths after `--` inside one artifact. Raises UsageError for a path of another."""

@@ -1,9 +1,9 @@
 """The `aimdvc` command: finds the subcommand, runs it, and turns whatever happens into one line and an exit code."""
 
+import difflib
 import importlib
 import json
 import os
-import re
 import signal
 import sys
 import traceback
@@ -12,8 +12,9 @@ from typing import Any
 
 import click
 
+from aimdvc.cli.output import kind_of, say_error
 from aimdvc.cli.table import COMMANDS
-from aimdvc.errors import AimdvcError
+from aimdvc.errors import AimdvcError, StorageError, UsageError
 from aimdvc.fs.faults import storage_error
 from aimdvc.version import __version__
 
@@ -35,6 +36,16 @@ class _Lazy(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            near = difflib.get_close_matches(args[0], COMMANDS, 1)
+            hint = f"did you mean `aimdvc {near[0]}`?" if near else "`aimdvc --help` lists the commands"
+            raise UsageError(f"no such command '{args[0]}'", hint=hint) from error
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, row.help) for name, row in COMMANDS.items()])
@@ -46,7 +57,7 @@ def _print_version(ctx: click.Context, param: click.Parameter, value: bool) -> N
         ctx.exit()
 
 
-@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Lazy, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("-C", "directory", metavar="DIR", help="Run as if started in DIR.")
 @click.option("--debug", is_flag=True, help="Show a traceback with an error.")
 @click.option(
@@ -62,6 +73,9 @@ def aimdvc(ctx: click.Context, directory: str | None, debug: bool) -> None:
       aimdvc add data
       aimdvc commit -m "First version"
     """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help(), err=True)
+        ctx.exit(_EXIT_USAGE)
     ctx.ensure_object(dict)
     ctx.obj["debug"] = debug
     if directory is not None:
@@ -81,47 +95,83 @@ def _on_signal(number: int, frame: FrameType | None) -> None:
 
 def main() -> None:
     """Runs the command line and exits."""
+    has_output = sys.stdout is not None
+    _fill_streams()
+    if not has_output:
+        sys.exit(_fail(StorageError("standard output", "is closed", hint="redirect it to /dev/null"), [], False))
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _on_signal)
+    if "_AIMDVC_COMPLETE" in os.environ:
+        importlib.import_module("aimdvc.cli.bash").register()
     sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: list[str]) -> int:
     """Runs a command line and returns the exit code (docs/errors.md)."""
-    as_json = "--json" in arguments
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    as_json = "--json" in options
+    streams = sys.stdout, sys.stderr
     try:
         code = aimdvc.main(arguments, prog_name="aimdvc", standalone_mode=False)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except click.ClickException as error:
-        _report(as_json, "usage-error", error.format_message(), _usage_hint(error), _EXIT_USAGE)
+        _report(as_json, "usage-error", _usage_message(error), _usage_hint(error), _EXIT_USAGE)
         return _EXIT_USAGE
     except (click.Abort, KeyboardInterrupt):
-        _say("aimdvc: interrupted; nothing is lost, run it again to finish")
-        return 128 + signal.SIGINT
+        return _stopped(as_json, "interrupted", signal.SIGINT)
     except _Terminated as error:
-        return 128 + error.number
+        return _stopped(as_json, "terminated", error.number)
+    except SystemExit:
+        # click turns a broken pipe into an exit of its own, and puts other streams in place of ours.
+        if sys.stdout is streams[0]:
+            raise
+        sys.stdout, sys.stderr = streams
+        return _left_alone()
     except BrokenPipeError:
-        # Whoever read our output has left; Python would complain once more when it flushes at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
+        return _left_alone()
     except AimdvcError as error:
-        return _fail(error, as_json, arguments)
+        return _fail(error, options, as_json)
     except OSError as error:
-        return _fail(storage_error(error, str(error.filename or "")), as_json, arguments)
+        # Everything below names its files, so what has no name is what we print to.
+        failed = storage_error(error, str(error.filename or "standard output"))
+        if not error.filename:
+            _drop_output()
+        return _fail(failed, options, as_json)
     except Exception as error:  # the boundary: what is not in our tree is a bug, said in one line
-        if "--debug" in arguments:
+        if "--debug" in options:
             traceback.print_exc()
         message = f"a bug in aimdvc: {type(error).__name__}: {error}"
         _report(as_json, "bug", message, "run it again with `aimdvc --debug …` and report what it prints", _EXIT_BUG)
         return _EXIT_BUG
 
 
-def _fail(error: AimdvcError, as_json: bool, arguments: list[str]) -> int:
-    if "--debug" in arguments:
+def _fill_streams() -> None:
+    """Opens what of stdin, stdout and stderr is closed: else the next file that is opened takes the place."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - open to the end
+
+
+def _left_alone() -> int:
+    _drop_output()
+    return 128 + signal.SIGPIPE
+
+
+def _drop_output() -> None:
+    # Nobody takes our output; Python would complain once more when it flushes at the end.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _stopped(as_json: bool, kind: str, number: int) -> int:
+    _report(as_json, kind, kind, "nothing is lost, run it again to finish", 128 + number)
+    return 128 + number
+
+
+def _fail(error: AimdvcError, options: list[str], as_json: bool) -> int:
+    if "--debug" in options:
         traceback.print_exc()
-    kind = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", type(error).__name__).lower()
-    _report(as_json, kind, error.message, error.hint, error.exit_code)
+    _report(as_json, kind_of(error), error.message, error.hint, error.exit_code)
     return error.exit_code
 
 
@@ -130,14 +180,19 @@ def _report(as_json: bool, kind: str, message: str, hint: str, code: int) -> Non
         report: dict[str, Any] = {"error": kind, "message": message, "hint": hint, "exit_code": code}
         sys.stdout.write(json.dumps(report) + "\n")
         sys.stdout.flush()
-    _say(f"aimdvc: {message}" + (f"; {hint}" if hint else ""))
+    say_error(message, hint)
 
 
-def _say(line: str) -> None:
-    clean = "".join(char if char.isprintable() else " " for char in line)
-    sys.stderr.write(clean.encode("utf-8", "backslashreplace").decode() + "\n")
+def _usage_message(error: click.ClickException) -> str:
+    """Returns what click says, as we say it: lower case, no period, one line."""
+    if isinstance(error, click.NoSuchOption):
+        return f"no such option '{error.option_name}'"
+    text = " ".join(error.format_message().split()).removesuffix(".")
+    return text[:1].lower() + text[1:]
 
 
 def _usage_hint(error: click.ClickException) -> str:
+    if isinstance(error, click.NoSuchOption) and error.possibilities:
+        return f"did you mean {sorted(error.possibilities)[0]}?"
     ctx = getattr(error, "ctx", None)
-    return f"run `{ctx.command_path} --help`" if ctx is not None else ""
+    return f"run `{ctx.command_path if ctx is not None else 'aimdvc'} --help`"

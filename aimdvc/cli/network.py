@@ -10,11 +10,12 @@ from aimdvc.ops.connect import Connector
 from aimdvc.ops.transfer import blob_fetcher
 from aimdvc.remote.credentials import Credentials, KeyFile, check_key
 from aimdvc.remote.session import Patience, Session
-from aimdvc.remote.urls import check_url, is_path, origin_of
+from aimdvc.remote.urls import check_url, is_path, origin_of, shown
 
 __all__ = ["blob_fetcher", "connector", "key_file", "open_session"]
 
 _READ_S = 120.0
+_EXAMPLE = "aimd.example.org"
 
 
 @contextmanager
@@ -37,9 +38,12 @@ def open_session(cli: Cli) -> Session:
     """Returns a session that knows which key may go where."""
     given: dict[str, str] = {}
     hint = "run `aimdvc login URL`, or set AIMDVC_HOST=URL and AIMDVC_API_KEY"
+    host = cli.environment.get("AIMDVC_HOST")
+    if host and not host.lower().startswith(("http://", "https://")):
+        raise UsageError(f"AIMDVC_HOST is '{shown(host)}', expected an http(s) URL such as 'https://{_EXAMPLE}'")
     key = cli.environment.get("AIMDVC_API_KEY", "")
     if key:
-        for trusted in (cli.environment.get("AIMDVC_HOST"), cli.typed_url):
+        for trusted in (host, cli.typed_url):
             if trusted and not is_path(trusted) and not trusted.startswith("file:"):
                 check_url(trusted)
                 given[origin_of(trusted)] = check_key(key)

@@ -2,10 +2,16 @@
 
 import dataclasses
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from enum import Enum
 from pathlib import Path
+
+from aimdvc.errors import AimdvcError
+
+# C0, C1, line separators, what turns the direction of writing, and surrogates that stand for no byte.
+_STEERING = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udc7f\udd00-\udfff]")
 
 
 class Output:
@@ -23,8 +29,8 @@ class Output:
             self.line(line)
 
     def line(self, text: str = "") -> None:
-        """Prints one line; bytes of a path that are no UTF-8 come out as they are."""
-        sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape") + b"\n")
+        """Prints one line, with what could steer the terminal escaped; bytes that are no UTF-8 come out as they are."""
+        sys.stdout.buffer.write(shown_text(text).encode("utf-8", "surrogateescape") + b"\n")
 
     def raw(self, content: bytes) -> None:
         """Writes bytes as they are."""
@@ -34,10 +40,22 @@ class Output:
         """Prints a remark to stderr."""
         sys.stderr.write(f"note: {shown_path(text)}\n")
 
-    def error(self, message: str, hint: str) -> None:
-        """Prints an error to stderr: one line, what was wrong, and after a semicolon what to run next."""
-        clean = "".join(char if char.isprintable() else " " for char in message + (f"; {hint}" if hint else ""))
-        sys.stderr.write(f"aimdvc: {clean}".encode("utf-8", "backslashreplace").decode() + "\n")
+
+def say_error(message: str, hint: str) -> None:
+    """Prints an error to stderr: one line, what was wrong, and after a semicolon what to run next."""
+    line = f"aimdvc: {message}" + (f"; {hint}" if hint else "")
+    clean = "".join(char if char.isprintable() else " " for char in line)
+    sys.stderr.write(clean.encode("utf-8", "backslashreplace").decode() + "\n")
+
+
+def kind_of(error: AimdvcError) -> str:
+    """Returns the name of an error as `--json` and docs/errors.md have it: its class's, in kebab-case."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", type(error).__name__).lower()
+
+
+def described(error: AimdvcError) -> dict[str, object]:
+    """Returns an error as an object of `--json`."""
+    return {"error": kind_of(error), "message": error.message, "hint": error.hint, "exit_code": error.exit_code}
 
 
 def plain(value: object) -> object:
@@ -67,6 +85,17 @@ def size_text(size: int) -> str:
         if amount < 1024 or unit == "TiB":
             break
     return f"{amount:.1f} {unit}"
+
+
+def shown_text(text: str) -> str:
+    """Returns a line of anyone's words, fit for a terminal; tabs and the `\\r` of a line's end stay."""
+    body = text.removesuffix("\r")
+    return _STEERING.sub(_escaped, body) + text[len(body) :]
+
+
+def _escaped(match: re.Match[str]) -> str:
+    char = match[0]
+    return {"\n": "\\n", "\r": "\\r"}.get(char) or (f"\\x{ord(char):02x}" if char < "\u0100" else f"\\u{ord(char):04x}")
 
 
 def shown_path(path: str) -> str:

@@ -94,8 +94,8 @@ class ConfigFile:
         return "".join(line.text for line in self.lines).encode("utf-8", "surrogateescape")
 
 
-def parse(text: bytes, source: str) -> ConfigFile:
-    """Returns the parsed file. Raises ConfigSyntaxError with the line's number."""
+def parse(text: bytes, source: str, conflict_hint: str = "keep one of the two sides of the conflict") -> ConfigFile:
+    """Returns the parsed file. Raises ConfigSyntaxError with the line; a merge's marks have `conflict_hint`."""
     decoded = text.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
     config = ConfigFile(source)
     section: tuple[str, str | None] | None = None
@@ -112,8 +112,10 @@ def parse(text: bytes, source: str) -> ConfigFile:
         if not body or body[0] in "#;":
             config.lines.append(_Line(line, section))
             continue
-        if body.startswith(("<<<<<<<", "=======", ">>>>>>>")):
-            raise ConfigSyntaxError(source, first + 1, "a merge conflict is not resolved")
+        if body.startswith(("<<<<<<<", "|||||||", "=======", ">>>>>>>")):
+            error = ConfigSyntaxError(source, first + 1, "a merge conflict is not settled")
+            error.hint = conflict_hint
+            raise error
         is_header = body.startswith("[")
         rest = body
         if is_header:

@@ -11,6 +11,7 @@ from aimdvc.model.oid import GitId, is_git_id
 from aimdvc.model.paths import check_workspace_path
 
 _SOURCE = "aimdvc.lock"
+_SETTLE = "settle the merge conflict: keep one `commit` line of each artifact, then run `aimdvc checkout`"
 _KEYS = ("commit", "source", "path")
 
 
@@ -27,7 +28,7 @@ class Pin(NamedTuple):
 
 def parse_lock(raw: bytes) -> dict[str, Pin]:
     """Returns the pins by artifact. Raises ConfigSyntaxError, InvalidName, UnsafePath."""
-    config = parse(raw, _SOURCE)
+    config = parse(raw, _SOURCE, _SETTLE)
     pins: dict[str, Pin] = {}
     seen: dict[str, str] = {}
     for section, name in config.sections():
@@ -35,11 +36,11 @@ def parse_lock(raw: bytes) -> dict[str, Pin]:
             raise ConfigSyntaxError(_SOURCE, 1, f"unknown section '{section_header(section, name)}'")
         check_artifact_name(name)
         if name.lower() in seen:
-            raise ConfigSyntaxError(_SOURCE, 1, f"artifact '{name}' stands twice: resolve the merge by hand")
+            raise _twice(f"artifact '{name}' stands twice")
         seen[name.lower()] = name
         keys = config.keys("artifact", name)
         if len(keys) != len(set(keys)):
-            raise ConfigSyntaxError(_SOURCE, 1, f"artifact '{name}' has a key twice: resolve the merge by hand")
+            raise _twice(f"artifact '{name}' has a key twice")
         commit = config.get("artifact", name, "commit") or ""
         if not is_git_id(commit):
             raise ConfigSyntaxError(_SOURCE, 1, f"artifact '{name}': commit is '{commit[:60]}', expected 40 hex digits")
@@ -47,6 +48,13 @@ def parse_lock(raw: bytes) -> dict[str, Pin]:
         pins[name] = Pin(GitId(commit), path, _check_source(config.get("artifact", name, "source")))
     _check_overlaps(pins)
     return pins
+
+
+def _twice(reason: str) -> ConfigSyntaxError:
+    """Returns the error for what a merge without marks leaves behind."""
+    error = ConfigSyntaxError(_SOURCE, 1, reason)
+    error.hint = _SETTLE
+    return error
 
 
 def dump_lock(pins: Mapping[str, Pin]) -> bytes:

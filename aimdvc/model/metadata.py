@@ -40,7 +40,7 @@ def parse_metadata(raw: bytes) -> Metadata:
 
 
 def dump_metadata(metadata: Metadata) -> bytes:
-    """Returns the file: sorted keys, two spaces, one final newline."""
+    """Returns the file: sorted keys, two spaces, one final newline; valid UTF-8 whatever the texts hold."""
     content = {
         **metadata.unknown,
         "description": metadata.description,
@@ -48,4 +48,6 @@ def dump_metadata(metadata: Metadata) -> bytes:
         "metadata": metadata.metadata,
         "type": metadata.type,
     }
-    return (json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
+    return (json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode(
+        "utf-8", "backslashreplace"
+    )

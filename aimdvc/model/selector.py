@@ -1,5 +1,6 @@
 """Selectors: `NAME`, `NAME@REV`, `NAME@REV:PATH`, and the same behind a URL; revisions with `~N` and `^`."""
 
+import posixpath
 import re
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ _REVISION = re.compile(r"[^\s~^:\x00-\x1f\x7f\\*\[@]+")
 
 @dataclass(frozen=True, slots=True)
 class Selector:
-    """What a selector names; None for a part that it leaves out."""
+    """What a selector names; None for a part that it leaves out. `path` has no `/` at its end, and is never "."."""
 
     name: str | None
     revision: str | None
@@ -39,7 +40,9 @@ def parse_selector(text: str) -> Selector:
         raise InvalidSelector(text, "no path after ':'")
     if revision:
         parse_revision(revision)
-    return Selector(check_artifact_name(name) if name else None, revision or None, path or None)
+    if path:
+        path = posixpath.normpath(path).removeprefix("./")
+    return Selector(check_artifact_name(name) if name else None, revision or None, None if path in ("", ".") else path)
 
 
 def parse_revision(text: str) -> Revision:
@@ -59,6 +62,15 @@ def parse_revision(text: str) -> Revision:
         steps.extend([1] * number if step[1] == "~" else [number])
         position = step.end()
     return Revision(match[0], tuple(steps))
+
+
+def is_revision(text: str) -> bool:
+    """Returns whether a text could be meant as a revision: no path, and no words."""
+    try:
+        parse_revision(text)
+    except InvalidSelector:
+        return False
+    return "/" not in text
 
 
 def split_url_selector(text: str) -> tuple[str, str | None]:

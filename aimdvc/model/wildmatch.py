@@ -4,6 +4,8 @@ One character is one byte, as in Git (wildmatch.c). Anchored at both ends by the
 """
 
 import re
+from collections.abc import Iterator
+from itertools import count
 
 _CLASSES = {
     "alnum": "0-9A-Za-z",
@@ -20,37 +22,52 @@ _CLASSES = {
     "xdigit": "0-9A-Fa-f",
 }
 
+_STAR, _REST, _DEEP = "[^/]*", ".*", "(?:.*/)?"
+
 NEVER = r"(?!)"
 """A regular expression that nothing matches, for a malformed pattern."""
 
 
 def translate(pattern: str) -> str:
-    """Returns the regular expression of a pattern that is matched against a whole path."""
+    """Returns the regular expression of a pattern that is matched against a whole path.
+
+    Patterns are hostile, so none backtracks without bounds: of what stands between two stars only the leftmost match
+    is tried, which is enough, since what follows can begin no earlier.
+    """
+    tokens = _tokens(pattern)
+    if tokens is None:
+        return NEVER
+    names = count()
+    runs = _split(tokens, _DEEP)
+    out = [_run(runs[0], names)]
+    for run in runs[1:-1]:
+        if run:
+            out.append(_atomic("(?:[^/]*/)*?" + _run(run, names), names))
+    if len(runs) > 1:
+        out.append("(?:.*/)?" + _run(runs[-1], names))
+    return "(?s:" + "".join(out) + ")"
+
+
+def _tokens(pattern: str) -> list[str] | None:
+    """Returns a regular expression for each part of a pattern; None for a malformed one."""
     out: list[str] = []
     position = 0
-    size = len(pattern)
-    while position < size:
+    while position < len(pattern):
         char = pattern[position]
         if char == "*":
-            piece, position = _stars(pattern, position)
-            out.append(piece)
-        elif char == "?":
-            out.append("[^/]")
-            position += 1
+            token, position = _stars(pattern, position)
         elif char == "[":
-            piece, position = _bracket(pattern, position)
-            if not piece:
-                return NEVER
-            out.append(piece)
+            token, position = _bracket(pattern, position)
         elif char == "\\":
-            if position + 1 >= size:
-                return NEVER
-            out.append(re.escape(pattern[position + 1]))
+            token = re.escape(pattern[position + 1]) if position + 1 < len(pattern) else ""
             position += 2
         else:
-            out.append(re.escape(char))
+            token = "[^/]" if char == "?" else re.escape(char)
             position += 1
-    return "(?s:" + "".join(out) + ")"
+        if not token:
+            return None
+        out.append(token)
+    return out
 
 
 def _stars(pattern: str, position: int) -> tuple[str, int]:
@@ -59,14 +76,43 @@ def _stars(pattern: str, position: int) -> tuple[str, int]:
         end += 1
     starts = position == 0 or pattern[position - 1] == "/"
     if end - position < 2 or not starts:
-        return "[^/]*", end
+        return _STAR, end
     if end == len(pattern):
-        return ".*", end
+        return _REST, end
     if pattern[end] == "/":
-        return "(?:.*/)?", end + 1
+        return _DEEP, end + 1
     if pattern.startswith("\\/", end):
-        return "(?:.*/)?", end + 2
-    return "[^/]*", end
+        return _DEEP, end + 2
+    return _STAR, end
+
+
+def _run(tokens: list[str], names: Iterator[int]) -> str:
+    """Returns the expression of whole components in a row."""
+    return "/".join(_component(component, names) for component in _split(tokens, "/"))
+
+
+def _component(tokens: list[str], names: Iterator[int]) -> str:
+    pieces = ["".join(piece) for piece in _split(tokens, _STAR)]
+    if len(pieces) == 1:
+        return pieces[0]
+    between = "".join(_atomic(_STAR + "?" + piece, names) for piece in pieces[1:-1])
+    return pieces[0] + between + _STAR + pieces[-1]
+
+
+def _atomic(expression: str, names: Iterator[int]) -> str:
+    """Returns an expression that is never tried twice at one place: Python 3.10 has no atomic groups."""
+    name = f"a{next(names)}"
+    return f"(?=(?P<{name}>{expression}))(?P={name})"
+
+
+def _split(tokens: list[str], separator: str) -> list[list[str]]:
+    parts: list[list[str]] = [[]]
+    for token in tokens:
+        if token == separator:
+            parts.append([])
+        else:
+            parts[-1].append(token)
+    return parts
 
 
 def _bracket(pattern: str, start: int) -> tuple[str, int]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 
-from aimdvc.errors import UnknownPath
+from aimdvc.errors import UnknownPath, UsageError
 from aimdvc.model.changes import with_renames
 from aimdvc.model.commits import Commit
 from aimdvc.model.entries import Entry
@@ -150,7 +150,9 @@ def cat(workspace: Workspace, selector: Selector, name: str, means: Means) -> It
     history = workspace.history(name)
     commit = resolve(history, name, selector.revision or "HEAD", head.commit)
     path = selector.path or workspace.only_entry(head)
-    entry: Entry | None = history.entry(history.commit(commit).tree, path) if path else None
+    if not path:
+        raise UsageError("cat needs a path", hint=f"run `aimdvc cat {name}:PATH`; `aimdvc ls {name}` lists them")
+    entry: Entry | None = history.entry(history.commit(commit).tree, path)
     if entry is None:
         raise UnknownPath(path, f"that version of '{name}'", hint=f"`aimdvc ls {name}` lists what is")
     if entry.pointer is not None:

@@ -1,5 +1,6 @@
 """`meta`: description, labels, type and free metadata of the next version, in `.aimd/metadata.json`."""
 
+import json
 from dataclasses import replace
 
 from aimdvc.errors import UsageError
@@ -25,7 +26,7 @@ def get_metadata(workspace: Workspace, name: str, revision: str | None) -> Metad
 
 
 def set_metadata(workspace: Workspace, name: str, key: str, value: str) -> Metadata:
-    """Sets `description`, `type`, `labels` (comma-separated) or `metadata.KEY` for the next commit; "" removes it."""
+    """Sets `description`, `type`, `labels` or `metadata.KEY` for the next commit; "" removes it."""
     head = settle(workspace, name)
     metadata = _changed(_staged(workspace, head), key, value)
     with workspace.blobs.writer() as writer:
@@ -49,9 +50,24 @@ def _changed(metadata: Metadata, key: str, value: str) -> Metadata:
     if key == "type":
         return replace(metadata, type=value)
     if key == "labels":
-        return replace(metadata, labels=tuple(sorted({label.strip() for label in value.split(",") if label.strip()})))
+        return replace(metadata, labels=_labels(value))
     section, dot, inner = key.partition(".")
     if section == "metadata" and dot and inner:
         kept = {name: known for name, known in metadata.metadata.items() if name != inner}
         return replace(metadata, metadata=kept | {inner: value} if value else kept)
     raise UsageError(f"unknown metadata key '{key}'", hint="keys are description, type, labels and metadata.NAME")
+
+
+def _labels(value: str) -> tuple[str, ...]:
+    """Returns the labels of a text: separated by commas, or a JSON list of texts."""
+    given: object = value.split(",")
+    if value.lstrip().startswith("["):
+        try:
+            given = json.loads(value)
+        except (ValueError, RecursionError):
+            given = None
+    if not isinstance(given, list) or not all(isinstance(label, str) for label in given):
+        raise UsageError(
+            f"labels are '{value[:60]}', expected texts", hint="separate them by commas, or give a JSON list of texts"
+        )
+    return tuple(sorted({label.strip() for label in given} - {""}))

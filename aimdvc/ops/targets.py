@@ -48,7 +48,10 @@ def targets_of(workspace: Workspace, here: Path, texts: tuple[str, ...]) -> list
         found = find_target(workspace, path)
         below = [Target(head, "") for head in heads_below(workspace, path)] if found is None else [found]
         if not below:
-            raise UnknownPath(text, "any artifact", hint=f"run `aimdvc add {text}` to make it one")
+            named = workspace.state.head(text)
+            place = os.path.relpath(os.path.join(workspace.root, named.path), here) if named else ""
+            hint = f"that is a name: its path is '{place}'" if named else f"run `aimdvc add {text}` to make it one"
+            raise UnknownPath(text, "any artifact", hint=hint)
         targets.extend(below)
     return targets
 

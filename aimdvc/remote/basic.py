@@ -1,5 +1,6 @@
 """LFS basic transfers of single blobs: PUT and verify, GET with a range to go on where it was cut."""
 
+import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -102,16 +103,27 @@ def put_blob(
 
 
 def _chunks(source: BlobSource, pointer: Pointer, advance: Advance) -> Iterator[bytes]:
+    """Yields a blob's bytes; the last chunk only when all of them have the hash, so no server keeps a damaged blob."""
     size = 0
+    digest = hashlib.sha256()
+    held = b""
     with source.open(pointer.oid) as file:
         while chunk := file.read(CHUNK):
             size += len(chunk)
             if size > pointer.size:
                 raise CorruptBlob(pointer.oid, f"more than {pointer.size} bytes")
-            yield chunk
-            advance(len(chunk))
+            digest.update(chunk)
+            if held:
+                yield held
+                advance(len(held))
+            held = chunk
     if size != pointer.size:
         raise CorruptBlob(pointer.oid, f"{size} bytes instead of {pointer.size}")
+    if digest.hexdigest() != pointer.oid:
+        raise CorruptBlob(pointer.oid, f"{size} bytes with another hash")
+    if held:
+        yield held
+        advance(len(held))
 
 
 def get_blob(

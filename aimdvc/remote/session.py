@@ -27,6 +27,8 @@ TRIES = 5
 _REDIRECTS = 5
 _RETRIED = (408, 429, 500, 502, 503, 504)
 _LONGEST_WAIT_S = 60.0
+# An LFS action may put its permission into any header (batch.md § Successful Responses), so these are all that travel.
+_HARMLESS = frozenset({"accept", "content-type", "content-length", "range", "git-protocol"})
 _MESSAGE_BYTES = 64 << 10
 
 
@@ -128,7 +130,8 @@ class Session:
     ) -> Reply:
         """Returns the answer whatever its status, after retries, redirects and a login by helper.
 
-        `with_key` False sends no credential: the URL carries its own permission.
+        `with_key` False sends no credential: the URL carries its own permission. A redirect to another origin takes
+        only those of the headers along that can't hold a permission, for good.
         """
         origin = origin_of(url)
         can_repeat = is_repeatable and (body is None or isinstance(body, bytes))
@@ -139,7 +142,10 @@ class Session:
                 reply = self._login(reply, method, url, headers, body, can_repeat, origin)
             if reply.status not in (301, 302, 303, 307, 308) or "location" not in reply.headers:
                 return reply
-            url = self._redirected(method, url, reply, can_repeat)
+            target = self._redirected(method, url, reply, can_repeat)
+            if origin_of(target) != origin_of(url):
+                headers = {name: value for name, value in headers.items() if name.lower() in _HARMLESS}
+            url = target
         raise RemoteRefused(shown(url), f"more than {_REDIRECTS} redirects")
 
     def refusal(self, url: str, reply: Reply) -> RemoteError | NotAuthorised:
@@ -272,7 +278,7 @@ class Session:
 def _retry_after(value: str | None) -> float | None:
     if not value:
         return None
-    if value.isdigit():
+    if value.isascii() and value.isdecimal():
         return min(float(value[:9]), _LONGEST_WAIT_S)
     try:
         when = email.utils.parsedate_to_datetime(value).timestamp()

@@ -410,7 +410,7 @@ def test_remotes(shell: Shell) -> None:
 
 
 def test_what_was_mistyped_says_so(shell: Shell) -> None:
-    assert "No such command" in shell("comit", code=2).err
+    assert "no such command" in shell("comit", code=2).err
     assert shell("log", "nothing", "--json", code=2).json["error"] == "unknown-artifact"
     shell.write("data/a", "1")
     shell.commit("data")

@@ -29,7 +29,6 @@ ONLY_IN = {
     "dulwich": {"git", "server"},
     "requests": {"remote"},
     "urllib3": {"remote"},
-    "pathspec": {"store"},
     "sqlite3": {"fs", "store"},
     "sqlalchemy": {"server"},
     "granian": {"server"},

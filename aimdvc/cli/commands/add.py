@@ -9,15 +9,15 @@ from aimdvc.ops.add import Added, AddOptions, add
 
 
 @command("add")
-@click.argument("paths", nargs=-1, required=True, metavar="PATH…")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH…", type=click.Path())
 @click.option("-n", "--name", metavar="NAME", help="The name of the artifact that PATH becomes; else its base name.")
 @click.option("--type", "kind", metavar="T", help="The type of the artifact that PATH becomes, such as `dataset`.")
-@click.option("-f", "--force", is_flag=True, help="Take files that .gitignore or .aimdvcignore leave out, too.")
+@click.option("-f", "--force", is_flag=True, help="Take files that .aimdvcignore leaves out, too.")
 def add_command(cli: Cli, paths: tuple[str, ...], name: str | None, kind: str | None, force: bool) -> None:
-    """Stage what changed at PATH…, deletions too.
+    """Stage what changed at paths; make a new path an artifact
 
-    A path that is in no artifact becomes one: a directory or a lone file. Its contents are stored at once; the index is
-    saved last, so an interrupted `add` is finished by running it again.
+    Deletions are staged, too. A path that is in no artifact becomes one: a directory or a lone file. Its contents are
+    stored at once; the index is saved last, so an interrupted `add` is finished by running it again.
 
     \b
     Example:

@@ -3,6 +3,7 @@
 import click
 
 from aimdvc.cli.command import command
+from aimdvc.cli.completion import complete_selector
 from aimdvc.cli.context import Cli
 from aimdvc.errors import UsageError
 from aimdvc.ops.alias import delete_alias, list_aliases, set_alias
@@ -10,12 +11,12 @@ from aimdvc.ops.alias import delete_alias, list_aliases, set_alias
 
 @command("alias")
 @click.argument("action", type=click.Choice(["list", "set", "delete"]), default="list")
-@click.argument("selector", required=False, metavar="[NAME[@REV]]")
+@click.argument("selector", required=False, metavar="[NAME[@REV]]", shell_complete=complete_selector)
 @click.argument("alias", required=False, metavar="[ALIAS]")
 def alias_command(cli: Cli, action: str, selector: str | None, alias: str | None) -> None:
-    """Name versions by aliases, which can move: list, set, delete. `push` sends them.
+    """Name versions by aliases, which can move
 
-    Where an alias pointed before is kept in its reflog.
+    `list` them, `set` and `delete` them; `push` sends them. Where an alias pointed before is kept in its reflog.
 
     \b
     Example:
@@ -23,7 +24,7 @@ def alias_command(cli: Cli, action: str, selector: str | None, alias: str | None
       aimdvc alias list images
       aimdvc alias delete images production
     """
-    name, parsed = cli.selector(selector)
+    name, parsed = cli.selector(selector, "aliases name whole versions: leave the path out")
     if action == "list":
         found = list_aliases(cli.workspace, name)
         lines = [f"{one.alias}  {one.version}  {one.commit[:12]}" for one in found]

@@ -3,6 +3,7 @@
 import click
 
 from aimdvc.cli.command import command
+from aimdvc.cli.completion import complete_selector
 from aimdvc.cli.context import Cli
 from aimdvc.cli.output import plural
 from aimdvc.errors import UsageError
@@ -11,18 +12,19 @@ from aimdvc.ops.restore import restore_from
 
 
 @command("checkout", takes_paths=True)
-@click.argument("selector", required=False, metavar="[NAME@REV]")
+@click.argument("selector", required=False, metavar="[NAME@REV]", shell_complete=complete_selector)
 @click.option("-f", "--force", is_flag=True, help="Lose local changes.")
 def checkout_command(cli: Cli, selector: str | None, force: bool) -> None:
-    """Make an artifact's files those of a version; without NAME@REV, all artifacts as aimdvc.lock pins them.
+    """Make the files those of a version, or of aimdvc.lock
 
-    A local change that would be lost stops it before anything is touched. After `--`, only those PATHs are brought, and
-    HEAD stays. Blobs that aren't here are fetched.
+    With NAME@REV that artifact's; without, those of all artifacts as aimdvc.lock pins them. A local change that would
+    be lost stops it before anything is touched. After `--`, only those PATHs are brought, and HEAD stays. Blobs that
+    aren't here are fetched.
 
     \b
     Example:
       aimdvc checkout images@v3
-      aimdvc checkout images@v2 -- labels.csv
+      aimdvc checkout images@v2 -- data/images/labels.csv
     """
     workspace = cli.workspace
     if cli.paths:

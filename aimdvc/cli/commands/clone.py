@@ -14,9 +14,9 @@ from aimdvc.ops.clone import Cloned, clone, get, parse_origin
 
 @command("clone")
 @click.argument("address", metavar="URL/NAME[@REV]")
-@click.argument("path", required=False)
+@click.argument("path", required=False, type=click.Path())
 def clone_command(cli: Cli, address: str, path: str | None) -> None:
-    """Bring an artifact here, with its history.
+    """Bring an artifact of a remote here, with its history
 
     Inside a workspace it becomes an artifact of it at PATH, and aimdvc.lock pins it. Elsewhere PATH becomes a workspace
     of its own. A clone that was cut is finished by running it again.
@@ -33,9 +33,11 @@ def clone_command(cli: Cli, address: str, path: str | None) -> None:
 
 @command("get")
 @click.argument("address", metavar="URL/NAME[@REV]")
-@click.option("--out", metavar="DIR", help="Where to; else a directory named as the artifact.")
+@click.option("--out", metavar="DIR", type=click.Path(), help="Where to; else a directory named as the artifact.")
 def get_command(cli: Cli, address: str, out: str | None) -> None:
-    """Write the files of a version into a directory: no workspace, no history.
+    """Write the files of a remote version into a directory
+
+    No workspace is needed, and no history is brought.
 
     \b
     Example:

@@ -5,6 +5,7 @@ import sys
 import click
 
 from aimdvc.cli.command import command
+from aimdvc.cli.completion import complete_name
 from aimdvc.cli.context import Cli
 from aimdvc.cli.output import plural
 from aimdvc.errors import UsageError
@@ -16,14 +17,16 @@ _TEMPLATE = (
 
 
 @command("commit")
-@click.argument("names", nargs=-1, metavar="[NAME…]")
+@click.argument("names", nargs=-1, metavar="[NAME…]", shell_complete=complete_name)
 @click.option("-m", "--message", "messages", multiple=True, help="The message; given again, another paragraph.")
 @click.option("-a", "--all", "all_changes", is_flag=True, help="First stage what changed of tracked files.")
 @click.option("--allow-empty", is_flag=True, help="Make a version even when nothing changed.")
 def commit_command(
     cli: Cli, names: tuple[str, ...], messages: tuple[str, ...], all_changes: bool, allow_empty: bool
 ) -> None:
-    """Make a version of what is staged, of the named artifacts or of all.
+    """Make a version of what is staged
+
+    Of the named artifacts, or of all.
 
     \b
     Example:

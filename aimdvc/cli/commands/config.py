@@ -5,6 +5,7 @@ import click
 from aimdvc.cli.command import command
 from aimdvc.cli.context import Cli
 from aimdvc.ops.config import read_config, set_config
+from aimdvc.remote.urls import shown
 
 
 @command("config")
@@ -12,9 +13,9 @@ from aimdvc.ops.config import read_config, set_config
 @click.argument("value", required=False)
 @click.option("--unset", is_flag=True, help="Remove KEY.")
 def config_command(cli: Cli, key: str | None, value: str | None, unset: bool) -> None:
-    """Read and set the workspace's settings, which `.aimdvc/config` keeps and Git commits.
+    """Read and set the workspace's settings
 
-    Keys are core.link (reflink, hardlink or copy) and remote.NAME.url.
+    `.aimdvc/config` keeps them, and Git commits it. Keys are core.link (reflink, hardlink or copy) and remote.NAME.url.
 
     \b
     Example:
@@ -26,5 +27,6 @@ def config_command(cli: Cli, key: str | None, value: str | None, unset: bool) ->
     if key is not None and (unset or value is not None):
         set_config(cli.workspace, cli.here, key, None if unset else value)
     found = read_config(cli.workspace, key if value is None and not unset else None)
+    found = {name: shown(text) if name.startswith("remote.") else text for name, text in found.items()}
     lines = list(found.values()) if key is not None else [f"{name}={text}" for name, text in found.items()]
     cli.out.result({"settings": found}, [] if value is not None or unset else lines)

@@ -36,12 +36,13 @@ class Step:
 
 
 @command("demo")
-@click.argument("source", required=False, metavar="[DIR]")
+@click.argument("source", required=False, metavar="[DIR]", type=click.Path())
 def demo_command(cli: Cli, source: str | None) -> None:
-    """Run the main job on copies of real files: DIR's, or those of Python's standard library.
+    """Run the main job on copies of real files
 
-    Init, add, commit, change, diff, alias, serve, push, clone, and a comparison byte for byte. Every command is printed
-    as it runs, with its time. Everything happens in a temporary directory, which is removed at the end.
+    Those of DIR, or of Python's standard library. Init, add, commit, change, diff, alias, serve, push, clone, and a
+    comparison byte for byte. Every command is printed as it runs, with its time. Everything happens in a temporary
+    directory, which is removed at the end.
 
     \b
     Example:
@@ -102,7 +103,8 @@ class _Guide:
     def say(self, text: str) -> None:
         """Prints a line, unless the output is JSON."""
         if not self._cli.as_json:
-            self._cli.out.line(text)
+            for line in text.split("\n"):
+                self._cli.out.line(line)
             sys.stdout.flush()
 
     def aimdvc(self, *arguments: str, at: Path | None = None, typed: str = "") -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import click
 
 from aimdvc.cli.command import command
+from aimdvc.cli.completion import complete_selector
 from aimdvc.cli.context import Cli
 from aimdvc.cli.output import plural, shown_path, size_text
 from aimdvc.errors import UsageError
@@ -14,20 +15,21 @@ _LETTERS = {"added": "A", "modified": "M", "deleted": "D", "renamed": "R"}
 
 
 @command("diff", takes_paths=True)
-@click.argument("selectors", nargs=-1, metavar="[A [B]]")
+@click.argument("selectors", nargs=-1, metavar="[A [B]]", shell_complete=complete_selector)
 @click.option("--stat", "as_stat", is_flag=True, help="Counts and sizes by file.")
 @click.option("--name-status", is_flag=True, help="A letter and the path by file.")
 @click.option("--exit-code", is_flag=True, help="Exit with 1 when something differs.")
 def diff_command(cli: Cli, selectors: tuple[str, ...], as_stat: bool, name_status: bool, exit_code: bool) -> int:
-    """Show what differs: workspace from index, workspace from version A, or version B from version A.
+    """Show what differs between versions and workspace
 
-    Text is shown as a unified diff, whether it lies in Git or in blobs; all else by name, size and oid. Renames are
-    found. After `--`, only the PATHs named.
+    Workspace from index, workspace from version A, or version B from version A. Text is shown as a unified diff,
+    whether it lies in Git or in blobs; all else by name, size and oid. Renames are found. After `--`, only the PATHs
+    named.
 
     \b
     Example:
       aimdvc diff images@v2 images@v3 --stat
-      aimdvc diff -- labels.csv
+      aimdvc diff -- data/images/labels.csv
     """
     if len(selectors) > 2:
         raise UsageError("diff takes one or two versions", hint="paths come after `--`")

@@ -10,7 +10,7 @@ from aimdvc.ops.init import init
 @command("init")
 @click.option("--remote", metavar="URL", help="The remote `origin`: a server's URL, a file URL, or a path.")
 def init_command(cli: Cli, remote: str | None) -> None:
-    """Make the current directory a workspace.
+    """Make the current directory a workspace
 
     Nothing that is there is overwritten; running it again is safe. In a Git repository the store is kept in the Git
     directory, where `git clean` doesn't reach it.

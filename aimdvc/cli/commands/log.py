@@ -7,6 +7,7 @@ import click
 
 from aimdvc.cli.command import command
 from aimdvc.cli.commands.diff import text_lines
+from aimdvc.cli.completion import complete_selector
 from aimdvc.cli.context import Cli
 from aimdvc.cli.output import plural, shown_path, size_text
 from aimdvc.model.commits import Signature
@@ -17,18 +18,19 @@ _SIGNS = {"added": "+", "modified": "~", "deleted": "−", "renamed": "→"}
 
 
 @command("log", takes_paths=True)
-@click.argument("selector", required=False, metavar="[NAME[@REV]]")
+@click.argument("selector", required=False, metavar="[NAME[@REV]]", shell_complete=complete_selector)
 @click.option("--oneline", is_flag=True, help="One line a version.")
 @click.option("-n", "limit", type=click.IntRange(min=0), metavar="N", help="At most N versions.")
 @click.option("--stat", "with_changes", is_flag=True, help="With the files that each version changed.")
 def log_command(cli: Cli, selector: str | None, oneline: bool, limit: int | None, with_changes: bool) -> None:
-    """List the versions of an artifact, newest first; after `--`, only those that changed a PATH.
+    """List the versions of an artifact, newest first
 
-    A version that no server has numbered yet is shown with a question mark: v4?.
+    After `--`, only those that changed a PATH. A version that no server has numbered yet is shown with a question mark:
+    v4?.
 
     \b
     Example:
-      aimdvc log --oneline images@production -- train
+      aimdvc log --oneline images@production -- data/images/train
     """
     name, parsed = cli.selector(selector)
     found = log(cli.workspace, parsed, name, limit, cli.inner_paths(name), with_changes)
@@ -37,15 +39,17 @@ def log_command(cli: Cli, selector: str | None, oneline: bool, limit: int | None
 
 
 @command("show")
-@click.argument("selector", required=False, metavar="[NAME[@REV]]")
+@click.argument("selector", required=False, metavar="[NAME[@REV]]", shell_complete=complete_selector)
 def show_command(cli: Cli, selector: str | None) -> None:
-    """Show one version: who, when, why, and what it changed; text as a unified diff.
+    """Show one version and what it changed
+
+    Who, when and why, and the changes of text as a unified diff.
 
     \b
     Example:
       aimdvc show images@v3
     """
-    name, parsed = cli.selector(selector)
+    name, parsed = cli.selector(selector, "run `aimdvc cat NAME@REV:PATH`")
     workspace = cli.workspace
     found = log(workspace, parsed, name, 1, [], True)
     if not found:
@@ -61,7 +65,8 @@ def show_command(cli: Cli, selector: str | None) -> None:
 
 
 def _one(entry: Logged) -> Iterator[str]:
-    yield f"{entry.version:<5} {entry.commit.id[:12]} {_decoration(entry)}{entry.commit.subject}"
+    version = "-" if entry.commit.id.startswith(entry.version) else entry.version
+    yield f"{version:<5} {entry.commit.id[:12]} {_decoration(entry)}{entry.commit.subject}"
     yield from _changes(entry.changes)
 
 

@@ -15,9 +15,10 @@ from aimdvc.remote.urls import check_url, is_private, origin_of
 @command("login")
 @click.argument("url")
 def login_command(cli: Cli, url: str) -> None:
-    """Store the key for a server, for you alone. It is read from the terminal, or from stdin.
+    """Store the key for a server
 
-    It goes to this server only (scheme, host and port), never to another, whatever a repository's settings say.
+    For you alone. It is read from the terminal, or from stdin. It goes to this server only (scheme, host and port),
+    never to another, whatever a repository's settings say.
 
     \b
     Example:
@@ -39,7 +40,7 @@ def login_command(cli: Cli, url: str) -> None:
 @command("logout")
 @click.argument("url")
 def logout_command(cli: Cli, url: str) -> None:
-    """Forget the key for a server.
+    """Forget the key for a server
 
     \b
     Example:

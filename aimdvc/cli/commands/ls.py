@@ -1,19 +1,24 @@
 """`aimdvc ls` and `aimdvc cat`."""
 
+import base64
+
 import click
 
 from aimdvc.cli.command import command
+from aimdvc.cli.completion import complete_selector
 from aimdvc.cli.context import Cli
 from aimdvc.cli.output import plural, shown_path, size_text
 from aimdvc.errors import UsageError
 from aimdvc.ops.log import cat, list_artifacts, ls
 
+_JSON_LIMIT = 1 << 20
+
 
 @command("ls")
-@click.argument("selector", required=False, metavar="[NAME[@REV][:PATH]]")
+@click.argument("selector", required=False, metavar="[NAME[@REV][:PATH]]", shell_complete=complete_selector)
 @click.option("-l", "--long", "is_long", is_flag=True, help="With mode, size and oid.")
 def ls_command(cli: Cli, selector: str | None, is_long: bool) -> None:
-    """List the artifacts of the workspace, or the files of a version.
+    """List the artifacts, or the files of a version
 
     \b
     Example:
@@ -26,7 +31,7 @@ def ls_command(cli: Cli, selector: str | None, is_long: bool) -> None:
         ]
         cli.out.result({"artifacts": artifacts}, lines)
         return
-    name, parsed = cli.selector(selector)
+    name, parsed = cli.selector(selector, None)
     entries = ls(cli.workspace, parsed, name)
     if cli.as_json:
         cli.out.result({"artifact": name, "entries": list(entries)}, [])
@@ -37,16 +42,27 @@ def ls_command(cli: Cli, selector: str | None, is_long: bool) -> None:
 
 
 @command("cat")
-@click.argument("selector", metavar="NAME[@REV]:PATH")
+@click.argument("selector", metavar="NAME[@REV]:PATH", shell_complete=complete_selector)
 def cat_command(cli: Cli, selector: str) -> None:
-    """Print a file of a version, byte for byte; a blob that isn't here is fetched.
+    """Print a file of a version
+
+    Byte for byte; a blob that isn't here is fetched. With --json in base64, up to 1 MiB.
 
     \b
     Example:
       aimdvc cat images@production:labels.csv
     """
-    if cli.as_json:
-        raise UsageError("cat prints bytes, not JSON", hint="run it without --json")
-    name, parsed = cli.selector(selector)
-    for chunk in cat(cli.workspace, parsed, name, cli.means):
-        cli.out.raw(chunk)
+    name, parsed = cli.selector(selector, None)
+    chunks = cat(cli.workspace, parsed, name, cli.means)
+    if not cli.as_json:
+        for chunk in chunks:
+            cli.out.raw(chunk)
+        return
+    path = parsed.path or cli.workspace.only_entry(cli.workspace.head(name))
+    content = b""
+    for chunk in chunks:
+        content += chunk
+        if len(content) > _JSON_LIMIT:
+            raise UsageError(f"'{path}' is larger than {size_text(_JSON_LIMIT)}", hint="run it without --json")
+    encoded = base64.b64encode(content).decode("ascii")
+    cli.out.result({"path": path, "size": len(content), "content_base64": encoded}, [])

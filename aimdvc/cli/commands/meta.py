@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from aimdvc.cli.command import command
+from aimdvc.cli.completion import complete_selector
 from aimdvc.cli.context import Cli
 from aimdvc.cli.output import plain
 from aimdvc.errors import UsageError
@@ -14,21 +15,23 @@ from aimdvc.ops.meta import get_metadata, set_metadata
 
 @command("meta")
 @click.argument("action", type=click.Choice(["get", "set"]))
-@click.argument("selector", required=False, metavar="[NAME[@REV]]")
+@click.argument("selector", required=False, metavar="[NAME[@REV]]", shell_complete=complete_selector)
 @click.argument("key", required=False)
 @click.argument("value", required=False)
 def meta_command(cli: Cli, action: str, selector: str | None, key: str | None, value: str | None) -> None:
-    """Read or set what is known of a version: description, type, labels, metadata.KEY.
+    """Read and set description, type, labels and metadata
 
-    `set` counts for the next commit.
+    Labels are separated by commas, or a JSON list of texts; all other values are texts. An empty VALUE removes. What is
+    `set` counts for the next commit. KEY is `description`, `type`, `labels` or `metadata.NAME`.
 
     \b
     Example:
       aimdvc meta set images description "Street scenes, 2026"
+      aimdvc meta set images labels "street, night"
       aimdvc meta set images metadata.license CC-BY-4.0
       aimdvc meta get images@v3
     """
-    name, parsed = cli.selector(selector)
+    name, parsed = cli.selector(selector, "metadata is of whole versions: leave the path out")
     if action == "set":
         if key is None or value is None:
             raise UsageError("set needs a key and a value", hint="run `aimdvc meta set NAME KEY VALUE`")

@@ -4,6 +4,7 @@ import click
 
 from aimdvc.cli.bulk import finish
 from aimdvc.cli.command import command
+from aimdvc.cli.completion import complete_name
 from aimdvc.cli.context import Cli
 from aimdvc.cli.network import blob_fetcher, connector
 from aimdvc.cli.output import plural
@@ -14,9 +15,11 @@ from aimdvc.ops.pull import Pulled, pull
 
 
 @command("fetch")
-@click.argument("names", nargs=-1, metavar="[NAME…]")
+@click.argument("names", nargs=-1, metavar="[NAME…]", shell_complete=complete_name)
 def fetch_command(cli: Cli, names: tuple[str, ...]) -> int:
-    """Bring a remote's versions and aliases here. Files, branches and pins stay as they are.
+    """Bring a remote's versions and aliases here
+
+    Files, branches and pins stay as they are.
 
     \b
     Example:
@@ -42,13 +45,13 @@ def _fetched(one: Fetched) -> str:
 
 
 @command("pull")
-@click.argument("names", nargs=-1, metavar="[NAME…]")
+@click.argument("names", nargs=-1, metavar="[NAME…]", shell_complete=complete_name)
 @click.option("--favor", type=click.Choice(["ours", "theirs"]), help="Settle paths that both sides changed.")
 def pull_command(cli: Cli, names: tuple[str, ...], favor: Favor | None) -> int:
-    """Fetch, then bring the files up to date; after a `git clone`, bring what aimdvc.lock pins.
+    """Fetch, then bring the files up to date
 
-    Fast-forwards, else merges by path. Where both sides changed one path it stops, names it, and changes nothing;
-    `--favor` decides. Local changes that would be lost stop it, too.
+    After a `git clone`, bring what aimdvc.lock pins. Fast-forwards, else merges by path. Where both sides changed one
+    path it stops, names it, and changes nothing; `--favor` decides. Local changes that would be lost stop it, too.
 
     \b
     Example:

@@ -1,25 +1,29 @@
 """`aimdvc push`."""
 
+from functools import partial
+
 import click
 
 from aimdvc.cli.bulk import finish
 from aimdvc.cli.command import command
+from aimdvc.cli.completion import complete_name
 from aimdvc.cli.context import Cli
 from aimdvc.cli.network import connector
 from aimdvc.cli.output import plural, size_text
 from aimdvc.errors import UsageError
+from aimdvc.ops.alias import list_aliases
 from aimdvc.ops.push import Pushed, push
 
 
 @command("push")
-@click.argument("names", nargs=-1, metavar="[NAME…]")
+@click.argument("names", nargs=-1, metavar="[NAME…]", shell_complete=complete_name)
 @click.option("--all", "is_all", is_flag=True, help="All artifacts, as without a NAME.")
 @click.option("--dry-run", is_flag=True, help="Say what would be pushed, and send nothing.")
 def push_command(cli: Cli, names: tuple[str, ...], is_all: bool, dry_run: bool) -> int:
-    """Send versions and aliases to each artifact's remote: first the blobs that it lacks, then all refs in one step.
+    """Send versions and aliases to the remote
 
-    One that lost a race says so, exits with 5, and has changed nothing. With nothing to push it costs one small round
-    trip an artifact.
+    To each artifact's own: first the blobs that it lacks, then all refs in one step. One that lost a race says so,
+    exits with 5, and has changed nothing. With nothing to push it costs one small round trip an artifact.
 
     \b
     Example:
@@ -32,16 +36,20 @@ def push_command(cli: Cli, names: tuple[str, ...], is_all: bool, dry_run: bool) 
     for one in bulk.done:
         for note in one.notes:
             cli.out.note(f"{one.artifact}: {note}")
-    return finish(cli, bulk, _line, "No artifacts to push")
+    return finish(cli, bulk, partial(_line, cli), "No artifacts to push")
 
 
-def _line(one: Pushed) -> str:
+def _line(cli: Cli, one: Pushed) -> str:
     if one.is_up_to_date:
         return f"{one.artifact}: nothing to push"
     parts = []
     if one.new != one.old:
         what = ", ".join(one.versions[-5:]) or (one.new or "")[:12]
         parts.append(f"{what} ({plural(one.blobs, 'blob')}, {size_text(one.size)})" if not one.is_dry_run else what)
-    if one.aliases:
-        parts.append(f"{'aliases' if len(one.aliases) > 1 else 'alias'} {', '.join(one.aliases)}")
+    here = {known.alias for known in list_aliases(cli.workspace, one.artifact)} if one.aliases else set()
+    moved = [alias for alias in one.aliases if alias in here]
+    deleted = [alias for alias in one.aliases if alias not in here]
+    for verb, aliases in (("", moved), ("the deletion of ", deleted)):
+        if aliases:
+            parts.append(f"{verb}{'aliases' if len(aliases) > 1 else 'alias'} {', '.join(aliases)}")
     return f"{one.artifact}: {'would push' if one.is_dry_run else 'pushed'} {', '.join(parts)} to {one.url}"

@@ -6,6 +6,7 @@ from aimdvc.cli.command import command
 from aimdvc.cli.context import Cli
 from aimdvc.errors import UsageError
 from aimdvc.ops.remotes import add_remote, list_remotes, remove_remote, set_remote_url
+from aimdvc.remote.urls import shown
 
 
 @command("remote")
@@ -13,10 +14,10 @@ from aimdvc.ops.remotes import add_remote, list_remotes, remove_remote, set_remo
 @click.argument("name", required=False)
 @click.argument("url", required=False)
 def remote_command(cli: Cli, action: str, name: str | None, url: str | None) -> None:
-    """List and change the remotes, which `.aimdvc/config` keeps and Git commits.
+    """List and change the remotes
 
-    A remote is the URL of a server (below which the artifacts lie), a file URL, or a path. Keys never go in here: see
-    `aimdvc login`.
+    `.aimdvc/config` keeps them, and Git commits it. A remote is the URL of a server (below which the artifacts lie), a
+    file URL, or a path. Keys never go in here: see `aimdvc login`.
 
     \b
     Example:
@@ -34,6 +35,6 @@ def remote_command(cli: Cli, action: str, name: str | None, url: str | None) -> 
         set_remote_url(workspace, cli.here, name or "", url or "")
     elif action == "remove":
         remove_remote(workspace, name or "")
-    remotes = list_remotes(workspace)
+    remotes = {known: shown(place) for known, place in list_remotes(workspace).items()}
     lines = [f"{known}\t{place}" for known, place in remotes.items()] if action == "list" else []
     cli.out.result({"remotes": remotes}, lines)

@@ -3,6 +3,7 @@
 import click
 
 from aimdvc.cli.command import command
+from aimdvc.cli.completion import complete_selector
 from aimdvc.cli.context import Cli
 from aimdvc.cli.output import plural
 from aimdvc.ops.checkout import CheckedOut
@@ -10,16 +11,18 @@ from aimdvc.ops.restore import reset, restore, unstage
 
 
 @command("restore")
-@click.argument("paths", nargs=-1, required=True, metavar="PATH…")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH…", type=click.Path())
 @click.option("--source", metavar="REV", help="Take them from this version, and stage them.")
 @click.option("--staged", is_flag=True, help="Unstage: make the index what HEAD has; files stay as they are.")
 def restore_command(cli: Cli, paths: tuple[str, ...], source: str | None, staged: bool) -> None:
-    """Put files back as they are staged, or as they were in a version. Their local changes are lost.
+    """Put files back as staged, or as in a version
+
+    Their local changes are lost.
 
     \b
     Example:
-      aimdvc restore data/labels.csv
-      aimdvc restore --source v2 data/labels.csv
+      aimdvc restore data/images/labels.csv
+      aimdvc restore --source v2 data/images/labels.csv
     """
     if staged and source is not None:
         raise click.UsageError("--staged and --source exclude each other")
@@ -35,18 +38,19 @@ def restore_command(cli: Cli, paths: tuple[str, ...], source: str | None, staged
 
 
 @command("reset")
-@click.argument("selector", required=False, metavar="[NAME[@REV]]")
+@click.argument("selector", required=False, metavar="[NAME[@REV]]", shell_complete=complete_selector)
 @click.option("--hard", is_flag=True, help="Make the files those of the version, too: local changes are lost.")
 def reset_command(cli: Cli, selector: str | None, hard: bool) -> None:
-    """Move the branch to a version and make the index its content; without REV, unstage everything.
+    """Unstage everything, or move the branch to a version
 
-    Files are touched only with --hard. Where the branch was stays in its reflog.
+    Makes the index the content of REV and moves the branch there; without REV, only unstages. Files are touched only
+    with --hard. Where the branch was stays in its reflog.
 
     \b
     Example:
       aimdvc reset --hard images@v3
     """
-    name, parsed = cli.selector(selector)
+    name, parsed = cli.selector(selector, "run `aimdvc restore --source REV PATH`")
     done = reset(cli.workspace, name, parsed.revision, hard, cli.means)
     cli.out.result({"artifacts": [done]}, [_reset_line(done)])
 

@@ -24,9 +24,9 @@ except ModuleNotFoundError as error:  # the extra `aimdvc[server]` is not instal
     "--port", type=click.IntRange(0, 65535), default=8750, show_default=True, help="The port; 0 takes a free one."
 )
 def serve_command(cli: Cli, directory_to_serve: str, host: str, port: int) -> None:
-    """Serve artifacts over HTTP, from DIR: to aimdvc, and to stock Git and git-lfs.
+    """Serve artifacts to others, over HTTP
 
-    At the first start it makes an administrator and prints the key, once. With --json the first line of output is
+    From DIR, to aimdvc, and to stock Git and git-lfs. At the first start it makes an administrator and prints the key, once. With --json the first line of output is
     {"url": …, "admin_key": … or null}. A push makes the folder and the artifact. Stop it with Ctrl-C or SIGTERM.
 
     \b

@@ -1,6 +1,7 @@
 """`aimdvc status`."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import click
 
@@ -8,6 +9,7 @@ from aimdvc.cli.command import command
 from aimdvc.cli.context import Cli
 from aimdvc.cli.output import plural, shown_path
 from aimdvc.ops.status import ArtifactStatus, Status, status
+from aimdvc.ops.targets import Target
 
 _LETTERS = {"added": "A", "modified": "M", "deleted": "D"}
 _LOCK_LINES = {
@@ -17,10 +19,10 @@ _LOCK_LINES = {
 
 
 @command("status")
-@click.argument("paths", nargs=-1, metavar="[PATH…]")
+@click.argument("paths", nargs=-1, metavar="[PATH…]", type=click.Path())
 @click.option("-s", "--short", is_flag=True, help="One line a path: staged and workspace letter, path.")
 def status_command(cli: Cli, paths: tuple[str, ...], short: bool) -> None:
-    """Show what is staged, changed and untracked, and how pins and remote stand.
+    """Show what is staged, changed, untracked and pinned
 
     Changes nothing, and asks no network: ahead and behind are as of the last fetch.
 
@@ -28,10 +30,27 @@ def status_command(cli: Cli, paths: tuple[str, ...], short: bool) -> None:
     Example:
       aimdvc status -s
     """
-    names = list(dict.fromkeys(target.head.name for target in cli.targets(paths))) if paths else []
-    found = status(cli.workspace, names)
+    targets = cli.targets(paths) if paths else []
+    found = status(cli.workspace, list(dict.fromkeys(target.head.name for target in targets)))
+    if targets:
+        found = replace(found, artifacts=[_below(one, targets) for one in found.artifacts])
     lines = _short(found) if short else _long(found)
     cli.out.result({"artifacts": found.artifacts, "missing": found.missing}, lines)
+
+
+def _below(artifact: ArtifactStatus, targets: list[Target]) -> ArtifactStatus:
+    """Returns the status with only what lies at or below the targets."""
+    places = [target.inner for target in targets if target.head.name == artifact.artifact]
+
+    def is_wanted(path: str) -> bool:
+        return any(path == place or not place or path.startswith(f"{place}/") for place in places)
+
+    return replace(
+        artifact,
+        staged=[change for change in artifact.staged if is_wanted(change.path)],
+        unstaged=[change for change in artifact.unstaged if is_wanted(change.path)],
+        untracked=[path for path in artifact.untracked if is_wanted(path)],
+    )
 
 
 def _short(found: Status) -> Iterator[str]:
@@ -70,9 +89,10 @@ def _artifact(artifact: ArtifactStatus) -> Iterator[str]:
     named = f" ({', '.join(artifact.aliases)})" if artifact.aliases else ""
     yield f"{artifact.artifact}: '{artifact.path}' {at}{named}"
     if artifact.ahead or artifact.behind:
-        parts = [f"{count} {word}" for count, word in ((artifact.ahead, "ahead"), (artifact.behind, "behind")) if count]
+        parts = ((artifact.ahead, "ahead of"), (artifact.behind, "behind"))
+        place = " and ".join(f"{count} {word}" for count, word in parts if count)
         hint = "`aimdvc pull`" if artifact.behind else "`aimdvc push`"
-        yield f"  {', '.join(parts)} of the remote: {hint}"
+        yield f"  {place} the remote: {hint}"
     for one in artifact.alias_differences:
         here = f"{one.here} here" if one.here else "not here"
         there = f"{one.there} on {artifact.remote}" if one.there else f"not on {artifact.remote}"

@@ -212,6 +212,26 @@ def test_a_damaged_blob_of_ours_is_not_sent_as_good(tmp_path: Path, store: BlobS
         session.close()
 
 
+@pytest.mark.parametrize("size", [len(LARGE), 2_500_000])
+def test_a_damaged_blob_of_ours_never_arrives_whole(tmp_path: Path, store: BlobStore, size: int) -> None:
+    with store.writer() as writer:
+        pointer = writer.add_bytes(random.Random(2).randbytes(size))
+    path = store.path_of(pointer.oid)
+    assert path is not None
+    path.chmod(0o644)
+    path.write_bytes(b"x" * size)
+
+    def answer(seen: Seen) -> Answer:
+        return batch(server, seen, "upload") if "batch" in seen.path else Answer()
+
+    with hostile(answer) as server:
+        session = session_for(tmp_path)
+        with pytest.raises(CorruptBlob, match="another hash"):
+            LfsRemote(session, f"{server.url}/a.git").upload([pointer], store, Silent())
+        session.close()
+    assert all(len(seen.body) < size for seen in server.seen if seen.method == "PUT")
+
+
 def test_a_server_that_is_full_says_so(tmp_path: Path, store: BlobStore) -> None:
     with store.writer() as writer:
         pointer = writer.add_bytes(SMALL)

@@ -46,6 +46,24 @@ def test_a_key_is_sent_to_its_origin_and_not_along_a_redirect(tmp_path: Path) ->
             session.close()
 
 
+def test_headers_that_may_hold_a_permission_do_not_follow_a_redirect_to_another_origin(session: Session) -> None:
+    headers = {"Authorization": "RemoteAuth x", "X-Token": "y", "Accept": "a/b", "Range": "bytes=1-"}
+    with hostile(lambda seen: Answer(302, headers={"Location": f"{first.url}/back"})) as other:
+
+        def answer(seen: Seen) -> Answer:
+            moved = {"/x": "/y", "/y": f"{other.url}/z"}.get(seen.path)
+            return Answer(302, headers={"Location": moved}) if moved else Answer(body=b"end")
+
+        with hostile(answer) as first:
+            session.send("GET", f"{first.url}/x", headers, with_key=False).close()
+    same, again, back = first.seen
+    assert same.headers["x-token"] == again.headers["x-token"] == "y"
+    assert again.headers["authorization"] == "RemoteAuth x"
+    for late in (other.seen[0], back):
+        assert not {"authorization", "x-token"} & late.headers.keys()
+        assert (late.headers["accept"], late.headers["range"]) == ("a/b", "bytes=1-")
+
+
 def test_redirects_end(session: Session) -> None:
     with hostile(lambda seen: Answer(302, headers={"Location": "/again"})) as server:
         with pytest.raises(RemoteRefused, match="more than 5 redirects"):
@@ -82,7 +100,7 @@ def test_what_must_not_be_repeated_is_not(session: Session) -> None:
     assert len(server.seen) == 1
 
 
-@pytest.mark.parametrize("value", ["-5", "soon", "1e9", "Thu, 01 Jan 1970 00:00:00 GMT", "0"])
+@pytest.mark.parametrize("value", ["-5", "soon", "1e9", "²", "Thu, 01 Jan 1970 00:00:00 GMT", "0"])
 def test_an_odd_retry_after_does_not_make_us_wait_for_ever(session: Session, value: str) -> None:
     start_s = time.monotonic()
     with hostile(lambda seen: Answer(429 if len(server.seen) < 2 else 200, headers={"Retry-After": value})) as server:

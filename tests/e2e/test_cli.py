@@ -1,0 +1,304 @@
+"""The command line as a shell sees it: pipes, signals, completion, examples, and files that Git reads, too."""
+
+import inspect
+import json
+import os
+import pty
+import random
+import re
+import select
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import click
+import pytest
+
+from aimdvc.cli.main import aimdvc
+from aimdvc.cli.table import COMMANDS
+from aimdvc.server.embedded import EmbeddedServer
+from tests.shell import Shell
+from tests.unit.cli.versions import with_versions
+
+
+@pytest.fixture
+def versions(shell: Shell) -> Shell:
+    """A workspace whose artifact `scenes`, at data/images, has two versions."""
+    return with_versions(shell)
+
+
+IGNORED = [
+    "*.tmp",
+    "build/",
+    "/top",
+    "a*b",
+    "!keep.tmp",
+    "# note",
+    "\\#x",
+    "\\!y",
+    "d/*",
+    "d/**",
+    "**/e",
+    "sp ",
+    "sp\\ ",
+]
+
+
+IGNORED += ["[ab]", "e/", "!e/f", "?", "*", "!*/", "d/e/", "/d", "**/", "é*", "!", "/", "bad[", "back\\", "x\r"]
+
+
+FILES = ["a", "b", "ab", "axb", "top", "z.tmp", "keep.tmp", "#x", "!y", "sp", "sp ", "é1", "x", "f", "build"]
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_ignore_files_are_read_as_git_reads_them(shell: Shell, seed: int) -> None:
+    source = random.Random(seed)
+    directories = ["", "d/", "d/e/", "g/build/"]
+    for directory in directories:
+        for name in FILES:
+            if directory != "g/" or name != "build":
+                shell.write(f"data/{directory}{name}", "1")
+    for directory in source.sample(directories[:3], source.randint(1, 2)):
+        lines = "\n".join(source.choice(IGNORED) for _ in range(source.randint(1, 5)))
+        for name in (".gitignore", ".aimdvcignore"):
+            shell.write(f"data/{directory}{name}", lines + "\n")
+    data = shell.here / "data"
+    subprocess.run(["git", "init", "-q", str(data)], check=True)
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--others", "--exclude-standard"], cwd=data, capture_output=True, check=True
+    )
+    subprocess.run(["rm", "-r", str(data / ".git")], check=True)
+    wanted = {os.fsdecode(path) for path in listed.stdout.split(b"\0") if path}
+    if not wanted:
+        return
+    shell("add", "data")
+    shell("commit", "-m", "m")
+    assert {entry["path"] for entry in shell("ls", "data", "--json").json["entries"]} == wanted
+
+
+@pytest.mark.parametrize("name", [".aimdvcignore", ".gitattributes"])
+@pytest.mark.parametrize("pattern", ["a*" * 30 + "b", "**/a*a*/" * 30 + "b", "[a]*" * 30 + "b"])
+def test_no_pattern_takes_for_ever(shell: Shell, name: str, pattern: str) -> None:
+    shell.write(f"data/{name}", f"{pattern} filter=lfs\n" if "attr" in name else f"{pattern}\n")
+    shell.write("data/" + "/".join(["a" * 40] * 20) + "/" + "a" * 200, "1")
+    start_s = time.monotonic()
+    shell.commit("data")
+    assert time.monotonic() - start_s < 10
+
+
+def test_an_ignore_file_that_is_no_regular_file_holds_no_rules(shell: Shell, tmp_path: Path) -> None:
+    shell.write("data/a", "1")
+    shell.write("data/b", "1")
+    shell.commit("data")
+    (tmp_path / "rules").write_text("*\n")
+    place = shell.here / "data" / ".aimdvcignore"
+    for target in (str(tmp_path / "rules"), "nowhere", "/dev/zero", None):
+        if target is None:
+            os.mkfifo(place)
+        else:
+            place.symlink_to(target)
+        shell.write("data/new", "1")
+        assert "?? data/new\n" in shell("status", "-s").out
+        place.unlink()
+    place.mkdir()
+    assert "?? data/new\n" in shell("status", "-s").out
+
+
+def test_an_ignore_file_beyond_the_limits_is_named_with_its_line(shell: Shell) -> None:
+    shell.write("data/.aimdvcignore", "*.tmp\n" + "x" * 1001 + "\n")
+    done = shell("add", "data", "--json", code=4)
+    assert done.json["message"].endswith("data/.aimdvcignore': line 2 is too long, or one of too many")
+
+
+def in_bash(script: str, here: Path) -> subprocess.CompletedProcess[str]:
+    """Runs a line of bash, in which `aimdvc` is ours."""
+    line = f'aimdvc() {{ "{sys.executable}" -m aimdvc "$@"; }}\n{script}'
+    return subprocess.run(["bash", "-c", line], cwd=here, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_without_a_command_the_help_is_printed_as_it_is(tmp_path: Path) -> None:
+    done = in_bash("aimdvc", tmp_path)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "\n  checkout    Make the files those of a version" in done.stderr
+
+
+def test_a_reader_that_leaves_ends_us_as_a_broken_pipe(shell: Shell) -> None:
+    for number in range(3000):
+        shell.write(f"data/a-file-with-a-long-name-{number}", "")
+    shell.commit("data")
+    done = in_bash("aimdvc ls data | head -1; echo ${PIPESTATUS[0]}", shell.here)
+    assert done.stdout.splitlines()[-1] == "141"
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("extra", ["", " --json"])
+def test_a_stdout_that_takes_nothing_is_named(tmp_path: Path, extra: str) -> None:
+    closed = in_bash(f"aimdvc version{extra} >&-", tmp_path)
+    assert (closed.returncode, closed.stderr) == (
+        8,
+        "aimdvc: 'standard output': is closed; redirect it to /dev/null\n",
+    )
+    full = in_bash(f"aimdvc version{extra} >/dev/full", tmp_path)
+    assert (full.returncode, full.stderr) == (
+        8,
+        "aimdvc: 'standard output': no space left; free some space, then run it again\n",
+    )
+
+
+def test_a_closed_stdin_or_stderr_is_no_bug(shell: Shell) -> None:
+    assert in_bash("aimdvc commit <&-", shell.here).returncode == 2
+    assert in_bash("aimdvc status 2>&-", shell.here).returncode == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupt_gives_an_error_object(shell: Shell, number: signal.Signals) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "aimdvc", "login", "https://example.org", "--json"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        time.sleep(1)
+        process.send_signal(number)
+        out, _ = process.communicate(timeout=20)
+    assert process.returncode == 128 + number
+    assert json.loads(out) == {
+        "error": "interrupted" if number == signal.SIGINT else "terminated",
+        "message": "interrupted" if number == signal.SIGINT else "terminated",
+        "hint": "nothing is lost, run it again to finish",
+        "exit_code": 128 + number,
+    }
+
+
+def completed(line: str, here: Path) -> list[str]:
+    """Returns what the sourced script tells bash for a line with the cursor at its end."""
+    script = f"""
+        source <(aimdvc completion bash)
+        COMP_LINE={shlex.quote(line)} COMP_POINT={len(line)}
+        $(complete -p aimdvc | sed 's/.*-F \\([^ ]*\\).*/\\1/') aimdvc
+        printf '%s\\n' "${{COMPREPLY[@]}}"
+    """
+    done = in_bash(script, here)
+    assert done.stderr == ""
+    return done.stdout.split()
+
+
+COMPLETED = [
+    ("aimdvc chec", ["checkout"]),
+    ("aimdvc status --sh", ["--short"]),
+    ("aimdvc push sc", ["scenes"]),
+    ("aimdvc checkout ", ["scenes"]),
+    ("aimdvc checkout scenes@", ["best", "HEAD", "main", "v1?", "v2?"]),
+    ("aimdvc diff scenes@best scenes@v", ["v1?", "v2?"]),
+    ("aimdvc -C data log @b", ["best"]),
+    ("aimdvc add da", []),
+    ("aimdvc log scenes -- da", []),
+    ("aimdvc log nothing@", []),
+]
+
+
+@pytest.mark.parametrize(("line", "wanted"), COMPLETED)
+def test_bash_completes(versions: Shell, line: str, wanted: list[str]) -> None:
+    versions("alias", "set", "scenes@HEAD~1", "best")
+    assert completed(line, versions.here) == wanted
+
+
+def test_bash_completes_file_names_where_nothing_of_ours_fits(versions: Shell) -> None:
+    master, slave = pty.openpty()
+    environment = {
+        **os.environ,
+        "PS1": "",
+        "TERM": "dumb",
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
+    with subprocess.Popen(
+        ["bash", "--norc", "--noprofile", "-i"],
+        cwd=versions.here,
+        env=environment,
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        start_new_session=True,
+    ) as process:
+        os.close(slave)
+        os.write(master, b'eval "$(aimdvc completion bash)"; echo rea""dy\n')
+        _read_until(master, b"ready")
+        os.write(master, b"aimdvc status dat\timag\t")
+        _read_until(master, b"data/images/")
+        process.kill()
+    os.close(master)
+
+
+def _read_until(master: int, wanted: bytes) -> None:
+    seen = b""
+    end_s = time.monotonic() + 20
+    while wanted not in seen.replace(b"\a", b""):
+        assert time.monotonic() < end_s, seen
+        if select.select([master], [], [], 1)[0]:
+            seen += os.read(master, 4096)
+
+
+def examples(name: str) -> list[str]:
+    """Returns the lines of a command's example."""
+    command = aimdvc.get_command(click.Context(aimdvc), name)
+    assert command is not None
+    _, _, example = inspect.cleandoc(command.help or "").partition("\b\n")
+    return [line.strip() for line in example.splitlines() if line.startswith("  ")]
+
+
+IN_NOTHING = ("init", "clone", "get", "demo")
+
+
+IN_NEW = ("add", "remote")
+
+
+def test_the_examples_of_the_help_work_as_they_stand(server: EmbeddedServer, tmp_path: Path, home: Path) -> None:
+    url = f"{server.url}/team"
+    (home / "pictures").mkdir()
+    (home / "pictures" / "a.png").write_bytes(b"1")
+    new = Shell(tmp_path / "new")
+    new.here.mkdir()
+    (new.here / "key.txt").write_text(f"{server.admin_key}\n")
+    new("init")
+    new.write("data/images/train/a", "1\n")
+    prepared = Shell(shutil.copytree(new.here, tmp_path / "prepared"))
+    prepared("remote", "add", "origin", url)
+    for number in range(3):
+        prepared.write("data/images/labels.csv", f"{number}\n")
+        prepared("add", "data/images", "-n", "images")
+        prepared("commit", "-m", "m")
+    prepared("alias", "set", "images@HEAD", "production")
+    prepared("push")
+    failed = []
+    for name in sorted(COMMANDS, key=lambda name: name == "logout"):
+        here = tmp_path / "runs" / name
+        if name in IN_NOTHING:
+            here.mkdir(parents=True)
+        else:
+            shutil.copytree(new.here if name in IN_NEW else prepared.here, here)
+        lines = [line for line in examples(name) if not line.startswith("aimdvc serve ")]
+        script = "\n".join(lines).replace("https://aimd.example.org/team", url)
+        script = script.replace("https://aimd.example.org", server.url)
+        typed = "exec < key.txt\n" if name == "login" else ""
+        done = in_bash(f"set -e\n{typed}{script}", here)
+        if done.returncode:
+            failed.append((name, done.stderr))
+    assert failed == []
+
+
+def test_the_local_commands_of_the_tutorial_run(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "tutorial.md").read_text("utf-8").partition("## Share")[0]
+    script = "".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL))
+    shell = Shell(tmp_path / "project")
+    shell.write("data/labels.csv", "street,120\n")
+    subprocess.run(["git", "init", "-q", str(shell.here)], check=True)
+    done = in_bash(f"set -euxo pipefail\n{script}", shell.here)
+    assert done.returncode == 0, done.stderr
+    assert script.count("aimdvc ") >= 15
+    tracked = subprocess.run(["git", "ls-files"], cwd=shell.here, capture_output=True, text=True, check=True)
+    assert tracked.stdout.split() == [".aimdvc/.gitignore", ".aimdvc/config", ".gitignore", "aimdvc.lock"]
