@@ -6,6 +6,7 @@ disk and str here.
 
 import fcntl
 import os
+import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,12 @@ _LOCK = "aimdvc-refs.lock"
 """Held (flock) while refs move; the `.lock` files that keep git away are hard links to it."""
 
 _LOCK_WAIT_S = 10
+_TIME = re.compile(r"-?[0-9]{1,400}")
+_ZONE = re.compile(r"([+-])([0-9]{2})([0-9]{2})")
+_DAY_S = 24 * 3600
+_FIRST_TIME_S = -62_135_596_800 + 2 * _DAY_S
+_LAST_TIME_S = 253_402_300_799 - 2 * _DAY_S
+"""Two days off the years 1 and 9999, so that any zone fits in."""
 
 
 class ReflogLine(NamedTuple):
@@ -249,17 +256,19 @@ def format_signature(who: Signature) -> str:
 
 
 def parse_signature(text: str) -> Signature | None:
-    """Returns who and when of Git's text, or None when it is not of that form."""
+    """Returns who and when of Git's text, the time within the years 1 to 9999; None when it is not of that form."""
     head, close, tail = text.rpartition(">")
     name, opened, email = head.partition("<")
     fields = tail.split()
-    if not close or not opened or len(fields) != 2 or not fields[0].lstrip("-").isdigit():
+    if not close or not opened or len(fields) != 2 or not _TIME.fullmatch(fields[0]):
         return None
-    zone = fields[1]
-    if len(zone) != 5 or zone[0] not in "+-" or not zone[1:].isdigit():
-        return Signature(name.strip(), email, int(fields[0]), 0)
-    seconds = int(zone[1:3]) * 3600 + int(zone[3:5]) * 60
-    return Signature(name.strip(), email, int(fields[0]), -seconds if zone[0] == "-" else seconds)
+    # A time that no calendar has, in a commit from elsewhere, must not break what shows it.
+    time_s = min(max(int(fields[0]), _FIRST_TIME_S), _LAST_TIME_S)
+    zone = _ZONE.fullmatch(fields[1])
+    seconds = int(zone[2]) * 3600 + int(zone[3]) * 60 if zone else 0
+    if zone is None or seconds >= _DAY_S:
+        return Signature(name.strip(), email, time_s, 0)
+    return Signature(name.strip(), email, time_s, -seconds if zone[1] == "-" else seconds)
 
 
 def _clean(text: str) -> str:
