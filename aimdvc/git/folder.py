@@ -44,7 +44,9 @@ class FolderTransport:
 
 
 def _copy(source: History, target: History, tips: Sequence[GitId], progress: Progress) -> None:
-    have = [commit for commit in set(target.refs().values()) if source.has(commit)]
+    # A wanted commit that is there already is broken there: nothing that the target has counts then.
+    is_healing = any(target.has(tip) and not target.is_whole_tip(tip) for tip in tips)
+    have = [] if is_healing else [commit for commit in set(target.refs().values()) if source.has(commit)]
     directory = target.path / "objects" / "pack"
     target.disk.make_directory(directory)
     writer = PackWriter(target.disk, directory)
