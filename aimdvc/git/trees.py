@@ -105,7 +105,7 @@ def iter_new_objects(
     if new == old or new in seen:
         return
     if depth > DEPTH_LIMIT:
-        raise _too_deep()
+        raise too_deep()
     seen.add(new)
     yield new
     before = parse_tree(read(old)) if old else {}
@@ -123,10 +123,11 @@ def iter_new_objects(
 
 def _check_depth(prefix: bytes) -> None:
     if prefix.count(b"/") > DEPTH_LIMIT:
-        raise _too_deep()
+        raise too_deep()
 
 
-def _too_deep() -> CorruptRepository:
+def too_deep() -> CorruptRepository:
+    """Returns the error for a tree that goes beyond the limit."""
     return CorruptRepository("a tree", f"goes more than {DEPTH_LIMIT} directories deep")
 
 
