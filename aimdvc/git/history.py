@@ -16,7 +16,7 @@ from aimdvc.fs.faults import mapped
 from aimdvc.git.commits import dump_commit, parse_commit, tag_target
 from aimdvc.git.kinds import BLOB, COMMIT, KIND_NAMES, TAG, TREE
 from aimdvc.git.objects import Objects
-from aimdvc.git.packs import PackWriter, git_id_of
+from aimdvc.git.packs import PackWriter, clean_repository, git_id_of
 from aimdvc.git.refs import ReflogLine, Refs
 from aimdvc.git.trees import (
     RawEntry,
@@ -343,6 +343,7 @@ class HistoryWriter:
         self._few[git_id] = (kind, content)
         if len(self._few) > LOOSE_LIMIT:
             self._disk.make_directory(self._directory / "pack")
+            clean_repository(self._history.path)
             self._pack = PackWriter(self._disk, self._directory / "pack")
             for known, (its_kind, its_content) in self._few.items():
                 self._pack.add(its_kind, its_content, known)

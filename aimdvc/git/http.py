@@ -10,7 +10,7 @@ from pathlib import Path
 from aimdvc.errors import ProtocolError, RefMoved, RemoteRefused
 from aimdvc.git.history import History
 from aimdvc.git.incoming import take_pack
-from aimdvc.git.packs import PackWriter
+from aimdvc.git.packs import PackWriter, clean_repository
 from aimdvc.git.refs import ZERO, is_safe_ref
 from aimdvc.git.transport import Http, HttpReply, RemoteRefs
 from aimdvc.model.commits import RefUpdate
@@ -88,6 +88,7 @@ class HttpTransport:
             self._post(head, None, 0, updates, progress)
             return
         have = [commit for commit in set(known.refs.values()) if history.has(commit)]
+        clean_repository(history.path)
         writer = PackWriter(history.disk, history.path / "objects" / "pack")
         try:
             for git_id in history.iter_missing_objects([u.new for u in updates if u.new is not None], have):

@@ -13,7 +13,7 @@ from aimdvc.git.history import History
 from aimdvc.git.packcheck import Checked, check_pack
 from aimdvc.git.packindex import encode_index
 from aimdvc.git.packlimits import ClientLimits
-from aimdvc.git.packs import publish_pack
+from aimdvc.git.packs import clean_repository, publish_pack
 from aimdvc.model.oid import GitId
 
 _EMPTY_PACK_BYTES = 32
@@ -27,6 +27,7 @@ def take_pack(history: History, chunks: Iterable[bytes], source: str, wants: Seq
     """
     directory = history.path / "objects" / "pack"
     history.disk.make_directory(directory)
+    clean_repository(history.path)
     with history.disk.create_temp(directory) as temp:
         size = 0
         for chunk in chunks:
