@@ -1,11 +1,15 @@
 """Takes a git pack that arrives: into a temporary file, checked whole, then published. Nothing refers to it before."""
 
 import os
+import struct
+import zlib
 from collections.abc import Iterable, Sequence
 
+from dulwich.errors import ApplyDeltaError, ChecksumMismatch, FileFormatException
 from dulwich.object_store import DiskObjectStore
+from dulwich.pack import UnresolvedDeltas
 
-from aimdvc.errors import CorruptRepository, ProtocolError
+from aimdvc.errors import ProtocolError
 from aimdvc.fs.disk import TempFile
 from aimdvc.git.closure import check_closed
 from aimdvc.git.fsck import BadObjectError
@@ -17,6 +21,20 @@ from aimdvc.git.packs import clean_repository, publish_pack
 from aimdvc.model.oid import GitId
 
 _EMPTY_PACK_BYTES = 32
+_FAULTS = (
+    ApplyDeltaError,
+    ChecksumMismatch,
+    FileFormatException,
+    zlib.error,
+    struct.error,
+    ValueError,
+    AssertionError,
+    IndexError,
+    OverflowError,
+    TypeError,
+    EOFError,
+)
+"""What dulwich raises for deltas that can't be applied."""
 
 
 def take_pack(history: History, chunks: Iterable[bytes], source: str, wants: Sequence[GitId]) -> None:
@@ -78,8 +96,10 @@ def _complete(history: History, temp: TempFile, source: str, wants: Sequence[Git
                 check_closed(history, checked, source, wants)
                 index = encode_index(checked.entries, checked.trailer)
                 publish_pack(history.disk, whole, directory, index, checked.trailer)
-    except (KeyError, ValueError, AssertionError) as error:
-        raise CorruptRepository(str(history.path), f"a pack can't be completed: {error}") from error
+    except (KeyError, UnresolvedDeltas) as error:
+        raise ProtocolError(source, f"a delta's base is neither in the pack nor here: {error}") from error
+    except _FAULTS as error:
+        raise ProtocolError(source, f"a pack can't be completed: {error or type(error).__name__}") from error
     finally:
         store.close()
         for path in sorted(quarantine.rglob("*"), key=lambda path: -len(path.parts)):

@@ -1,5 +1,7 @@
 """Packs that arrive: whole ones are kept, those that leave something out are not, and what broke before is healed."""
 
+import hashlib
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +11,8 @@ from aimdvc.errors import ProtocolError
 from aimdvc.fs.disk import Disk
 from aimdvc.git.history import History
 from aimdvc.git.incoming import take_pack
-from aimdvc.git.packs import PackWriter
+from aimdvc.git.kinds import BLOB
+from aimdvc.git.packs import PackWriter, git_id_of
 from aimdvc.model.commits import CommitDraft, RefUpdate, Signature
 from aimdvc.model.entries import Mode
 from aimdvc.model.oid import EMPTY_TREE, GitId
@@ -94,3 +97,24 @@ def test_a_tip_without_its_tree_is_not_whole(theirs: History, ours: History) -> 
         empty = writer.commit(CommitDraft(EMPTY_TREE, (), WHO, WHO, "m"))
     assert not ours.is_whole_tip(tip)
     assert ours.is_whole_tip(empty)
+
+
+def thin_pack(base: GitId, delta: bytes) -> bytes:
+    body = b"PACK\0\0\0\2\0\0\0\1" + bytes([7 << 4 | len(delta)]) + bytes.fromhex(base) + zlib.compress(delta)
+    return body + hashlib.sha1(body).digest()
+
+
+def test_a_thin_pack_is_completed_or_told_as_wrong(ours: History) -> None:
+    with ours.writer() as writer:
+        base = writer.blob(b"base")
+    made = git_id_of(BLOB, b"based")
+    take_pack(ours, [thin_pack(base, b"\4\5\x90\4\1d")], "url", [made])
+    assert ours.read_blob(made) == b"based"
+    kept = packs(ours)
+    for pack in (thin_pack(base, b"\5\5\x90\4\1d"), thin_pack(base, b"\4\5\x90"), thin_pack(base, b"")):
+        with pytest.raises(ProtocolError):
+            take_pack(ours, [pack], "url", [])
+    with pytest.raises(ProtocolError, match="neither in the pack nor here"):
+        take_pack(ours, [thin_pack(GitId("5" * 40), b"\4\5\x90\4\1d")], "url", [])
+    assert packs(ours) == kept
+    assert list((ours.path / "objects").glob("incoming-*")) == []
