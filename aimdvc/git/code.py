@@ -3,22 +3,53 @@
 Reads files only; no git process runs, so nothing that a cloned repository configures is executed.
 """
 
+import struct
 from pathlib import Path
 
-from dulwich.index import Index
+from dulwich.errors import ChecksumMismatch
+from dulwich.index import Index, UnsupportedIndexFormat
 
-from aimdvc.errors import CorruptRepository
+from aimdvc.errors import CorruptRepository, UsageError
 from aimdvc.model.entries import path_bytes
+
+_UNREAD = {
+    b"link": ("split", "git update-index --no-split-index"),
+    b"sdir": ("sparse", "git sparse-checkout reapply --no-sparse-index"),
+}
+"""Extensions that a reader must understand (gitformat-index(5), lower case), and dulwich doesn't: undone by what."""
+
+_FAULTS = (
+    ChecksumMismatch,
+    UnsupportedIndexFormat,
+    struct.error,
+    ValueError,
+    AssertionError,
+    KeyError,
+    IndexError,
+    TypeError,
+    EOFError,
+    OSError,
+)
 
 
 def is_tracked(git_dir: Path, path: str) -> bool:
-    """Returns whether Git tracks a file at or below a path that is relative to the work tree."""
+    """Returns whether Git tracks a file at or below a path that is relative to the work tree.
+
+    Raises UsageError for an index in a form that only git reads, CorruptRepository for one that is damaged.
+    """
     index_path = git_dir / "index"
     if not index_path.exists():
         return False
     try:
         index = Index(index_path)
-    except (ValueError, AssertionError) as error:
+    except _FAULTS as error:
+        raw = index_path.read_bytes()
+        for signature, (kind, command) in _UNREAD.items():
+            # The size that follows is far below 16 MiB.
+            if signature + b"\0" in raw:
+                raise UsageError(
+                    f"'{index_path}' is a {kind} index, which only git reads", hint=f"run `{command}`"
+                ) from error
         raise CorruptRepository(str(index_path), "can't be read as a Git index") from error
     raw = path_bytes(path)
     return any(name == raw or name.startswith(raw + b"/") for name in index)

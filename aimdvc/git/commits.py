@@ -3,7 +3,7 @@
 from aimdvc.errors import CorruptRepository
 from aimdvc.git.refs import format_signature, parse_signature
 from aimdvc.model.commits import Commit, CommitDraft, Signature
-from aimdvc.model.oid import GitId
+from aimdvc.model.oid import GitId, is_git_id
 
 
 def dump_commit(draft: CommitDraft) -> bytes:
@@ -25,12 +25,23 @@ def parse_commit(git_id: GitId, content: bytes) -> Commit:
         if key == "tree":
             tree = value
         elif key == "parent":
+            if not is_git_id(value):
+                raise CorruptRepository(f"commit {git_id}", f"names a parent '{value[:60]}'")
             parents.append(GitId(value))
         elif key in ("author", "committer"):
             people[key] = parse_signature(value) or Signature(value, "", 0, 0)
-    if len(tree) != 40:
+    if not is_git_id(tree):
         raise CorruptRepository(f"commit {git_id}", "names no tree")
     nobody = Signature("unknown", "", 0, 0)
     author = people.get("author", nobody)
     text = message.decode("utf-8", "surrogateescape")
     return Commit(git_id, GitId(tree), tuple(parents), author, people.get("committer", author), text)
+
+
+def tag_target(git_id: GitId, content: bytes) -> GitId:
+    """Returns the object that an annotated tag's content names. Raises CorruptRepository."""
+    line, _, _ = content.partition(b"\n")
+    target = line.removeprefix(b"object ").decode("ascii", "replace")
+    if not is_git_id(target):
+        raise CorruptRepository(f"tag {git_id}", f"names an object '{target[:60]}'")
+    return GitId(target)

@@ -6,7 +6,7 @@ from pathlib import Path
 from aimdvc.errors import RemoteRefused
 from aimdvc.fs.disk import Disk
 from aimdvc.git.history import History
-from aimdvc.git.packs import PackWriter
+from aimdvc.git.packs import SHARED_AGE_S, PackWriter, clean_repository
 from aimdvc.git.transport import RemoteRefs
 from aimdvc.model.commits import RefUpdate, Signature
 from aimdvc.model.oid import GitId
@@ -33,18 +33,22 @@ class FolderTransport:
     def fetch(self, history: History, wants: Sequence[GitId], progress: Progress) -> None:
         """Copies what the wanted commits reach and the history lacks, as one pack."""
         with History.open(self._path, self._disk) as theirs:
+            clean_repository(history.path)
             _copy(theirs, history, wants, progress)
 
     def push(self, history: History, updates: Sequence[RefUpdate], known: RemoteRefs, progress: Progress) -> None:
         """Copies what is missing, then moves all refs by compare-and-set: numbers before the branch they number."""
         with History.create(self._path, self._disk) as theirs:
+            clean_repository(self._path, SHARED_AGE_S)
             _copy(history, theirs, [update.new for update in updates if update.new is not None], progress)
             ordered = sorted(updates, key=lambda update: update.ref.startswith("refs/heads/"))
             theirs.move_refs(ordered, "push", Signature("aimdvc", "", 0, 0))
 
 
 def _copy(source: History, target: History, tips: Sequence[GitId], progress: Progress) -> None:
-    have = [commit for commit in set(target.refs().values()) if source.has(commit)]
+    # A wanted commit that is there already is broken there: nothing that the target has counts then.
+    is_healing = any(target.has(tip) and not target.is_whole_tip(tip) for tip in tips)
+    have = [] if is_healing else [commit for commit in set(target.refs().values()) if source.has(commit)]
     directory = target.path / "objects" / "pack"
     target.disk.make_directory(directory)
     writer = PackWriter(target.disk, directory)

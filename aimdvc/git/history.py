@@ -13,10 +13,10 @@ from types import TracebackType
 from aimdvc.errors import CorruptRepository
 from aimdvc.fs.disk import Disk
 from aimdvc.fs.faults import mapped
-from aimdvc.git.commits import dump_commit, parse_commit
+from aimdvc.git.commits import dump_commit, parse_commit, tag_target
 from aimdvc.git.kinds import BLOB, COMMIT, KIND_NAMES, TAG, TREE
 from aimdvc.git.objects import Objects
-from aimdvc.git.packs import PackWriter, git_id_of
+from aimdvc.git.packs import PackWriter, clean_repository, git_id_of
 from aimdvc.git.refs import ReflogLine, Refs
 from aimdvc.git.trees import (
     RawEntry,
@@ -47,6 +47,7 @@ LOOSE_LIMIT = 40
 """Objects; a write of more becomes one pack. Loose ones are cheaper to find, a pack is cheaper to make durable."""
 
 _CACHE_LIMIT = 200_000
+_TAG_LIMIT = 20
 
 
 class History:
@@ -140,13 +141,36 @@ class History:
 
     def commit(self, git_id: GitId) -> Commit:
         """Returns a commit; an annotated tag leads to what it names. Raises CorruptRepository."""
-        kind, content = self.read_object(git_id)
-        while kind == TAG:
-            git_id = GitId(content[7:47].decode())
-            kind, content = self.read_object(git_id)
+        *_, (last, kind, content) = self._iter_peeled(git_id)
         if kind != COMMIT:
-            raise CorruptRepository(str(self.path), f"git object {git_id} is no commit")
-        return parse_commit(git_id, content)
+            raise CorruptRepository(str(self.path), f"git object {last} is no commit")
+        return parse_commit(last, content)
+
+    def peel(self, git_id: GitId) -> GitId | None:
+        """Returns the commit that a ref's value means, through annotated tags; None when it is a tree or a blob."""
+        *_, (last, kind, _) = self._iter_peeled(git_id)
+        return last if kind == COMMIT else None
+
+    def is_whole_tip(self, git_id: GitId) -> bool:
+        """Returns whether a ref may stand here: what it names is here and, of a commit, the tree. Looks no deeper."""
+        if not self.has(git_id):
+            return False
+        try:
+            *_, (last, kind, content) = self._iter_peeled(git_id)
+            tree = parse_commit(last, content).tree if kind == COMMIT else EMPTY_TREE
+            return tree == EMPTY_TREE or self.has(tree)
+        except CorruptRepository:
+            return False
+
+    def _iter_peeled(self, git_id: GitId) -> Iterator[tuple[GitId, int, bytes]]:
+        """Yields an object and, while that is an annotated tag, what it names: id, type, content."""
+        for _ in range(_TAG_LIMIT):
+            kind, content = self.read_object(git_id)
+            yield git_id, kind, content
+            if kind != TAG:
+                return
+            git_id = tag_target(git_id, content)
+        raise CorruptRepository(str(self.path), f"git object {git_id} ends a chain of more than {_TAG_LIMIT} tags")
 
     def iter_log(self, start: GitId, first_parent: bool = False, without: Iterable[GitId] = ()) -> Iterator[Commit]:
         """Yields commits from `start` back, newest first; not those `without` reaches."""
@@ -176,7 +200,7 @@ class History:
 
     def _reachable(self, tips: Iterable[GitId]) -> set[GitId]:
         seen: set[GitId] = set()
-        pending = list(tips)
+        pending = [commit for tip in tips if (commit := self.peel(tip)) is not None]
         while pending:
             git_id = pending.pop()
             if git_id in seen:
@@ -241,12 +265,24 @@ class History:
         return pointer
 
     def iter_missing_objects(self, tips: Iterable[GitId], have: Sequence[GitId]) -> Iterator[GitId]:
-        """Yields the ids of all git objects that `tips` reach and `have` don't, each once, commits first."""
-        seen: set[GitId] = set()
+        """Yields the ids of all git objects that `tips` reach and `have` don't, each once, commits first.
+
+        Annotated tags among the tips are yielded, too, and a blob that a tag names.
+        """
+        seen: set[GitId] = set(have)
         for tip in tips:
-            for commit in self.iter_log(tip, without=have):
-                if commit.id in seen:
-                    continue
+            chain = [(git_id, kind) for git_id, kind, _ in self._iter_peeled(tip)]
+            last, kind = chain.pop()
+            for git_id, _ in [*chain, *([(last, kind)] if kind == BLOB else [])]:
+                if git_id not in seen:
+                    seen.add(git_id)
+                    yield git_id
+            if kind == COMMIT:
+                yield from self._missing_below(last, have, seen)
+
+    def _missing_below(self, tip: GitId, have: Sequence[GitId], seen: set[GitId]) -> Iterator[GitId]:
+        for commit in self.iter_log(tip, without=have):
+            if commit.id not in seen:
                 seen.add(commit.id)
                 yield commit.id
                 before = self.commit(commit.parents[0]).tree if commit.parents else None
@@ -307,6 +343,7 @@ class HistoryWriter:
         self._few[git_id] = (kind, content)
         if len(self._few) > LOOSE_LIMIT:
             self._disk.make_directory(self._directory / "pack")
+            clean_repository(self._history.path)
             self._pack = PackWriter(self._disk, self._directory / "pack")
             for known, (its_kind, its_content) in self._few.items():
                 self._pack.add(its_kind, its_content, known)

@@ -10,7 +10,7 @@ from pathlib import Path
 from aimdvc.errors import ProtocolError, RefMoved, RemoteRefused
 from aimdvc.git.history import History
 from aimdvc.git.incoming import take_pack
-from aimdvc.git.packs import PackWriter
+from aimdvc.git.packs import PackWriter, clean_repository
 from aimdvc.git.refs import ZERO, is_safe_ref
 from aimdvc.git.transport import Http, HttpReply, RemoteRefs
 from aimdvc.model.commits import RefUpdate
@@ -20,6 +20,7 @@ from aimdvc.model.progress import Progress
 _CHUNK = 256 << 10
 _HAVES = 256
 _REF_LIMIT = 1_000_000
+_REPORT_LIMIT = 1 << 20
 _RACE_WORDS = ("fetch first", "non-fast-forward", "stale info", "failed to update ref", "atomic transaction failed")
 
 
@@ -65,7 +66,7 @@ class HttpTransport:
                 if line.startswith((b"NAK", b"ACK")) and not line.rstrip().endswith((b"common", b"ready", b"continue")):
                     break
             progress.start("fetch", None, "bytes")
-            take_pack(history, _banded(lines, self._url, progress), self._url)
+            take_pack(history, _banded(lines, self._url, progress), self._url, wants)
             progress.finish()
         finally:
             reply.close()
@@ -87,6 +88,7 @@ class HttpTransport:
             self._post(head, None, 0, updates, progress)
             return
         have = [commit for commit in set(known.refs.values()) if history.has(commit)]
+        clean_repository(history.path)
         writer = PackWriter(history.disk, history.path / "objects" / "pack")
         try:
             for git_id in history.iter_missing_objects([u.new for u in updates if u.new is not None], have):
@@ -115,7 +117,11 @@ class HttpTransport:
         progress.finish()
 
     def _check_report(self, reply: HttpReply, updates: Sequence[RefUpdate]) -> None:
-        content = b"".join(_banded(_PacketReader(reply.read, self._url), self._url, None))
+        content = b""
+        for part in _banded(_PacketReader(reply.read, self._url), self._url, None):
+            content += part
+            if len(content) > _REPORT_LIMIT:
+                raise ProtocolError(self._url, f"a report of more than {_REPORT_LIMIT} bytes")
         report = _PacketReader(_reader(content), self._url)
         accepted: set[str] = set()
         refusals: list[tuple[str, str]] = []
@@ -159,7 +165,9 @@ def _parse_refs(lines: "_PacketReader", url: str) -> RemoteRefs:
             raise ProtocolError(url, f"more than {_REF_LIMIT} refs")
     head = next((word[len("symref=HEAD:") :] for word in capabilities if word.startswith("symref=HEAD:")), None)
     if head is None and head_id is not None:
-        head = next((ref for ref, commit in refs.items() if commit == head_id and ref.startswith("refs/heads/")), None)
+        there = [ref for ref, commit in refs.items() if commit == head_id and ref.startswith("refs/heads/")]
+        # A server that doesn't say: of several branches there, the usual names first.
+        head = min(there, key=lambda ref: (ref != "refs/heads/main", ref != "refs/heads/master", ref), default=None)
     return RemoteRefs(refs, head, capabilities)
 
 
@@ -168,13 +176,16 @@ def _fetch_request(history: History, wants: Sequence[GitId]) -> bytes:
     words = "side-band-64k thin-pack ofs-delta agent=aimdvc"
     lines = [_packet(f"want {want}{' ' + words if index == 0 else ''}\n".encode()) for index, want in enumerate(wants)]
     lines.append(b"0000")
-    lines += [_packet(f"have {have}\n".encode()) for have in _haves(history)]
+    # A wanted commit that is here already is broken here: the server must take nothing for granted then.
+    haves = [] if any(history.has(want) for want in wants) else _haves(history)
+    lines += [_packet(f"have {have}\n".encode()) for have in haves]
     lines.append(_packet(b"done\n"))
     return b"".join(lines)
 
 
 def _haves(history: History) -> list[GitId]:
-    tips = {commit for commit in history.refs().values() if history.has(commit)}
+    refs = set(history.refs().values())
+    tips = {commit for git_id in refs if history.has(git_id) and (commit := history.peel(git_id)) is not None}
     found: dict[GitId, None] = dict.fromkeys(sorted(tips)[:_HAVES])
     for tip in tips:
         if len(found) >= _HAVES:

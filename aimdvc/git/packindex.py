@@ -1,8 +1,12 @@
-"""Writes a pack's index, version 2 (Git, Documentation/gitformat-pack.txt § Version 2 pack-*.idx files)."""
+"""Writes a pack's index, version 2, and reads its names (Git, gitformat-pack.txt § Version 2 pack-*.idx files)."""
 
 import hashlib
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+_HEAD = b"\377tOc\0\0\0\2"
+_NAMES_AT = len(_HEAD) + 4 * 256
 
 
 def encode_index(entries: Sequence[tuple[bytes, int, int]], pack_checksum: bytes) -> bytes:
@@ -26,7 +30,7 @@ def encode_index(entries: Sequence[tuple[bytes, int, int]], pack_checksum: bytes
     count = len(ordered)
     body = b"".join(
         (
-            b"\377tOc\0\0\0\2",
+            _HEAD,
             struct.pack(">256I", *fanout),
             b"".join([name for name, _, _ in ordered]),
             struct.pack(f">{count}I", *[crc for _, _, crc in ordered]),
@@ -36,3 +40,15 @@ def encode_index(entries: Sequence[tuple[bytes, int, int]], pack_checksum: bytes
         )
     )
     return body + hashlib.sha1(body, usedforsecurity=False).digest()
+
+
+def iter_names(path: Path) -> Iterator[bytes]:
+    """Yields the raw ids that an index names, sorted; nothing of one that isn't there or isn't of version 2."""
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        return
+    if raw.startswith(_HEAD) and len(raw) >= _NAMES_AT:
+        end = _NAMES_AT + 20 * int.from_bytes(raw[_NAMES_AT - 4 : _NAMES_AT], "big")
+        for start in range(_NAMES_AT, min(end, len(raw) - 40), 20):
+            yield raw[start : start + 20]

@@ -10,6 +10,7 @@ import zlib
 from pathlib import Path
 
 from aimdvc.fs.disk import Disk, TempFile
+from aimdvc.fs.leftovers import remove_leftovers
 from aimdvc.git.kinds import KIND_NAMES
 from aimdvc.git.packindex import encode_index
 from aimdvc.model.oid import GitId
@@ -20,6 +21,22 @@ _BUFFER = 1 << 20
 def git_id_of(kind: int, content: bytes) -> GitId:
     """Returns the name that Git gives an object."""
     return GitId(hashlib.sha1(b"%s %d\0" % (KIND_NAMES[kind], len(content)) + content).hexdigest())  # noqa: S324
+
+
+SHARED_AGE_S = 24 * 3600
+"""Seconds; in a folder that other machines write to, what is younger may belong to a process of theirs."""
+
+
+def clean_repository(repository: Path, min_age_s: float | None = None) -> None:
+    """Removes what killed processes left in a repository. Called before a pack is written there."""
+    objects = repository / "objects"
+    remove_leftovers(repository, ("ref-tmp-", ".tmp-"), min_age_s)
+    remove_leftovers(objects, ("incoming-",), min_age_s)
+    for directory in objects.iterdir() if objects.is_dir() else ():
+        if directory.name == "pack":
+            remove_leftovers(directory, ("tmp-",), min_age_s)
+        elif len(directory.name) == 2:
+            remove_leftovers(directory, ("tmp_obj_tmp-",), min_age_s)
 
 
 class PackWriter:

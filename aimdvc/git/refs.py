@@ -6,9 +6,10 @@ disk and str here.
 
 import fcntl
 import os
+import re
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +24,14 @@ _LOCK = "aimdvc-refs.lock"
 """Held (flock) while refs move; the `.lock` files that keep git away are hard links to it."""
 
 _LOCK_WAIT_S = 10
+_SYMBOLIC_LIMIT = 5
+_DELETED_LOGS = "deleted-logs"
+_TIME = re.compile(r"-?[0-9]{1,400}")
+_ZONE = re.compile(r"([+-])([0-9]{2})([0-9]{2})")
+_DAY_S = 24 * 3600
+_FIRST_TIME_S = -62_135_596_800 + 2 * _DAY_S
+_LAST_TIME_S = 253_402_300_799 - 2 * _DAY_S
+"""Two days off the years 1 and 9999, so that any zone fits in."""
 
 
 class ReflogLine(NamedTuple):
@@ -74,12 +83,18 @@ class Refs:
                 if not name.endswith(".lock"):
                     yield f"{inside}/{name}"
 
-    def _read_loose(self, name: str) -> GitId | None:
+    def _read_loose(self, name: str, depth: int = 0) -> GitId | None:
         path = self._path / name
         try:
             text = path.read_text("utf-8", "surrogateescape").strip()
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
+        if text.startswith("ref: "):
+            # A symbolic ref, as stock Git makes in clones; one that leads nowhere, or round, is as good as none.
+            target = text[len("ref: ") :].strip()
+            if depth >= _SYMBOLIC_LIMIT or not is_safe_ref(target):
+                return None
+            return self._read_loose(target, depth + 1) or self._packed().get(target)
         if not is_git_id(text):
             raise CorruptRepository(str(path), f"holds '{text[:60]}', expected 40 hex digits")
         return GitId(text)
@@ -99,22 +114,70 @@ class Refs:
     def move(self, updates: Sequence[RefUpdate], message: str, who: Signature) -> None:
         """Moves all of the refs or none: each must stand where its update says. Durable when this returns.
 
-        A kill between two renames leaves some moved; the same call again moves the rest. Raises RefMoved, Busy.
+        Deleted first is what would be a directory of a new ref, or lie below it: `feature` before `feature/a` comes.
+        A kill between two steps leaves some moved; the same call again moves the rest. Raises RefMoved, Busy.
         """
         with self._exclusive():
-            done = [self.get(update.ref) == update.new for update in updates]
-            for update, is_done in zip(updates, done, strict=True):
+            packed = self._packed()
+            left = []
+            for update in updates:
                 if not is_safe_ref(update.ref):
                     raise RefMoved(update.ref, "a ref can't have this name", hint="")
-                if not is_done and self.get(update.ref) != update.old:
+                found = self._read_loose(update.ref) or packed.get(update.ref)
+                if found not in (update.old, update.new):
                     raise RefMoved(update.ref)
-            left = [update for update, is_done in zip(updates, done, strict=True) if not is_done]
-            locks = self._lock_all(left)
-            try:
-                self._apply(left, message, who)
-            finally:
-                for lock in locks:
-                    lock.unlink(missing_ok=True)
+                if found != update.new:
+                    left.append(update)
+            first, rest = self._make_room(left, packed)
+            for batch in (first, rest):
+                self._move_locked(batch, message, who)
+
+    def _make_room(
+        self, updates: Sequence[RefUpdate], packed: Mapping[str, GitId]
+    ) -> tuple[list[RefUpdate], list[RefUpdate]]:
+        """Returns the deletions that have to come first, and the rest. Raises RefMoved when a ref stays in the way."""
+        gone = {update.ref for update in updates if update.new is None}
+        new = {update.ref for update in updates if update.new is not None}
+        above = {parent for ref in new for parent in _parents(ref)}
+        stay = (packed.keys() | new) - gone
+        above_stay = {parent for ref in stay for parent in _parents(ref)}
+        for ref in new:
+            below = [name for name in self._loose_names(ref) if name not in gone]
+            over = [name for name in _parents(ref) if name not in gone and self.get(name)]
+            if below or over or ref in above_stay:
+                found = (below or over or [f"{ref}/…"])[0]
+                raise RefMoved(ref, f"'{found}' is in its way", hint="")
+        first = [
+            one for one in updates if one.ref in gone and (one.ref in above or new.intersection(_parents(one.ref)))
+        ]
+        return first, [update for update in updates if update not in first]
+
+    def _move_locked(self, updates: Sequence[RefUpdate], message: str, who: Signature) -> None:
+        for update in updates:
+            if update.new is not None:
+                self._remove_empty(self._path / update.ref)
+        locks = self._lock_all(updates)
+        try:
+            self._apply(updates, message, who)
+        finally:
+            for lock in locks:
+                lock.unlink(missing_ok=True)
+        for update in updates:
+            if update.new is None:
+                for parent in _parents(update.ref):
+                    self._remove_empty(self._path / parent)
+
+    def _remove_empty(self, directory: Path) -> None:
+        """Removes a directory that holds no ref: others below it, and locks of ours that a killed command left."""
+        if not directory.is_dir():
+            return
+        for parent, _, names in os.walk(directory, topdown=False):
+            for name in names:
+                if name.endswith(".lock") and self._is_ours(Path(parent, name)):
+                    Path(parent, name).unlink(missing_ok=True)
+            # One that is not empty, or that git just put a lock in, stays.
+            with suppress(OSError):
+                os.rmdir(parent)
 
     @contextmanager
     def _exclusive(self) -> Iterator[None]:
@@ -200,6 +263,7 @@ class Refs:
 
     def _log(self, update: RefUpdate, message: str, who: Signature) -> None:
         path = self._path / "logs" / update.ref
+        self._set_logs_aside(update.ref)
         self._disk.make_directory(path.parent)
         line = f"{update.old or ZERO} {update.new or ZERO} {format_signature(who)}\t{' '.join(message.split())}\n"
         self._disk.before("append", path)
@@ -210,6 +274,19 @@ class Refs:
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
+
+    def _set_logs_aside(self, ref: str) -> None:
+        """Moves logs of deleted refs out of the way of a new one's: a file where it needs a directory, or reverse."""
+        logs = self._path / "logs"
+        for name in [*_parents(ref), *self._loose_names(f"logs/{ref}")]:
+            name = name.removeprefix("logs/")
+            if (logs / name).is_file():
+                # Directories get a tilde, which no ref has: here a file and a directory are never in each other's way.
+                *parents, last = name.split("/")
+                directory = self._path.joinpath(_DELETED_LOGS, *(f"{part}~" for part in parents))
+                self._disk.make_directory(directory)
+                self._disk.rename(logs / name, directory / last)
+        self._remove_empty(logs / ref)
 
     def reflog(self, name: str) -> list[ReflogLine]:
         """Returns the moves of a ref, oldest first; a line that was cut is left out."""
@@ -226,6 +303,12 @@ class Refs:
             if is_git_id(old) and is_git_id(new) and signature is not None:
                 lines.append(ReflogLine(_known(old), _known(new), signature, message))
         return lines
+
+
+def _parents(ref: str) -> list[str]:
+    """Returns the names above a ref, nearest first, below the kind: of `refs/heads/a/b` it is `refs/heads/a`."""
+    parts = ref.split("/")
+    return ["/".join(parts[:count]) for count in range(len(parts) - 1, 2, -1)]
 
 
 def is_safe_ref(name: str) -> bool:
@@ -249,17 +332,19 @@ def format_signature(who: Signature) -> str:
 
 
 def parse_signature(text: str) -> Signature | None:
-    """Returns who and when of Git's text, or None when it is not of that form."""
+    """Returns who and when of Git's text, the time within the years 1 to 9999; None when it is not of that form."""
     head, close, tail = text.rpartition(">")
     name, opened, email = head.partition("<")
     fields = tail.split()
-    if not close or not opened or len(fields) != 2 or not fields[0].lstrip("-").isdigit():
+    if not close or not opened or len(fields) != 2 or not _TIME.fullmatch(fields[0]):
         return None
-    zone = fields[1]
-    if len(zone) != 5 or zone[0] not in "+-" or not zone[1:].isdigit():
-        return Signature(name.strip(), email, int(fields[0]), 0)
-    seconds = int(zone[1:3]) * 3600 + int(zone[3:5]) * 60
-    return Signature(name.strip(), email, int(fields[0]), -seconds if zone[0] == "-" else seconds)
+    # A time that no calendar has, in a commit from elsewhere, must not break what shows it.
+    time_s = min(max(int(fields[0]), _FIRST_TIME_S), _LAST_TIME_S)
+    zone = _ZONE.fullmatch(fields[1])
+    seconds = int(zone[2]) * 3600 + int(zone[3]) * 60 if zone else 0
+    if zone is None or seconds >= _DAY_S:
+        return Signature(name.strip(), email, time_s, 0)
+    return Signature(name.strip(), email, time_s, -seconds if zone[1] == "-" else seconds)
 
 
 def _clean(text: str) -> str:

@@ -1,9 +1,10 @@
 """Git trees as they lie in the store: parsing, comparing, and rewriting only the directories that change."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
-from aimdvc.errors import CorruptRepository
+from aimdvc.errors import CorruptRepository, UnsafePath
 from aimdvc.model.entries import Mode, path_bytes
 from aimdvc.model.oid import GitId
 
@@ -32,6 +33,11 @@ class RawEntry(NamedTuple):
     git_id: GitId
 
 
+DEPTH_LIMIT = 512
+"""Directories below each other; a tree that goes deeper was made to break its readers."""
+
+_MODE = re.compile(rb"[0-7]{1,7}")
+
 RawPair = tuple["RawEntry | None", "RawEntry | None"]
 
 
@@ -46,8 +52,10 @@ def parse_tree(content: bytes) -> dict[bytes, Node]:
         end = find(b"\0", space)
         if space < 0 or end < 0 or end + 21 > size:
             raise CorruptRepository("a tree", "is malformed")
-        mode = int(content[position:space], 8)
-        nodes[content[space + 1 : end]] = Node(mode, GitId(content[end + 1 : end + 21].hex()))
+        mode = content[position:space]
+        if not _MODE.fullmatch(mode):
+            raise CorruptRepository("a tree", f"has an entry with mode {mode[:20]!r}")
+        nodes[content[space + 1 : end]] = Node(int(mode, 8), GitId(content[end + 1 : end + 21].hex()))
         position = end + 21
     return nodes
 
@@ -59,7 +67,8 @@ def dump_tree(nodes: Mapping[bytes, Node]) -> bytes:
 
 
 def iter_files(read: ReadTree, tree: GitId, prefix: bytes = b"") -> Iterator[RawEntry]:
-    """Yields every file below a tree, depth first, in the tree's order."""
+    """Yields every file below a tree, depth first, in the tree's order. Raises CorruptRepository."""
+    _check_depth(prefix)
     for name, node in parse_tree(read(tree)).items():
         if node.mode == Mode.TREE:
             yield from iter_files(read, node.git_id, prefix + name + b"/")
@@ -71,6 +80,7 @@ def compare_trees(read: ReadTree, old: GitId | None, new: GitId | None, prefix: 
     """Yields the files that differ, descending only where subtrees differ."""
     if old == new:
         return
+    _check_depth(prefix)
     before = parse_tree(read(old)) if old else {}
     after = parse_tree(read(new)) if new else {}
     for name in sorted(before.keys() | after.keys()):
@@ -88,10 +98,14 @@ def compare_trees(read: ReadTree, old: GitId | None, new: GitId | None, prefix: 
             yield from compare_trees(read, one_tree, other_tree, path + b"/")
 
 
-def iter_new_objects(read: ReadTree, old: GitId | None, new: GitId, seen: set[GitId]) -> Iterator[GitId]:
+def iter_new_objects(
+    read: ReadTree, old: GitId | None, new: GitId, seen: set[GitId], depth: int = 0
+) -> Iterator[GitId]:
     """Yields the ids of trees and blobs below `new` that `old` lacks at the same place, each once; gitlinks aside."""
     if new == old or new in seen:
         return
+    if depth > DEPTH_LIMIT:
+        raise too_deep()
     seen.add(new)
     yield new
     before = parse_tree(read(old)) if old else {}
@@ -101,10 +115,20 @@ def iter_new_objects(read: ReadTree, old: GitId | None, new: GitId, seen: set[Gi
             continue
         if node.mode == Mode.TREE:
             below = known.git_id if known and known.mode == Mode.TREE else None
-            yield from iter_new_objects(read, below, node.git_id, seen)
+            yield from iter_new_objects(read, below, node.git_id, seen, depth + 1)
         elif node.git_id not in seen:
             seen.add(node.git_id)
             yield node.git_id
+
+
+def _check_depth(prefix: bytes) -> None:
+    if prefix.count(b"/") > DEPTH_LIMIT:
+        raise too_deep()
+
+
+def too_deep() -> CorruptRepository:
+    """Returns the error for a tree that goes beyond the limit."""
+    return CorruptRepository("a tree", f"goes more than {DEPTH_LIMIT} directories deep")
 
 
 def find_entry(read: ReadTree, tree: GitId, path: str) -> Node | None:
@@ -125,22 +149,31 @@ def edit_tree(read: ReadTree, write: WriteTree, base: GitId | None, edits: Edits
     A directory that loses its last entry goes; a file where a directory was, or the other way, replaces it.
     """
     root: _Edited = {}
-    for path, edit in edits.items():
+    # Removals first: one below a path that is set, or of the file that a directory replaces, gives way to what is set.
+    for path, edit in sorted(edits.items(), key=lambda item: item[1] is not None):
         parts = path_bytes(path).split(b"/")
+        if len(parts) > DEPTH_LIMIT:
+            raise UnsafePath(path[:60] + "…", f"lies more than {DEPTH_LIMIT} directories deep")
         here = root
         for part in parts[:-1]:
             inner = here.get(part)
             if not isinstance(inner, dict):
-                inner = {}
+                inner = {_ITSELF: None} if part in here else {}
                 here[part] = inner
             here = inner
-        # A removed file gives way to what others put below its name; never the other way round.
-        if edit is not None or not isinstance(here.get(parts[-1]), dict):
-            here[parts[-1]] = Node(*edit) if edit is not None else None
+        known = here.get(parts[-1])
+        if edit is not None:
+            here[parts[-1]] = Node(*edit)
+        elif isinstance(known, dict):
+            known[_ITSELF] = None
+        else:
+            here[parts[-1]] = None
     return _edit(read, write, base, root) or write(b"")
 
 
 _Edited = dict[bytes, "Node | _Edited | None"]
+_ITSELF = b""
+"""Among the edits below a name: a file of that very name is removed."""
 
 
 def _edit(read: ReadTree, write: WriteTree, base: GitId | None, edits: _Edited) -> GitId | None:
@@ -152,8 +185,8 @@ def _edit(read: ReadTree, write: WriteTree, base: GitId | None, edits: _Edited) 
             tree = _edit(read, write, below, edit)
             if tree is not None:
                 nodes[name] = Node(int(Mode.TREE), tree)
-            elif below is not None:
-                nodes.pop(name)
+            elif below is not None or _ITSELF in edit:
+                nodes.pop(name, None)
         elif edit is not None:
             nodes[name] = edit
         elif name in nodes and nodes[name].mode != Mode.TREE:

@@ -45,7 +45,7 @@ def fetch_history(workspace: Workspace, name: str, connection: Connection, progr
     """Fetches one artifact's history over a connection. Safe to repeat; refs move after their objects are durable."""
     history = workspace.history(name)
     known = connection.transport.read_refs(for_push=False)
-    wants = sorted({commit for ref, commit in known.refs.items() if _is_ours(ref) and not history.has(commit)})
+    wants = sorted({commit for ref, commit in known.refs.items() if _is_wanted(history, ref, commit)})
     if wants:
         connection.transport.fetch(history, wants, progress)
     return follow_remote(workspace, name, history, connection, known)
@@ -58,6 +58,10 @@ def follow_remote(
     prefix = f"refs/remotes/{connection.remote}/"
     tracked = {ref[len(prefix) :]: commit for ref, commit in history.refs(prefix).items()}
     theirs = _tracked_names(known)
+    for ref, git_id in list(theirs.items()):
+        # A tag on a blob or tree (the kernel's has one) is no version of anything.
+        if tracked.get(ref) != git_id and history.peel(git_id) is None:
+            del theirs[ref]
     main = "heads/main"
     result = Fetched(name, connection.remote, tracked.get(main), theirs.get(main))
     updates = [
@@ -76,13 +80,23 @@ def _is_ours(ref: str) -> bool:
     return ref.startswith(("refs/heads/", "refs/tags/", "refs/aliases/")) and not ref.endswith("^{}")
 
 
+def _is_wanted(history: History, ref: str, git_id: GitId) -> bool:
+    """Returns whether a ref's object has to come: it isn't here, or is without its tree since something broke.
+
+    Tags are many, and the branch shows what is broken: of them only those that aren't here.
+    """
+    if not _is_ours(ref):
+        return False
+    return not (history.has(git_id) if ref.startswith("refs/tags/") else history.is_whole_tip(git_id))
+
+
 def _tracked_names(known: RemoteRefs) -> dict[str, GitId]:
     names: dict[str, GitId] = {}
     for ref, commit in known.refs.items():
         if _is_ours(ref):
             names[ref[len("refs/") :]] = commit
-    # A foreign remote's HEAD branch is main here (design, section 3).
-    if known.head is not None and known.head != MAIN and MAIN not in known.refs:
+    # A foreign remote's HEAD branch is main here (design, "Refs, numbers, aliases"), also where another is called so.
+    if known.head is not None and known.head != MAIN:
         head = names.pop(known.head[len("refs/") :], None)
         if head is not None:
             names["heads/main"] = head
@@ -92,9 +106,10 @@ def _tracked_names(known: RemoteRefs) -> dict[str, GitId]:
 def _new_tags(history: History, theirs: dict[str, GitId], result: Fetched) -> list[RefUpdate]:
     have = history.refs("refs/tags/")
     updates = []
-    for ref, commit in theirs.items():
+    for ref, git_id in theirs.items():
         if ref.startswith("tags/") and f"refs/{ref}" not in have:
-            updates.append(RefUpdate(f"refs/{ref}", None, commit))
+            # Ours is the commit, so that versions are found without reading each tag; the tag stays in refs/remotes/.
+            updates.append(RefUpdate(f"refs/{ref}", None, history.peel(git_id)))
             result.versions.append(ref[len("tags/") :])
     result.versions.sort(key=lambda version: (len(version), version))
     return updates

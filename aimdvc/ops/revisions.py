@@ -9,6 +9,7 @@ from aimdvc.model.oid import GitId
 from aimdvc.model.selector import parse_revision
 
 _VERSION_TAG = re.compile(r"refs/tags/v([1-9][0-9]{0,17})")
+_TRACKED_MAIN = re.compile(r"refs/remotes/[^/]+/heads/main")
 _PROVISIONAL = re.compile(r"v[1-9][0-9]{0,17}\?")
 _HEX = re.compile(r"[0-9a-f]{4,40}")
 
@@ -34,14 +35,15 @@ def _resolve_base(history: History, artifact: str, base: str, head: GitId | None
     if base in ("HEAD", "") and head is not None:
         return head
     named = "main" if base == "latest" else base
-    for ref in (f"refs/tags/{named}", f"refs/aliases/{named}", f"refs/heads/{named}", f"refs/remotes/{named}"):
-        found = history.ref(ref)
-        if found is not None:
-            return found
+    refs = [f"refs/tags/{named}", f"refs/aliases/{named}", f"refs/heads/{named}", f"refs/remotes/{named}"]
     remote, slash, branch = named.partition("/")
-    tracked = history.ref(f"refs/remotes/{remote}/heads/{branch}") if slash else None
-    if tracked is not None:
-        return tracked
+    if slash:
+        refs.append(f"refs/remotes/{remote}/heads/{branch}")
+    for ref in refs:
+        found = history.ref(ref)
+        commit = history.peel(found) if found is not None else None
+        if commit is not None:
+            return commit
     if _PROVISIONAL.fullmatch(base):
         for commit, label in provisional_labels(history).items():
             if label == base:
@@ -52,11 +54,13 @@ def _resolve_base(history: History, artifact: str, base: str, head: GitId | None
             raise AmbiguousRevision(base, candidates)
         if candidates:
             return candidates[0]
+    if f"{base}?" in provisional_labels(history).values():
+        raise UnknownRevision(artifact, base, hint=f"it has no number yet: write {artifact}@{base}?, or push it")
     raise UnknownRevision(artifact, base)
 
 
 def version_numbers(history: History) -> dict[GitId, int]:
-    """Returns the number of every published commit."""
+    """Returns the number of every published commit. A fetch peels tags: to do it here costs 0.15 s a 1,000 versions."""
     numbers: dict[GitId, int] = {}
     for ref, commit in history.refs("refs/tags/").items():
         match = _VERSION_TAG.fullmatch(ref)
@@ -66,16 +70,26 @@ def version_numbers(history: History) -> dict[GitId, int]:
 
 
 def provisional_labels(history: History, numbers: Mapping[GitId, int] | None = None) -> dict[GitId, str]:
-    """Returns `v4?` for each unpublished commit on main's first-parent line: the number it would get now."""
+    """Returns `v4?` for each unpublished commit on main's first-parent line: the number it would get now.
+
+    What a remote's main reaches is published; where the remote gave it no number, it has no label.
+    """
     tip = history.ref("refs/heads/main")
     if tip is None:
         return {}
     known = version_numbers(history) if numbers is None else numbers
+    published = {commit for ref, commit in history.refs("refs/remotes/").items() if _TRACKED_MAIN.fullmatch(ref)}
+    ends = known.keys() | published
     unpublished: list[GitId] = []
     for commit in history.iter_log(tip, first_parent=True):
-        if commit.id in known:
+        if commit.id in ends:
             break
         unpublished.append(commit.id)
+    # What a remote has beyond the newest number, having given none, is published all the same; reached by walking,
+    # where the walk above can't have met it.
+    if unpublished and not published <= known.keys():
+        beyond = {commit.id for commit in history.iter_log(tip, first_parent=True, without=published)}
+        unpublished = [commit for commit in unpublished if commit in beyond]
     highest = max(known.values(), default=0)
     return {commit: f"v{highest + offset}?" for offset, commit in enumerate(reversed(unpublished), 1)}
 
@@ -89,7 +103,8 @@ def labels(history: History) -> dict[GitId, str]:
 def aliases(history: History) -> dict[str, GitId]:
     """Returns the aliases and the commits they name."""
     prefix = "refs/aliases/"
-    return {ref[len(prefix) :]: commit for ref, commit in history.refs(prefix).items()}
+    peeled = {ref[len(prefix) :]: history.peel(git_id) for ref, git_id in history.refs(prefix).items()}
+    return {alias: commit for alias, commit in peeled.items() if commit is not None}
 
 
 def label(history: History, commit: GitId | None) -> str:

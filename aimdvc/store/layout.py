@@ -1,9 +1,9 @@
 """Where things lie below the blob store, and the rule for temporary files: their name tells the process."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from aimdvc.fs.leftovers import remove_leftovers
 from aimdvc.model.oid import Oid
 
 SMALL = 64 << 10
@@ -51,25 +51,5 @@ class Layout:
 
 
 def clean_temporary(directory: Path) -> None:
-    """Removes temporary files whose process is gone. A file of another machine's process is left alone for a day."""
-    try:
-        names = os.listdir(directory)
-    except FileNotFoundError:
-        return
-    for name in names:
-        head, _, rest = name.partition("tmp-")
-        pid = rest.partition("-")[0]
-        if not rest or not pid.isdigit() or head not in ("", "."):
-            continue
-        if int(pid) != os.getpid() and not _is_running(int(pid)):
-            (directory / name).unlink(missing_ok=True)
-
-
-def _is_running(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    """Removes temporary files whose process is gone."""
+    remove_leftovers(directory)

@@ -8,7 +8,7 @@ from aimdvc.cli.command import command
 from aimdvc.cli.context import Cli
 from aimdvc.cli.output import plural, size_text
 from aimdvc.errors import IntegrityError
-from aimdvc.ops.fsck import Checked, du, fsck
+from aimdvc.ops.fsck import Checked, Damage, du, fsck
 
 
 @command("fsck")
@@ -28,15 +28,22 @@ def fsck_command(cli: Cli, quick: bool) -> int:
 def _lines(found: Checked) -> Iterator[str]:
     for damage in found.damage:
         yield f"damaged: {damage.what}: {damage.reason}"
-        for place in damage.needed_by[:20]:
-            yield f"  needed by {place}"
-        if len(damage.needed_by) > 20:
-            yield f"  … and {len(damage.needed_by) - 20:,} more"
+        yield from _places(damage, "needed by ")
+    for warning in found.warnings:
+        yield f"warning: {warning.what}: {warning.reason}"
+        yield from _places(warning, "")
     yield f"{plural(found.blobs, 'blob')} ({size_text(found.size)}), {plural(found.commits, 'commit')}: " + (
         f"{plural(len(found.damage), 'thing')} damaged" if found.damage else "all whole"
     )
     if found.not_fetched:
         yield f"{plural(found.not_fetched, 'blob')} of other versions not here; `aimdvc checkout` fetches what it needs"
+
+
+def _places(damage: Damage, word: str) -> Iterator[str]:
+    for place in damage.needed_by[:20]:
+        yield f"  {word}{place}"
+    if len(damage.needed_by) > 20:
+        yield f"  … and {len(damage.needed_by) - 20:,} more"
 
 
 @command("du")
