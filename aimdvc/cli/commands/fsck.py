@@ -14,7 +14,9 @@ from aimdvc.ops.fsck import Checked, Damage, du, fsck
 @command("fsck")
 @click.option("--quick", is_flag=True, help="Read no blob: check histories, the index and the pins only.")
 def fsck_command(cli: Cli, quick: bool) -> int:
-    """Read and hash every blob, walk every version, and name what is damaged, with the versions that need it.
+    """Read and hash everything, and name what is damaged
+
+    Every blob, git object and version; a damaged or lost blob is named with the paths and versions that need it.
 
     \b
     Example:
@@ -48,7 +50,9 @@ def _places(damage: Damage, word: str) -> Iterator[str]:
 
 @command("du")
 def du_command(cli: Cli) -> None:
-    """Show how much room each artifact takes: its blobs in all versions, and what is checked out.
+    """Show how much room each artifact takes
+
+    Its blobs in all versions, and what is checked out.
 
     \b
     Example:

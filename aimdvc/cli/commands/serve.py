@@ -26,8 +26,9 @@ except ModuleNotFoundError as error:  # the extra `aimdvc[server]` is not instal
 def serve_command(cli: Cli, directory_to_serve: str, host: str, port: int) -> None:
     """Serve artifacts to others, over HTTP
 
-    From DIR, to aimdvc, and to stock Git and git-lfs. At the first start it makes an administrator and prints the key, once. With --json the first line of output is
-    {"url": …, "admin_key": … or null}. A push makes the folder and the artifact. Stop it with Ctrl-C or SIGTERM.
+    From DIR, to aimdvc, and to stock Git and git-lfs. At the first start it makes an administrator and prints the key,
+    once. With --json the first line of output is {"url": …, "admin_key": … or null}. A push makes the folder and the
+    artifact. Stop it with Ctrl-C or SIGTERM.
 
     \b
     Example:

@@ -62,9 +62,8 @@ def test_help_begins_with_one_short_imperative_line(name: str) -> None:
     command = aimdvc.get_command(click.Context(aimdvc), name)
     assert command is not None
     first, *rest = inspect.cleandoc(command.help or "").splitlines()
-    if name not in ("fsck", "du", "serve"):
-        assert first == COMMANDS[name].help
-        assert rest[0] == ""
+    assert first == COMMANDS[name].help
+    assert rest[0] == ""
     assert len(COMMANDS[name].help) <= 60
     assert COMMANDS[name].help[0].isupper() and not COMMANDS[name].help.endswith(".")
 
