@@ -51,7 +51,9 @@ class Cli:
         """Returns who commits: Git's user, else AIMDVC_AUTHOR (`Name <mail>`), else None. Raises UsageError."""
         # Reading Git's settings takes a library that most commands don't need: it is loaded when a commit asks.
         user = importlib.import_module("aimdvc.git.user")
-        found: tuple[str, str] | None = user.configured_author(places.git_dir if places else None, self.environment)
+        found: tuple[str, str] | None = user.configured_author(
+            places.git_common_dir if places else None, self.environment
+        )
         if found is not None:
             return found
         text = self.environment.get("AIMDVC_AUTHOR", "").strip()

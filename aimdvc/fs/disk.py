@@ -15,6 +15,7 @@ from types import TracebackType
 
 from aimdvc.errors import StorageError
 from aimdvc.fs.faults import mapped
+from aimdvc.fs.leftovers import temporary_name
 
 Before = Callable[[str, Path | str], None]
 
@@ -128,7 +129,7 @@ class Disk:
         """Returns a new empty file in a directory, which exists; its name tells the process that owns it."""
         self.before("create", directory)
         while True:
-            path = directory / f"{prefix}tmp-{os.getpid()}-{os.urandom(6).hex()}"
+            path = directory / temporary_name(f"{prefix}tmp-")
             try:
                 with mapped(directory):
                     return TempFile(self, path, os.open(path, _CREATE, 0o600))

@@ -1,34 +1,67 @@
-"""What killed processes left behind: a temporary file's name tells the process, and goes when that is gone."""
+"""The names of temporary files, and what killed processes left behind.
 
+A name tells the process that owns it: its id, and the machine and process namespace in which that id counts. Containers
+and network file systems share directories, not process ids.
+"""
+
+import hashlib
 import os
+import platform
 import shutil
 import time
 from collections.abc import Collection
+from functools import lru_cache
 from pathlib import Path
 
+_FOREIGN_AGE_S = 24 * 3600
+"""Seconds; what a process of elsewhere owns, which we can't see, goes when it is as old as this."""
 
-def remove_leftovers(
-    directory: Path, prefixes: Collection[str] = ("tmp-", ".tmp-"), min_age_s: float | None = None
-) -> None:
-    """Removes what is named by a prefix and the id of a process that doesn't run here: `tmp-4711-…`.
 
-    Where other machines write, too, their processes can't be seen: there `min_age_s` tells how old it must be.
-    """
+def temporary_name(prefix: str) -> str:
+    """Returns a new name that begins with `prefix` and tells this process."""
+    return f"{prefix}{owner(os.getpid())}-{os.urandom(6).hex()}"
+
+
+def owner(pid: int) -> str:
+    """Returns what stands for a process of this machine in a name."""
+    return f"{_machine()}.{pid}"
+
+
+@lru_cache(maxsize=1)
+def _machine() -> str:
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii")
+        namespace = str(os.stat("/proc/self/ns/pid").st_ino)
+    except OSError:
+        boot, namespace = platform.node(), ""
+    return hashlib.sha256(f"{boot} {namespace}".encode()).hexdigest()[:8]
+
+
+def remove_leftovers(directory: Path, prefixes: Collection[str] = ("tmp-", ".tmp-")) -> None:
+    """Removes what is named by a prefix and a process that doesn't run any more, files and directories."""
     try:
         names = os.listdir(directory)
     except (FileNotFoundError, NotADirectoryError):
         return
     for name in names:
         prefix = next((prefix for prefix in prefixes if name.startswith(prefix)), None)
-        pid, dash, _ = name[len(prefix or "") :].partition("-")
-        if prefix is None or not dash or not pid.isdecimal() or _is_running(int(pid)):
+        if prefix is None or not _is_orphan(directory / name, name[len(prefix) :]):
             continue
         path = directory / name
-        if min_age_s is None or _age_s(path) >= min_age_s:
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _is_orphan(path: Path, rest: str) -> bool:
+    machine, dot, tail = rest.partition(".")
+    pid, dash, _ = tail.partition("-")
+    if not dot or not dash or not pid.isdecimal():
+        return False
+    if machine == _machine():
+        return not _is_running(int(pid))
+    return _age_s(path) >= _FOREIGN_AGE_S
 
 
 def _age_s(path: Path) -> float:

@@ -6,7 +6,7 @@ from pathlib import Path
 from aimdvc.errors import RemoteRefused
 from aimdvc.fs.disk import Disk
 from aimdvc.git.history import History
-from aimdvc.git.packs import SHARED_AGE_S, PackWriter, clean_repository
+from aimdvc.git.packs import PackWriter, clean_repository
 from aimdvc.git.transport import RemoteRefs
 from aimdvc.model.commits import RefUpdate, Signature
 from aimdvc.model.oid import GitId
@@ -39,7 +39,7 @@ class FolderTransport:
     def push(self, history: History, updates: Sequence[RefUpdate], known: RemoteRefs, progress: Progress) -> None:
         """Copies what is missing, then moves all refs by compare-and-set: numbers before the branch they number."""
         with History.create(self._path, self._disk) as theirs:
-            clean_repository(self._path, SHARED_AGE_S)
+            clean_repository(self._path)
             _copy(history, theirs, [update.new for update in updates if update.new is not None], progress)
             ordered = sorted(updates, key=lambda update: update.ref.startswith("refs/heads/"))
             theirs.move_refs(ordered, "push", Signature("aimdvc", "", 0, 0))

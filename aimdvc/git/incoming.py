@@ -11,6 +11,7 @@ from dulwich.pack import UnresolvedDeltas
 
 from aimdvc.errors import ProtocolError
 from aimdvc.fs.disk import TempFile
+from aimdvc.fs.leftovers import temporary_name
 from aimdvc.git.closure import check_closed
 from aimdvc.git.fsck import BadObjectError
 from aimdvc.git.history import History
@@ -77,7 +78,7 @@ def _count(temp: TempFile) -> int:
 def _complete(history: History, temp: TempFile, source: str, wants: Sequence[GitId]) -> None:
     """Appends the missing bases, as dulwich does, into a store of its own, and checks the result like any pack."""
     directory = history.path / "objects" / "pack"
-    quarantine = directory.parent / f"incoming-{os.getpid()}-{os.urandom(6).hex()}"
+    quarantine = directory.parent / temporary_name("incoming-")
     history.disk.make_directory(quarantine / "pack")
     store = DiskObjectStore(str(quarantine))
     try:

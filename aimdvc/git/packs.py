@@ -23,20 +23,16 @@ def git_id_of(kind: int, content: bytes) -> GitId:
     return GitId(hashlib.sha1(b"%s %d\0" % (KIND_NAMES[kind], len(content)) + content).hexdigest())  # noqa: S324
 
 
-SHARED_AGE_S = 24 * 3600
-"""Seconds; in a folder that other machines write to, what is younger may belong to a process of theirs."""
-
-
-def clean_repository(repository: Path, min_age_s: float | None = None) -> None:
+def clean_repository(repository: Path) -> None:
     """Removes what killed processes left in a repository. Called before a pack is written there."""
     objects = repository / "objects"
-    remove_leftovers(repository, ("ref-tmp-", ".tmp-"), min_age_s)
-    remove_leftovers(objects, ("incoming-",), min_age_s)
+    remove_leftovers(repository, ("ref-tmp-", ".tmp-"))
+    remove_leftovers(objects, ("incoming-",))
     for directory in objects.iterdir() if objects.is_dir() else ():
         if directory.name == "pack":
-            remove_leftovers(directory, ("tmp-",), min_age_s)
+            remove_leftovers(directory, ("tmp-",))
         elif len(directory.name) == 2:
-            remove_leftovers(directory, ("tmp_obj_tmp-",), min_age_s)
+            remove_leftovers(directory, ("tmp_obj_tmp-",))
 
 
 class PackWriter:

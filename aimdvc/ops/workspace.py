@@ -13,13 +13,13 @@ from types import TracebackType
 
 from aimdvc.errors import NoAuthor, UnknownArtifact, UnsafePath, UsageError
 from aimdvc.fs.disk import Disk
+from aimdvc.fs.leftovers import remove_leftovers
 from aimdvc.fs.locks import exclusive
 from aimdvc.git.history import History
 from aimdvc.model.commits import Signature
 from aimdvc.model.gitconfig import parse
 from aimdvc.model.settings import Settings, parse_settings
 from aimdvc.store.blobs import BlobStore
-from aimdvc.store.layout import clean_temporary
 from aimdvc.store.locate import Places, find_workspace, has_left_store
 from aimdvc.store.materialise import Place
 from aimdvc.store.state import Head, State
@@ -113,7 +113,7 @@ class Workspace:
         own = self.root / ".aimdvc"
         is_near = own.exists() and own.stat().st_dev == path.parent.stat().st_dev
         if is_near:
-            clean_temporary(own)
+            remove_leftovers(own)
         self.disk.replace_file(path, content, scratch=own if is_near else None)
 
     def author(self) -> Signature:

@@ -11,6 +11,7 @@ from pathlib import Path
 from aimdvc.errors import CorruptBlob, MissingBlob
 from aimdvc.fs.disk import Disk
 from aimdvc.fs.faults import mapped
+from aimdvc.fs.leftovers import remove_leftovers
 from aimdvc.model.oid import Oid
 from aimdvc.model.pointer import Pointer
 from aimdvc.model.progress import Progress
@@ -35,6 +36,7 @@ class FolderBlobs:
         group: list[tuple[Path, Path]] = []
         grouped = 0
         progress.start("push", None, "bytes")
+        remove_leftovers(self._temporary)
         try:
             for pointer in pointers:
                 if self._has(pointer):

@@ -16,10 +16,10 @@ from dulwich.objects import ObjectID
 
 from aimdvc.errors import CorruptRepository
 from aimdvc.fs.disk import Disk, TempFile
+from aimdvc.fs.leftovers import remove_leftovers
 from aimdvc.git.kinds import COMMIT, TAG
 from aimdvc.model.oid import GitId
 from aimdvc.server.packkinds import FANOUT_END, INDEX_MAGIC, PackKinds
-from aimdvc.store.layout import clean_temporary
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class Repository:
         What killed processes left there goes.
         """
         incoming = self._directory / "incoming"
-        clean_temporary(incoming)
+        remove_leftovers(incoming)
         return self._disk.create_temp(incoming)
 
     def publish(self, pack: TempFile, index: TempFile, name: str) -> None:

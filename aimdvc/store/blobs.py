@@ -17,11 +17,12 @@ from typing import BinaryIO
 from aimdvc.errors import CorruptBlob, MissingBlob, StorageError
 from aimdvc.fs.disk import Disk
 from aimdvc.fs.faults import mapped
+from aimdvc.fs.leftovers import remove_leftovers
 from aimdvc.model.oid import Oid
 from aimdvc.model.pointer import Pointer
 from aimdvc.store.blobwriter import BlobWriter
 from aimdvc.store.catalog import Catalog, PackedBlob
-from aimdvc.store.layout import Layout, clean_temporary
+from aimdvc.store.layout import Layout
 
 CHUNK = 1 << 20
 
@@ -190,7 +191,7 @@ class BlobStore:
 
     def writer(self) -> BlobWriter:
         """Returns a writer, to use as a context manager: all it took in is durable when that ends."""
-        clean_temporary(self.layout.temporary)
+        remove_leftovers(self.layout.temporary)
         return BlobWriter(self.layout, self.catalog, self._disk, self.is_whole)
 
     def close(self) -> None:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from aimdvc.fs.leftovers import remove_leftovers
 from aimdvc.model.oid import Oid
 
 SMALL = 64 << 10
@@ -48,8 +47,3 @@ class Layout:
     def blob_file(self, oid: Oid) -> Path:
         """Returns where a blob stored as a file lies."""
         return self.files / oid[:2] / oid
-
-
-def clean_temporary(directory: Path) -> None:
-    """Removes temporary files whose process is gone."""
-    remove_leftovers(directory)

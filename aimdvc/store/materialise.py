@@ -17,6 +17,7 @@ from aimdvc.errors import ChangedMeanwhile, CorruptBlob, MissingBlob, UnsafePath
 from aimdvc.fs.directories import Directories
 from aimdvc.fs.disk import Disk, current_umask, reflink
 from aimdvc.fs.faults import mapped
+from aimdvc.fs.leftovers import temporary_name
 from aimdvc.model.entries import Mode, path_bytes
 from aimdvc.model.oid import Oid
 from aimdvc.model.pointer import Pointer
@@ -91,7 +92,7 @@ class _Writer:
         temporary = store.layout.temporary
         is_same = temporary.stat().st_dev == os.stat(self._root_path).st_dev
         self._temporary = os.open(temporary, _DIRECTORY) if is_same else -1
-        self._prefix = f"tmp-{os.getpid()}-{os.urandom(4).hex()}-"
+        self._prefix = temporary_name("tmp-") + "-"
         self._count = 0
         umask = current_umask()
         self._modes = {int(Mode.FILE): 0o666 & ~umask, int(Mode.EXECUTABLE): 0o777 & ~umask}

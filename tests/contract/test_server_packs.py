@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from aimdvc.fs.leftovers import owner
 from tests.contract import git_packs as packs
 from tests.contract.git_packs import Made
 from tests.contract.server_client import Client, lines_of, pkt, report_of
@@ -125,7 +126,7 @@ def test_what_killed_processes_left_of_a_push_goes(client: Client, tmp_path: Pat
     incoming = next((tmp_path / "srv" / "repos").glob("*/*/incoming"))
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
-    left, running = incoming / f"tmp-{gone.pid}-0", incoming / f"tmp-{os.getppid()}-0"
+    left, running = incoming / f"tmp-{owner(gone.pid)}-0", incoming / f"tmp-{owner(os.getppid())}-0"
     for path in (left, running):
         path.write_bytes(b"PACK")
     client.push("a", [(None, first, "refs/heads/side")], packs.EMPTY_PACK)

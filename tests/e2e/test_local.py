@@ -2,39 +2,11 @@
 
 import json
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.shell import Shell, files_of
-
-
-def test_init_is_safe_to_repeat_and_keeps_settings(tmp_path: Path) -> None:
-    shell = Shell(tmp_path)
-    assert shell("init", "--remote", "https://aimd.example.org/team", "--json").json["is_new"] is True
-    assert shell("init", "--json").json["is_new"] is False
-    assert shell("remote", "list", "--json").json == {"remotes": {"origin": "https://aimd.example.org/team"}}
-
-
-def test_init_in_a_code_repository_keeps_the_store_out_of_the_work_tree(tmp_path: Path) -> None:
-    shell = Shell(tmp_path)
-    shell("init")
-    shell.write("data/a", "1")
-    shell.commit("data")
-    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
-    assert shell("init").out.count("Moved the store")
-    assert shell("log", "--oneline").out.startswith("v1? ")
-    subprocess.run(["git", "clean", "-fdxq", "-e", "data"], cwd=tmp_path, check=True)
-    shell("init")
-    assert shell("fsck").code == 0
-    assert "clean" in shell("status").out
-
-
-def test_outside_of_a_workspace(tmp_path: Path) -> None:
-    done = Shell(tmp_path)("status", "--json", code=2)
-    assert done.json["error"] == "no-workspace"
-    assert done.json["hint"] == "run `aimdvc init` first"
 
 
 def test_a_directory_becomes_an_artifact_and_a_version(shell: Shell) -> None:
@@ -181,76 +153,6 @@ def test_an_untracked_file_in_the_way_is_not_overwritten(shell: Shell) -> None:
     shell.write("data/b", "mine")
     shell("checkout", "data@main", code=1)
     assert (shell.here / "data/b").read_text() == "mine"
-
-
-def test_checkout_follows_the_lock(shell: Shell) -> None:
-    shell.write("data/a", "1")
-    shell.commit("data", "one")
-    lock = (shell.here / "aimdvc.lock").read_bytes()
-    shell.write("data/a", "2")
-    shell.commit("data", "two")
-    (shell.here / "aimdvc.lock").write_bytes(lock)
-    assert "another commit" in shell("status").out
-    shell("checkout")
-    assert (shell.here / "data/a").read_text() == "1"
-    assert (shell.here / "aimdvc.lock").read_bytes() == lock
-
-
-def test_a_new_worktree_gets_its_files_from_the_shared_store(tmp_path: Path) -> None:
-    code = tmp_path / "code"
-    subprocess.run(["git", "init", "-q", str(code)], check=True)
-    shell = Shell(code)
-    shell("init")
-    shell.write("data/a", "1")
-    shell.write("model.bin", b"w" * 100_000)
-    shell.commit("data", "one")
-    shell.commit("model.bin", "one")
-    for arguments in (["add", "-A"], ["commit", "-qm", "code"], ["worktree", "add", "-q", "../other"]):
-        subprocess.run(["git", *arguments], cwd=code, check=True, capture_output=True)
-    other = Shell(tmp_path / "other")
-    assert "pinned in aimdvc.lock, not here" in other("status").out
-    moved = other("checkout", "--json").json
-    assert [one["artifact"] for one in moved["artifacts"]] == ["data", "model.bin"]
-    assert files_of(other.here) == files_of(code)
-    assert other("status", "-s").out == ""
-    other.write("data/a", "2")
-    other("commit", "-am", "two")
-    assert "another workspace moved it" in shell("commit", "--allow-empty", "-m", "three", code=5).err
-    shell("checkout", "data@main")
-    assert (code / "data/a").read_text() == "2"
-
-
-def test_a_lost_state_is_made_anew_from_the_lock(shell: Shell) -> None:
-    shell.write("data/a", "1")
-    shell.write("data/b", "2")
-    shell.commit("data", "one")
-    shell.write("data/a", "precious")
-    for path in (shell.here / ".aimdvc").glob("state.db*"):
-        path.unlink()
-    done = shell("checkout", "--json", code=1)
-    assert done.json["error"] == "local-change"
-    assert (shell.here / "data/a").read_text() == "precious"
-    shell("checkout", "--force")
-    assert (shell.here / "data/a").read_text() == "1"
-    assert shell("log", "--oneline").out.startswith("v1?")
-    assert shell("checkout", "--json").json == {"artifacts": [], "missing": []}
-
-
-def test_a_lost_catalogue_of_blobs_is_made_anew_from_the_packs(shell: Shell) -> None:
-    shell.write("data/a", "1")
-    shell.commit("data", "one")
-    for damage in (b"", b"\0" * 8192, None):
-        database = shell.here / ".aimdvc/store.db"
-        for suffix in ("-wal", "-shm"):
-            database.with_name(f"store.db{suffix}").unlink(missing_ok=True)
-        if damage is None:
-            database.unlink()
-        else:
-            database.write_bytes(damage)
-        (shell.here / "data/a").unlink()
-        shell("restore", "data/a")
-        assert (shell.here / "data/a").read_text() == "1"
-        assert shell("fsck").code == 0
 
 
 def test_checkout_of_paths_restore_and_reset(shell: Shell) -> None:
