@@ -10,8 +10,10 @@ from aimdvc.errors import ProtocolError
 from aimdvc.fs.disk import Disk
 from aimdvc.git.history import History
 from aimdvc.git.http import HttpTransport
+from aimdvc.git.packs import PackWriter
 from aimdvc.git.transport import HttpReply, RemoteRefs
-from aimdvc.model.commits import RefUpdate
+from aimdvc.model.commits import CommitDraft, RefUpdate, Signature
+from aimdvc.model.entries import Mode
 from aimdvc.model.oid import GitId
 from aimdvc.model.progress import Silent
 
@@ -76,3 +78,25 @@ def test_a_report_without_end_is_cut_off(tmp_path: Path) -> None:
     transport = HttpTransport(Server("application/x-git-receive-pack-result", endless), "https://host/r")
     with pytest.raises(ProtocolError, match="a report of more than 1048576 bytes"):
         transport.push(history, [RefUpdate("refs/aliases/a", ONE, None)], RemoteRefs({}, None, frozenset()), Silent())
+
+
+def test_a_tip_that_is_broken_here_is_fetched_without_counting_on_what_is_here(tmp_path: Path) -> None:
+    who = Signature("A", "a@example.org", 1, 0)
+    with History.create(tmp_path / "theirs.git", Disk()) as theirs, History.create(tmp_path / "r.git", Disk()) as ours:
+        with theirs.writer() as writer:
+            tree = writer.tree(None, {"a": (int(Mode.FILE), writer.blob(b"a"))})
+            tip = writer.commit(CommitDraft(tree, (), who, who, "m"))
+        with ours.writer() as writer:
+            assert writer.commit(CommitDraft(tree, (), who, who, "m")) == tip
+        ours.move_refs([RefUpdate("refs/heads/main", None, tip)], "m", who)
+        pack = PackWriter(Disk(), tmp_path)
+        for git_id in theirs.iter_missing_objects([tip], []):
+            pack.add(*theirs.read_object(git_id), git_id)
+        pack.seal()
+        body = packet(b"NAK\n") + packet(b"\1" + pack.temp.path.read_bytes()) + b"0000"
+        pack.discard()
+        server = Server("application/x-git-upload-pack-result", body)
+        HttpTransport(server, "https://host/r").fetch(ours, [tip], Silent())
+        assert f"want {tip}".encode() in server.sent
+        assert b"have" not in server.sent
+        assert ours.is_whole_tip(tip)
