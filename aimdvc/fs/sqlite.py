@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from aimdvc.errors import Busy, CorruptRepository, DiskFull, ReadOnlyStorage, StorageError
+from aimdvc.errors import Busy, CorruptRepository, DiskFull, ReadOnlyStorage, StorageError, UnsupportedFormat
 from aimdvc.fs.faults import is_full
 from aimdvc.fs.probe import is_network_filesystem
 
@@ -34,6 +34,38 @@ def connect(path: Path) -> sqlite3.Connection:
     return database
 
 
+def open_database(path: Path, schema: str, version: int) -> sqlite3.Connection:
+    """Opens or makes a database of our own, at the version that this aimdvc knows; a damaged one is set aside first.
+
+    What is set aside is named `….damaged`. Raises UnsupportedFormat when a later aimdvc wrote it, StorageError.
+    """
+    try:
+        return _prepared(path, schema, version)
+    except CorruptRepository:
+        path.replace(path.with_suffix(".damaged"))
+        for suffix in ("-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+        return _prepared(path, schema, version)
+
+
+def _prepared(path: Path, schema: str, version: int) -> sqlite3.Connection:
+    database = connect(path)
+    try:
+        with mapped_sqlite(path):
+            found = database.execute("PRAGMA user_version").fetchone()[0]
+            if found > version:
+                raise UnsupportedFormat(str(path), found, version)
+            if found < version:
+                with locked(database):
+                    for statement in schema.split(";"):
+                        database.execute(statement)
+                    database.execute(f"PRAGMA user_version = {version}")
+    except BaseException:  # Whatever ends the opening, an interrupt too, leaves no open database behind.
+        database.close()
+        raise
+    return database
+
+
 def fold_log(path: Path) -> None:
     """Writes a database's log into the database itself and removes it, so that the one file is all of it."""
     database = connect(path)
@@ -52,7 +84,7 @@ def locked(database: sqlite3.Connection) -> Iterator[None]:
         database.execute("BEGIN IMMEDIATE")
     try:
         yield
-    except BaseException:
+    except BaseException:  # An interrupt, too, must not leave the database locked, nor half a change in it.
         if database.in_transaction:
             database.execute("ROLLBACK")
         raise

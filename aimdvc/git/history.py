@@ -363,7 +363,7 @@ class HistoryWriter:
         if self._pack is not None:
             try:
                 self._pack.publish(self._directory / "pack")
-            except BaseException:
+            except BaseException:  # Whatever stopped it, an interrupt too: what isn't published is thrown away.
                 self._pack.discard()
                 raise
         else:

@@ -198,7 +198,7 @@ class Refs:
                 self._disk.make_directory(path.parent)
                 self._lock_one(path)
                 locks.append(path)
-        except BaseException:
+        except BaseException:  # An interrupt, too, must not leave git locked out of refs that won't move.
             for lock in locks:
                 lock.unlink(missing_ok=True)
             raise

@@ -48,7 +48,7 @@ class FolderBlobs:
                     self._disk.publish_all(group, 0o444)
                     group, grouped = [], 0
             self._disk.publish_all(group, 0o444)
-        except Exception:
+        except Exception:  # Whatever failed, and is raised on: the unpublished copies are of no use to anybody.
             for temporary, _ in group:
                 temporary.unlink(missing_ok=True)
             raise

@@ -86,7 +86,7 @@ class LfsRemote:
                             future.result()
                 for future in running:
                     future.result()
-            except BaseException:
+            except BaseException:  # An interrupt, too, cancels what hasn't begun; what runs ends by itself.
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
         counter.progress.finish()

@@ -79,7 +79,7 @@ class Application:
             response = _refusal(path, error.status, error.message, request_id, error.headers)
         except AimdvcError as error:
             response = _failure(path, error, request_id)
-        except Exception:
+        except Exception:  # the boundary: logged with the request's id, and answered with that id alone
             logger.exception("request %s failed", request_id)
             response = _refusal(path, 500, "the server failed", request_id, {})
         return write_response(response, start_response, request_id)

@@ -51,7 +51,7 @@ def serve(directory: Path, host: str, port: int, ready: Ready, kill_timeout_s: i
     sock = listen(host, port)
     try:
         admin_key = _first_start(directory)
-    except BaseException:
+    except BaseException:  # Whatever stopped it, an interrupt too, frees the port.
         sock.close()
         raise
     shown = f"[{host}]" if ":" in host else host

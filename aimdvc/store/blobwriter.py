@@ -112,8 +112,8 @@ class BlobWriter:
             return
         try:
             self._temp.write(b"".join(parts))
-        except BaseException:
-            self.discard()  # How much of it was written is not known: nothing of this pack may count.
+        except BaseException:  # After an interrupt, too, it isn't known how much was written: nothing of it may count.
+            self.discard()
             raise
 
     def _end_pack(self) -> None:
@@ -126,8 +126,8 @@ class BlobWriter:
             self._disk.publish(self._temp, self._layout.packs / name, 0o444)
             blobs = ((oid, offset, size) for oid, (offset, size) in self._blobs.items())
             self._catalog.insert_pack(name, blobs, self._touched)
-        except BaseException:
-            # Never synced again after a failure. A pack that has its name already is found by the next open.
+        except BaseException:  # An interrupt is no better than a failure:
+            # never synced again after a failure. A pack that has its name already is found by the next open.
             self.discard()
             raise
         self._temp = None
@@ -172,7 +172,7 @@ class BlobWriter:
         files, self._files, self._files_bytes = self._files, [], 0
         try:
             self._disk.publish_all(files, 0o444)
-        except Exception:
+        except Exception:  # Whatever failed, and is raised on: files that a failed sync left are never trusted.
             for temporary, _ in files:
                 temporary.unlink(missing_ok=True)
             raise

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from aimdvc.errors import CorruptRepository, ProtocolError, UnsupportedFormat
+from aimdvc.errors import CorruptRepository, ProtocolError
 from aimdvc.fs.disk import Disk
-from aimdvc.fs.sqlite import connect, locked, mapped_sqlite
+from aimdvc.fs.sqlite import locked, mapped_sqlite, open_database
 from aimdvc.model.frames import scan_frames
 from aimdvc.model.oid import Oid
 
@@ -40,30 +40,8 @@ class Catalog:
         self.path = root / "store.db"
         self._packs = root / "blobs" / "packs"
         self._lock = threading.RLock()
-        try:
-            self._open()
-        except CorruptRepository:
-            self.path.replace(self.path.with_suffix(".damaged"))
-            for suffix in ("-wal", "-shm"):
-                self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
-            self._open()
+        self._database = open_database(self.path, _SCHEMA, FORMAT)
         self.adopt_new_packs()
-
-    def _open(self) -> None:
-        self._database = connect(self.path)
-        try:
-            with mapped_sqlite(self.path):
-                found = self._database.execute("PRAGMA user_version").fetchone()[0]
-                if found > FORMAT:
-                    raise UnsupportedFormat(str(self.path), found, FORMAT)
-                if found < FORMAT:
-                    with locked(self._database):
-                        for statement in _SCHEMA.split(";"):
-                            self._database.execute(statement)
-                        self._database.execute(f"PRAGMA user_version = {FORMAT}")
-        except BaseException:
-            self._database.close()
-            raise
 
     def close(self) -> None:
         """Closes the database."""

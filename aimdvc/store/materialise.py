@@ -154,7 +154,7 @@ class _Writer:
         descriptor = os.open(name, _CREATE, self._mode(job), dir_fd=directory)
         try:
             _write_all(descriptor, content)
-        except BaseException:
+        except BaseException:  # An interrupt, too, leaves no half-written file behind.
             os.unlink(name, dir_fd=directory)
             raise
         finally:

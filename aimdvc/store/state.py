@@ -13,8 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from aimdvc.errors import CorruptRepository, UnsupportedFormat
-from aimdvc.fs.sqlite import connect, locked, mapped_sqlite
+from aimdvc.fs.sqlite import locked, mapped_sqlite, open_database
 from aimdvc.model.entries import path_bytes, path_text
 from aimdvc.model.oid import GitId, Oid
 
@@ -118,32 +117,7 @@ class State:
         What a lost database held comes back from aimdvc.lock by `checkout`; only what was staged is gone.
         """
         self.path = directory / "state.db"
-        try:
-            self._open()
-        except CorruptRepository:
-            self.path.replace(self.path.with_suffix(".damaged"))
-            for suffix in ("-wal", "-shm"):
-                self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
-            self._open()
-
-    def _open(self) -> None:
-        self._database = connect(self.path)
-        try:
-            self._prepare()
-        except BaseException:
-            self._database.close()
-            raise
-
-    def _prepare(self) -> None:
-        with mapped_sqlite(self.path):
-            found = self._database.execute("PRAGMA user_version").fetchone()[0]
-            if found > FORMAT:
-                raise UnsupportedFormat(str(self.path), found, FORMAT)
-            if found < FORMAT:
-                with locked(self._database):
-                    for statement in _SCHEMA.split(";"):
-                        self._database.execute(statement)
-                    self._database.execute(f"PRAGMA user_version = {FORMAT}")
+        self._database = open_database(self.path, _SCHEMA, FORMAT)
 
     def close(self) -> None:
         """Closes the database."""
