@@ -2,6 +2,7 @@
 
 import io
 import json
+import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -61,6 +62,13 @@ class Shell:
         self("add", path)
         made = self("commit", "-m", message, "--json").json["commits"]
         return str(made[0]["commit"]) if made else ""
+
+
+def git(cwd: Path, *arguments: str) -> str:
+    """Runs stock Git, which must succeed; returns what it printed."""
+    done = subprocess.run(["git", *arguments], cwd=cwd, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 def files_of(root: Path) -> dict[str, bytes]:

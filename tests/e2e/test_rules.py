@@ -2,23 +2,16 @@
 
 import os
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from aimdvc.server.embedded import EmbeddedServer
-from tests.shell import Shell
+from tests.shell import Shell, git
 
 pytestmark = pytest.mark.skipif(
     shutil.which("git") is None or shutil.which("git-lfs") is None, reason="git and git-lfs are not installed"
 )
-
-
-def git(cwd: Path, *arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], cwd=cwd, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def agrees(server: EmbeddedServer, tmp_path: Path, name: str) -> Path:
