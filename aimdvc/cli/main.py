@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from aimdvc.cli.output import kind_of, say_error
+from aimdvc.cli.output import drop, kind_of, say_error
 from aimdvc.cli.table import COMMANDS
 from aimdvc.errors import AimdvcError, StorageError, UsageError
 from aimdvc.fs.faults import storage_error
@@ -136,7 +136,7 @@ def run(arguments: list[str]) -> int:
         # Everything below names its files, so what has no name is what we print to.
         failed = storage_error(error, str(error.filename or "standard output"))
         if not error.filename:
-            _drop_output()
+            drop(sys.stdout)
         return _fail(failed, options, as_json)
     except Exception as error:  # the boundary: what is not in our tree is a bug, said in one line
         if "--debug" in options:
@@ -154,13 +154,8 @@ def _fill_streams() -> None:
 
 
 def _left_alone() -> int:
-    _drop_output()
+    drop(sys.stdout)
     return 128 + signal.SIGPIPE
-
-
-def _drop_output() -> None:
-    # Nobody takes our output; Python would complain once more when it flushes at the end.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _stopped(as_json: bool, kind: str, number: int) -> int:

@@ -2,11 +2,13 @@
 
 import dataclasses
 import json
+import os
 import re
 import sys
 from collections.abc import Iterable, Mapping
 from enum import Enum
 from pathlib import Path
+from typing import TextIO
 
 from aimdvc.errors import AimdvcError
 
@@ -45,7 +47,16 @@ def say_error(message: str, hint: str) -> None:
     """Prints an error to stderr: one line, what was wrong, and after a semicolon what to run next."""
     line = f"aimdvc: {message}" + (f"; {hint}" if hint else "")
     clean = "".join(char if char.isprintable() else " " for char in line)
-    sys.stderr.write(clean.encode("utf-8", "backslashreplace").decode() + "\n")
+    try:
+        sys.stderr.write(clean.encode("utf-8", "backslashreplace").decode() + "\n")
+        sys.stderr.flush()
+    except OSError:
+        drop(sys.stderr)  # Where nothing can be said, the exit code still tells.
+
+
+def drop(stream: TextIO) -> None:
+    """Throws away what a stream still holds: nobody takes it, and Python would complain when it flushes at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def kind_of(error: AimdvcError) -> str:

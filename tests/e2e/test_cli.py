@@ -155,6 +155,11 @@ def test_a_closed_stdin_or_stderr_is_no_bug(shell: Shell) -> None:
     assert in_bash("aimdvc status 2>&-", shell.here).returncode == 0
 
 
+def test_an_error_that_cannot_be_said_still_has_its_exit_code(shell: Shell) -> None:
+    done = in_bash("aimdvc show nothing 2>/dev/full", shell.here)
+    assert (done.returncode, done.stdout) == (2, "")
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupt_gives_an_error_object(shell: Shell, number: signal.Signals) -> None:
     with subprocess.Popen(
