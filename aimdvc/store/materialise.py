@@ -1,4 +1,4 @@
-"""Brings blobs into a workspace: each file under a temporary name, then renamed, never through a link.
+"""Brings blobs into a workspace: each file, or new directory, under a temporary name, then renamed, never by a link.
 
 The temporary lies in the store's `tmp/` when that is the same file system, so that nothing half-written is ever seen in
 the workspace. Bytes are hashed on the way. A path that changed since the plan was made is left as it is. One syncfs at
@@ -13,18 +13,19 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from aimdvc.errors import ChangedMeanwhile, CorruptBlob, MissingBlob, UnsafePath
+from aimdvc.errors import AimdvcError, ChangedMeanwhile, CorruptBlob, MissingBlob, UnsafePath
 from aimdvc.fs.directories import Directories
 from aimdvc.fs.disk import Disk, current_umask, reflink
 from aimdvc.fs.faults import mapped
 from aimdvc.fs.leftovers import temporary_name
-from aimdvc.model.entries import Mode, path_bytes
+from aimdvc.model.entries import Mode, path_bytes, path_text
 from aimdvc.model.oid import Oid
 from aimdvc.model.pointer import Pointer
 from aimdvc.model.settings import Link
 from aimdvc.store.blobs import BlobStore
 from aimdvc.store.catalog import PackedBlob
 from aimdvc.store.copying import copy_hashed
+from aimdvc.store.staging import Staging, missing_top
 from aimdvc.store.state import Stat
 
 Advance = Callable[[int], None]
@@ -67,7 +68,7 @@ def materialise(
     Raises UnsafePath where a link stands in the way, ChangedMeanwhile, MissingBlob, CorruptBlob (the blob is then set
     aside, so that a rerun fetches it), StorageError; what was written stays.
     """
-    disk.make_directory(Path(place.full))
+    disk.make_directory(Path(place.base))
     stats: dict[str, Stat] = {}
     pending = iter(jobs)
     with _Writer(place, store, disk, link, advance) as writer:
@@ -75,25 +76,29 @@ def materialise(
             places = store.find_many(job.source.oid for job in batch if isinstance(job.source, Pointer))
             for job in batch:
                 stats[job.path] = writer.write(job, places)
+        writer.publish()
     disk.sync_filesystem(Path(place.full))
     return stats
 
 
 class _Writer:
-    """Writes one file after the other; holds the directory for temporary files."""
+    """Writes one file after the other; holds the directory for temporary files, and the new directory being filled."""
 
     def __init__(self, place: Place, store: BlobStore, disk: Disk, link: Link, advance: Advance) -> None:
+        self._base = place.base
         self._root_path = place.full
+        self._inner = b"" if place.inner == "." else path_bytes(place.inner)
         self._store = store
         self._disk = disk
         self._link = link
         self._advance = advance
-        self._directories = _opened(place)
+        self._directories = Directories(os.fsencode(place.base))
         temporary = store.layout.temporary
-        is_same = temporary.stat().st_dev == os.stat(self._root_path).st_dev
+        is_same = temporary.stat().st_dev == _device(place)
         self._temporary = os.open(temporary, _DIRECTORY) if is_same else -1
-        self._prefix = temporary_name("tmp-") + "-"
+        self._prefix = os.fsencode(temporary_name("tmp-")) + b"-"
         self._count = 0
+        self._staging: Staging | None = None
         umask = current_umask()
         self._modes = {int(Mode.FILE): 0o666 & ~umask, int(Mode.EXECUTABLE): 0o777 & ~umask}
 
@@ -101,55 +106,98 @@ class _Writer:
         return self
 
     def __exit__(self, *_: object) -> None:
+        # After an error or an interrupt, too, the files that are whole stay: the next run keeps them.
+        staging = self._staging
+        try:
+            self.publish()
+        except (OSError, AimdvcError):
+            assert staging is not None
+            staging.discard()
         self._directories.close()
         if self._temporary >= 0:
             os.close(self._temporary)
 
     def write(self, job: Job, places: dict[Oid, PackedBlob]) -> Stat:
-        raw = path_bytes(job.path)
-        parent, _, name = raw.rpartition(b"/")
+        parent, _, name = path_bytes(job.path).rpartition(b"/")
+        parent = b"/".join(filter(None, (self._inner, parent)))
         full = f"{self._root_path}/{job.path}"
         with mapped(full):
             self._disk.before("write", full)
-            directory = self._enter(parent, job.path)
-            temp, temp_directory = self._write_temp(job, places, directory)
             try:
+                staging = self._staging_of(parent)
+                if staging is not None:
+                    return self._write_staged(staging, job, places, parent, name)
+                directory = self._directories.open(parent, make=True)
+            except NotADirectoryError as error:
+                raise UnsafePath(job.path, "a link or a file is in the way of its directory") from error
+            return self._write_renamed(job, places, directory, name, full)
+
+    def publish(self) -> None:
+        """Shows the new directory that was being filled, if there is one."""
+        staging, self._staging = self._staging, None
+        if staging is not None:
+            full = os.path.join(self._base, path_text(staging.path))
+            with mapped(full):
                 self._disk.before("rename", full)
-                if _seen(name, directory) != job.seen:
-                    raise ChangedMeanwhile(job.path)
-                os.rename(temp, name, src_dir_fd=temp_directory, dst_dir_fd=directory)
-                if self._link == "hardlink":
-                    # Between two names of one file rename does nothing, and leaves both (rename(2)).
-                    with suppress(FileNotFoundError):
-                        os.unlink(temp, dir_fd=temp_directory)
-            except (OSError, ChangedMeanwhile):
-                os.unlink(temp, dir_fd=temp_directory)
-                raise
-            status = os.stat(name, dir_fd=directory, follow_symlinks=False)
-        return _stat(status)
+                staging.publish(self._directories.open(staging.path.rpartition(b"/")[0]))
 
-    def _enter(self, parent: bytes, path: str) -> int:
+    def _staging_of(self, parent: bytes) -> Staging | None:
+        """Returns the new directory that a directory is in or below; None when it is there already."""
+        staging = self._staging
+        if staging is not None and staging.holds(parent) and not staging.is_full:
+            return staging
+        self.publish()
+        if self._temporary < 0:
+            return None
+        missing = missing_top(self._directories, parent)
+        if missing is not None:
+            self._staging = Staging(missing, str(self._store.layout.temporary))
+        return self._staging
+
+    def _write_staged(
+        self, staging: Staging, job: Job, places: dict[Oid, PackedBlob], parent: bytes, name: bytes
+    ) -> Stat:
+        if job.seen is not None:
+            raise ChangedMeanwhile(job.path)
+        directory = staging.open(parent, job.source.size if isinstance(job.source, Pointer) else len(job.source))
         try:
-            return self._directories.open(parent, make=True)
-        except NotADirectoryError as error:
-            raise UnsafePath(path, "a link or a file is in the way of its directory") from error
+            self._create(job, places, name, directory)
+        except FileExistsError as error:
+            raise UnsafePath(job.path, "this file system takes another name of that version for the same") from error
+        return _stat(os.stat(name, dir_fd=directory, follow_symlinks=False))
 
-    def _write_temp(self, job: Job, places: dict[Oid, PackedBlob], directory: int) -> tuple[str, int]:
+    def _write_renamed(self, job: Job, places: dict[Oid, PackedBlob], directory: int, name: bytes, full: str) -> Stat:
         self._count += 1
-        name = f"{self._prefix}{self._count}"
-        if self._temporary >= 0:
-            directory = self._temporary
-        else:
-            name = f".{name}"
+        temp = self._prefix + b"%d" % self._count
+        temp_directory = self._temporary
+        if temp_directory < 0:
+            temp, temp_directory = b"." + temp, directory
+        self._create(job, places, temp, temp_directory)
+        try:
+            self._disk.before("rename", full)
+            if _seen(name, directory) != job.seen:
+                raise ChangedMeanwhile(job.path)
+            os.rename(temp, name, src_dir_fd=temp_directory, dst_dir_fd=directory)
+            if self._link == "hardlink":
+                # Between two names of one file rename does nothing, and leaves both (rename(2)).
+                with suppress(FileNotFoundError):
+                    os.unlink(temp, dir_fd=temp_directory)
+        except (OSError, ChangedMeanwhile):
+            os.unlink(temp, dir_fd=temp_directory)
+            raise
+        return _stat(os.stat(name, dir_fd=directory, follow_symlinks=False))
+
+    def _create(self, job: Job, places: dict[Oid, PackedBlob], name: bytes, directory: int) -> None:
+        """Writes the file under a name that is free. What is not whole does not stay."""
         source = job.source
         if job.mode == Mode.SYMLINK:
             target = source if isinstance(source, bytes) else self._store.read(source.oid)
             os.symlink(target, name, dir_fd=directory)
-            return name, directory
+            return
         place = places.get(source.oid) if isinstance(source, Pointer) else None
         if isinstance(source, Pointer) and place is None:
             self._place_file(source, job, name, directory)
-            return name, directory
+            return
         content = source if isinstance(source, bytes) else self._store.read_packed(source.oid, place)  # type: ignore[arg-type]
         descriptor = os.open(name, _CREATE, self._mode(job), dir_fd=directory)
         try:
@@ -160,13 +208,12 @@ class _Writer:
         finally:
             os.close(descriptor)
         self._advance(len(content))
-        return name, directory
 
     def _mode(self, job: Job) -> int:
         # Whatever else an old tree holds (100664, say), is a file that may be executable or not, as Git reads it.
         return self._modes[int(Mode.EXECUTABLE if job.mode & 0o100 else Mode.FILE)]
 
-    def _place_file(self, pointer: Pointer, job: Job, name: str, directory: int) -> None:
+    def _place_file(self, pointer: Pointer, job: Job, name: bytes, directory: int) -> None:
         blob = self._store.path_of(pointer.oid)
         if blob is None:
             raise MissingBlob(pointer.oid)
@@ -194,6 +241,13 @@ class _Writer:
         finally:
             os.close(source)
             os.close(target)
+
+
+def _device(place: Place) -> int:
+    """Returns the file system of the files to write."""
+    with suppress(FileNotFoundError):
+        return os.stat(place.full).st_dev
+    return os.stat(place.base).st_dev
 
 
 def _opened(place: Place) -> Directories:
