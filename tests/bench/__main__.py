@@ -15,6 +15,7 @@ CASES: dict[str, Callable[[Bench], None]] = {
     "start": cases.start,
     "20k": lambda bench: cases.many(bench, 20_000),
     "100k": lambda bench: cases.many(bench, 100_000),
+    "1m": cases.million,
     "remote": cases.remote,
     "2g": cases.large,
     "mixed": cases.mixed,

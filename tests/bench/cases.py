@@ -56,9 +56,9 @@ class Bench:
         return place
 
     @contextmanager
-    def server(self) -> Iterator[tuple[str, str]]:
-        """Runs a server; yields its URL and key."""
-        place = self.scratch / "server"
+    def server(self, name: str = "server") -> Iterator[tuple[str, str]]:
+        """Runs a server of its own directory; yields its URL and key."""
+        place = self.scratch / f"served-{name}"
         command = [AIMDVC, "serve", str(place), "--port", "0", "--json"]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         try:
@@ -111,6 +111,31 @@ def many(bench: Bench, count: int) -> None:
         _lfs_local(bench, label, files)
     if bench.has_dvc:
         _dvc_local(bench, label, files)
+
+
+def million(bench: Bench) -> None:
+    """A million files of 1 KiB, locally and over HTTP; the work of a tenth of it beside, to see that time is linear."""
+    for label, count in (("100k × 1 KiB", 100_000), ("1M × 1 KiB", 1_000_000)):
+        name = label.split()[0]
+        place = bench.workspace(f"scale{name}")
+        files = place / "data"
+        data.many(files, count, size=1024)
+        bench.report.add(Figure(f"{label}: hash", "hash", timed(lambda files=files: hash_tree(files))))  # type: ignore[misc]
+        bench.aimdvc(f"{label}: add", place, "add", "data")
+        bench.aimdvc(f"{label}: commit", place, "commit", "-m", "one")
+        bench.aimdvc(f"{label}: status", place, "status", goal=8.0 if count == 1_000_000 else None, times=2)
+        data.change(files, 10, count // 10, seed=5, size=1024)
+        bench.aimdvc(f"{label}: diff, 10 changed", place, "diff", "--stat")
+        bench.aimdvc(f"{label}: commit -a, 10 changed", place, "commit", "-am", "two")
+        bench.aimdvc(f"{label}: diff of versions", place, "diff", "data@HEAD~1", "data@HEAD", "--stat")
+        bench.aimdvc(f"{label}: checkout, 10 changed", place, "checkout", "data@HEAD~1")
+        bench.quiet(place, "checkout", "data@main")
+        files.rename(bench.scratch / f"aside{name}")
+        bench.aimdvc(f"{label}: checkout of all", place, "restore", "data")
+        with bench.server(name) as (url, _):
+            bench.quiet(place, "remote", "add", "origin", url)
+            bench.aimdvc(f"{label}: push", place, "push")
+            bench.aimdvc(f"{label}: clone", bench.scratch, "clone", f"{url}/data", f"clone{name}")
 
 
 def _dvc_local(bench: Bench, label: str, files: Path) -> None:

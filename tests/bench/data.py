@@ -32,12 +32,12 @@ def mixed(root: Path) -> None:
         one(root / f"large{number}.bin", 128 * MIB, seed=10 + number)
 
 
-def change(root: Path, count: int, step: int, seed: int) -> None:
+def change(root: Path, count: int, step: int, seed: int, size: int = 4096) -> None:
     """Rewrites `count` of the files that `many` made, `step` apart."""
     source = random.Random(seed)
     files = sorted(root.glob("d*/*"))
     for path in files[::step][:count]:
-        path.write_bytes(source.randbytes(4096))
+        path.write_bytes(source.randbytes(size))
 
 
 def change_in_places(path: Path, share: float, places: int, seed: int) -> None:
