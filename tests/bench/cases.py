@@ -108,9 +108,9 @@ def many(bench: Bench, count: int) -> None:
     )
     bench.aimdvc(f"restore {label}", place, "restore", "data", goal=1.5 if is_20k else None)
     if bench.has_lfs:
-        _lfs_local(bench, label, files)
+        _lfs_local(bench, label, files, count)
     if bench.has_dvc:
-        _dvc_local(bench, label, files)
+        _dvc_local(bench, label, files, count)
 
 
 def million(bench: Bench) -> None:
@@ -138,7 +138,7 @@ def million(bench: Bench) -> None:
             bench.aimdvc(f"{label}: clone", bench.scratch, "clone", f"{url}/data", f"clone{name}")
 
 
-def _dvc_local(bench: Bench, label: str, files: Path) -> None:
+def _dvc_local(bench: Bench, label: str, files: Path, count: int) -> None:
     place = bench.scratch / f"dvc{label}"
     shutil.copytree(files, place / "data")
     bench.dvc(place, "init", "-q", "--no-scm")
@@ -146,7 +146,7 @@ def _dvc_local(bench: Bench, label: str, files: Path) -> None:
     bench.report.add(Figure(f"add + commit {label}", "DVC", seconds, memory))
     seconds, memory = best(3, lambda: bench.dvc(place, "status", "-q"))
     bench.report.add(Figure(f"status {label}, unchanged", "DVC", seconds, memory))
-    data.change(place / "data", 10, len(list((place / "data").glob("*/*"))) // 10, seed=9)
+    data.change(place / "data", 10, count // 10, seed=9)
     seconds, memory = bench.dvc(place, "add", "-q", "data")
     bench.report.add(Figure(f"commit -a, 10 of {label} changed", "DVC", seconds, memory))
     (place / "data").rename(bench.scratch / f"dvc-aside{label}")
@@ -154,7 +154,7 @@ def _dvc_local(bench: Bench, label: str, files: Path) -> None:
     bench.report.add(Figure(f"restore {label}", "DVC", seconds, memory))
 
 
-def _lfs_local(bench: Bench, label: str, files: Path) -> None:
+def _lfs_local(bench: Bench, label: str, files: Path, count: int) -> None:
     place = bench.scratch / f"lfs{label}"
     shutil.copytree(files, place / "data")
     for arguments in (["init", "-q"], ["lfs", "install", "--local"], ["lfs", "track", "*.bin"]):
@@ -164,7 +164,7 @@ def _lfs_local(bench: Bench, label: str, files: Path) -> None:
     bench.report.add(Figure(f"add + commit {label}", "git-lfs", add_s + commit_s, memory))
     status_s, _ = best(3, lambda: bench.git(place, "status"))
     bench.report.add(Figure(f"status {label}, unchanged", "git-lfs", status_s))
-    data.change(place / "data", 10, len(list((place / "data").glob("*/*"))) // 10, seed=9)
+    data.change(place / "data", 10, count // 10, seed=9)
     seconds, memory = bench.git(place, "commit", "-qam", "two")
     bench.report.add(Figure(f"commit -a, 10 of {label} changed", "git-lfs", seconds, memory))
     (place / "data").rename(bench.scratch / f"lfs-aside{label}")

@@ -13,7 +13,11 @@ def many(root: Path, count: int, size: int = 4096, seed: int = 1) -> None:
     for number in range(_DIRECTORIES):
         (root / f"d{number:03}").mkdir(parents=True, exist_ok=True)
     for number in range(count):
-        (root / f"d{number % _DIRECTORIES:03}" / f"f{number:06}.bin").write_bytes(source.randbytes(size))
+        _path(root, number).write_bytes(source.randbytes(size))
+
+
+def _path(root: Path, number: int) -> Path:
+    return root / f"d{number % _DIRECTORIES:03}" / f"f{number:06}.bin"
 
 
 def one(path: Path, size: int, seed: int = 2) -> None:
@@ -35,9 +39,8 @@ def mixed(root: Path) -> None:
 def change(root: Path, count: int, step: int, seed: int, size: int = 4096) -> None:
     """Rewrites `count` of the files that `many` made, `step` apart."""
     source = random.Random(seed)
-    files = sorted(root.glob("d*/*"))
-    for path in files[::step][:count]:
-        path.write_bytes(source.randbytes(size))
+    for number in range(0, count * step, step):
+        _path(root, number).write_bytes(source.randbytes(size))
 
 
 def change_in_places(path: Path, share: float, places: int, seed: int) -> None:
