@@ -100,7 +100,9 @@ def main() -> None:
     if not has_output:
         sys.exit(_fail(StorageError("standard output", "is closed", hint="redirect it to /dev/null"), [], False))
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _on_signal)
+        # What was ignored at the start stays so: `nohup` runs us that way.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _on_signal)
     if "_AIMDVC_COMPLETE" in os.environ:
         importlib.import_module("aimdvc.cli.bash").register()
     sys.exit(run(sys.argv[1:]))

@@ -180,6 +180,21 @@ def test_an_interrupt_gives_an_error_object(shell: Shell, number: signal.Signals
     }
 
 
+def test_a_hangup_under_nohup_is_ignored(shell: Shell) -> None:
+    with subprocess.Popen(
+        ["nohup", sys.executable, "-m", "aimdvc", "login", "https://example.org", "--json"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        time.sleep(1)
+        process.send_signal(signal.SIGHUP)
+        process.send_signal(signal.SIGTERM)
+        out, _ = process.communicate(timeout=20)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert json.loads(out)["exit_code"] == 128 + signal.SIGTERM
+
+
 def completed(line: str, here: Path) -> list[str]:
     """Returns what the sourced script tells bash for a line with the cursor at its end."""
     script = f"""
