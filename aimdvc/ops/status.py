@@ -11,6 +11,7 @@ from aimdvc.ops.lockfile import LockState, lock_state, read_pins
 from aimdvc.ops.revisions import aliases, label
 from aimdvc.ops.scan import changed_suspects, scan
 from aimdvc.ops.settle import settle
+from aimdvc.ops.went_back import is_noted
 from aimdvc.ops.workspace import Workspace
 from aimdvc.store.state import Head, Place
 
@@ -38,7 +39,10 @@ class AliasDifference:
 
 @dataclass(slots=True)
 class ArtifactStatus:
-    """How one artifact stands. `ahead` and `behind` count commits against the remote's main as last fetched."""
+    """How one artifact stands. `ahead` and `behind` count commits against the remote's main as last fetched.
+
+    `has_remote_gone_back` says that the remote, when last asked, had lost versions; it was not followed.
+    """
 
     artifact: str
     path: str
@@ -55,6 +59,7 @@ class ArtifactStatus:
     aliases: list[str] = field(default_factory=list)
     remote: str = "origin"
     alias_differences: list[AliasDifference] = field(default_factory=list)
+    has_remote_gone_back: bool = False
 
     @property
     def is_clean(self) -> bool:
@@ -106,6 +111,7 @@ def _compare_with_remote(history: History, head: Head, result: ArtifactStatus) -
     ours = aliases(history)
     result.aliases = sorted(name for name, commit in ours.items() if commit == head.commit)
     result.remote = head.origin[0]
+    result.has_remote_gone_back = is_noted(history, result.remote)
     prefix = f"refs/remotes/{result.remote}/"
     theirs = history.ref(f"{prefix}heads/main")
     if theirs is None:

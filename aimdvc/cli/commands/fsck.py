@@ -37,6 +37,8 @@ def _lines(found: Checked) -> Iterator[str]:
     yield f"{plural(found.blobs, 'blob')} ({size_text(found.size)}), {plural(found.commits, 'commit')}: " + (
         f"{plural(len(found.damage), 'thing')} damaged" if found.damage else "all whole"
     )
+    if any(damage.what.startswith("git object ") for damage in found.damage):
+        yield "`aimdvc fetch --refetch` brings the git objects of what the remote has anew"
     if found.not_fetched:
         yield f"{plural(found.not_fetched, 'blob')} of other versions not here; `aimdvc checkout` fetches what it needs"
 

@@ -9,24 +9,29 @@ from aimdvc.cli.context import Cli
 from aimdvc.cli.network import blob_fetcher, connector
 from aimdvc.cli.output import plural
 from aimdvc.ops.blobs import Means
-from aimdvc.ops.fetch import Fetched, fetch
+from aimdvc.ops.fetch import Fetched, FetchOptions, fetch
 from aimdvc.ops.join import Favor
 from aimdvc.ops.pull import Pulled, pull
 
 
 @command("fetch")
 @click.argument("names", nargs=-1, metavar="[NAME…]", shell_complete=complete_name)
-def fetch_command(cli: Cli, names: tuple[str, ...]) -> int:
+@click.option("--refetch", is_flag=True, help="Bring all git objects anew: heals what fsck finds missing or damaged.")
+@click.option("--force", is_flag=True, help="Follow a remote that went back.")
+def fetch_command(cli: Cli, names: tuple[str, ...], refetch: bool, force: bool) -> int:
     """Bring a remote's versions and aliases here
 
-    Files, branches and pins stay as they are.
+    Files, branches and pins stay as they are. A remote that lost versions which it had, as after a restore from an
+    older backup, is not followed: that exits with 5. `aimdvc push --restore` pushes them again; `--force` follows it,
+    and then the versions that it lost are unpublished here.
 
     \b
     Example:
       aimdvc fetch images
     """
+    options = FetchOptions(is_whole=refetch, is_forced=force)
     with connector(cli) as connections:
-        bulk = fetch(cli.workspace, connections, cli.names(names), cli.progress)
+        bulk = fetch(cli.workspace, connections, cli.names(names), options, cli.progress)
     for one in bulk.done:
         for alias in one.diverged_aliases:
             cli.out.note(f"alias '{alias}' moved on the remote and here: `aimdvc alias set` decides")

@@ -93,6 +93,8 @@ def _artifact(artifact: ArtifactStatus) -> Iterator[str]:
         place = " and ".join(f"{count} {word}" for count, word in parts if count)
         hint = "`aimdvc pull`" if artifact.behind else "`aimdvc push`"
         yield f"  {place} the remote: {hint}"
+    if artifact.has_remote_gone_back:
+        yield f"  {artifact.remote} went back when last asked: `aimdvc push --restore` or `aimdvc fetch --force`"
     for one in artifact.alias_differences:
         here = f"{one.here} here" if one.here else "not here"
         there = f"{one.there} on {artifact.remote}" if one.there else f"not on {artifact.remote}"
