@@ -207,6 +207,9 @@ def _body(head: bytes, pack: Path | None, progress: Progress) -> Iterator[bytes]
 def _banded(lines: "_PacketReader", url: str, progress: Progress | None) -> Iterator[bytes]:
     while (line := lines.read()) is not None:
         band, content = line[:1], line[1:]
+        if line.startswith(b"ACK "):
+            # Git says it once more for each commit that is a parent of one which it has acknowledged.
+            continue
         if band == b"\1":
             if progress is not None:
                 progress.advance(len(content))
