@@ -13,7 +13,7 @@ from aimdvc.model.oid import GitId
 from aimdvc.model.progress import Progress
 from aimdvc.ops.bulk import Bulk, each
 from aimdvc.ops.connect import Connection, Connector, connect_artifact
-from aimdvc.ops.went_back import check_forward, forget, is_version
+from aimdvc.ops.went_back import find_setback, forget, is_version, went_back
 from aimdvc.ops.workspace import Workspace
 
 MAIN = "refs/heads/main"
@@ -73,8 +73,9 @@ def fetch_history(
     )
     if wants:
         connection.transport.fetch(history, wants, progress, options.is_whole)
-    if not options.is_forced:
-        check_forward(workspace, name, history, connection, tracked_names(known))
+    setback = find_setback(history, connection.remote, tracked_names(known))
+    if setback is not None and not options.is_forced:
+        raise went_back(workspace, name, connection, setback)
     return follow_remote(workspace, name, history, connection, known)
 
 

@@ -19,7 +19,7 @@ from aimdvc.ops.bulk import Bulk, each
 from aimdvc.ops.connect import Connection, Connector, connect_artifact
 from aimdvc.ops.fetch import MAIN, follow_remote, tracked_names
 from aimdvc.ops.settle import settle
-from aimdvc.ops.went_back import Setback, check_forward, find_setback
+from aimdvc.ops.went_back import Setback, find_setback, went_back
 from aimdvc.ops.workspace import Workspace
 from aimdvc.store.state import Head
 
@@ -112,10 +112,9 @@ def _push_one(
         # Git's receive-pack doesn't say what HEAD names, upload-pack does.
         known = replace(known, head=connection.transport.read_refs(for_push=False).head)
     branch = known.head if known.head is not None and known.head in known.refs else MAIN
-    theirs = tracked_names(known)
-    if not options.is_restore:
-        check_forward(workspace, name, history, connection, theirs)
-    setback = find_setback(history, connection.remote, theirs)
+    setback = find_setback(history, connection.remote, tracked_names(known))
+    if setback is not None and not options.is_restore:
+        raise went_back(workspace, name, connection, setback)
     new = _furthest(history, history.ref(MAIN), setback)
     work = _Push(connection, history, known, branch, known.refs.get(branch), new, setback)
     result = Pushed(name, connection.url, work.old, work.old, is_dry_run)
@@ -227,15 +226,20 @@ def _send(
     if NUMBERING in work.known.capabilities or not aliases:
         transport.push(work.history, [*main, *aliases], work.known, progress)
         return
-    # Some hosts refuse a whole push for one unusual ref: main and its numbers first, aliases by themselves.
-    if main:
-        transport.push(work.history, main, work.known, progress)
-    known = transport.read_refs(for_push=True) if main else work.known
-    try:
-        transport.push(work.history, aliases, known, progress)
-    except RemoteRefused as error:
-        result.notes.append(f"aliases stay local: {error.message}")
-        result.aliases = []
+    # Some hosts refuse a whole push for one unusual ref: main and its numbers first, aliases by themselves. A restore
+    # has them first: cut in between, the remote still lacks versions, and the next one goes on.
+    order = (main, aliases) if work.setback is None else (aliases, main)
+    known = work.known
+    for updates in filter(None, order):
+        try:
+            transport.push(work.history, updates, known, progress)
+        except RemoteRefused as error:
+            if updates is main:
+                raise
+            result.notes.append(f"aliases stay local: {error.message}")
+            result.aliases = []
+        if updates is order[0]:
+            known = transport.read_refs(for_push=True)
 
 
 def _remote_commits(work: _Push) -> list[GitId]:

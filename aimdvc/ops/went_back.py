@@ -48,20 +48,16 @@ def find_setback(history: History, remote: str, theirs: Mapping[str, GitId]) -> 
     return Setback(main, versions, frozenset(aliases))
 
 
-def check_forward(
-    workspace: Workspace, artifact: str, history: History, connection: Connection, theirs: Mapping[str, GitId]
-) -> None:
-    """Raises RemoteWentBack when the remote lost what we saw there, and notes it for `status`; else changes nothing."""
-    setback = find_setback(history, connection.remote, theirs)
-    if setback is None:
-        return
+def went_back(workspace: Workspace, artifact: str, connection: Connection, setback: Setback) -> RemoteWentBack:
+    """Returns the error that a setback is, and notes it for `status`."""
+    history = workspace.history(artifact)
     note = f"{_NOTES}{connection.remote}"
     anchor = setback.main or next(iter(setback.versions.values()))
     if history.ref(note) != anchor:
         update = RefUpdate(note, history.ref(note), anchor)
         history.move_refs([update], f"{connection.remote} went back", workspace.actor())
     lost = sorted((name[len("tags/") :] for name in setback.versions), key=lambda version: (len(version), version))
-    raise RemoteWentBack(artifact, connection.url, lost)
+    return RemoteWentBack(artifact, connection.url, lost)
 
 
 def is_noted(history: History, remote: str) -> bool:

@@ -197,7 +197,8 @@ class ForeignHost:
         sent = content[first:]
         if 0 < self.habits.cut_at < len(sent):
             cut, self.habits.cut_at = self.habits.cut_at, 0
-            start(status, [("Content-Type", "application/octet-stream"), ("Content-Length", str(len(sent))), *more])
+            more += [("Content-Length", str(len(sent))), ("Connection", "close")]
+            start(status, [("Content-Type", "application/octet-stream"), *more])
             return [sent[:cut]]
         return _reply(start, status, sent, "application/octet-stream", more)
 

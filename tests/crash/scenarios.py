@@ -20,7 +20,7 @@ from aimdvc.ops.commit import CommitOptions, commit
 from aimdvc.ops.connect import Connector
 from aimdvc.ops.fsck import fsck
 from aimdvc.ops.pull import pull
-from aimdvc.ops.push import push
+from aimdvc.ops.push import PushOptions, push
 from aimdvc.ops.transfer import blob_fetcher
 from aimdvc.ops.workspace import Workspace
 from aimdvc.remote.session import Session
@@ -82,6 +82,10 @@ def _push(workspace: Workspace, here: Path) -> None:
     finish(push(workspace, _connector(), [], Silent()))
 
 
+def _restore_remote(workspace: Workspace, here: Path) -> None:
+    finish(push(workspace, _connector(), [], Silent(), PushOptions(is_restore=True)))
+
+
 def _pull(workspace: Workspace, here: Path) -> None:
     connector = _connector()
     finish(pull(workspace, connector, [], None, _means(connector)))
@@ -140,14 +144,34 @@ def _behind(root: Path) -> None:
     other("push")
 
 
+def _went_back(root: Path) -> None:
+    shell = first_version(root)
+    shell("push")
+    shutil.copytree(root / "remote", root / "backup")
+    shell.write("data/text.txt", "new\n")
+    shell.commit("data", "second")
+    shell("alias", "set", "data@HEAD", "production")
+    shell("push")
+    shutil.rmtree(root / "remote")
+    shutil.copytree(root / "backup", root / "remote")
+
+
 PREPARE: dict[str, Callable[[Path], object]] = {
     "add": changed,
     "commit": _staged,
     "checkout": _two_versions,
     "push": _two_versions,
     "pull": _behind,
+    "push --restore": _went_back,
 }
-ACT: dict[str, Act] = {"add": _add, "commit": _commit, "checkout": _checkout, "push": _push, "pull": _pull}
+ACT: dict[str, Act] = {
+    "add": _add,
+    "commit": _commit,
+    "checkout": _checkout,
+    "push": _push,
+    "pull": _pull,
+    "push --restore": _restore_remote,
+}
 
 
 class Scene:
