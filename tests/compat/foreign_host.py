@@ -5,6 +5,7 @@ of ours in it: no aimd-pack, no numbering. What such hosts are free to do is swi
 """
 
 import base64
+import errno
 import hashlib
 import json
 import os
@@ -197,10 +198,14 @@ class ForeignHost:
         sent = content[first:]
         if 0 < self.habits.cut_at < len(sent):
             cut, self.habits.cut_at = self.habits.cut_at, 0
-            more += [("Content-Length", str(len(sent))), ("Connection", "close")]
-            start(status, [("Content-Type", "application/octet-stream"), *more])
-            return [sent[:cut]]
+            start(status, [("Content-Type", "application/octet-stream"), ("Content-Length", str(len(sent))), *more])
+            return _cut(sent[:cut])
         return _reply(start, status, sent, "application/octet-stream", more)
+
+
+def _cut(content: bytes) -> Iterator[bytes]:
+    yield content
+    raise ConnectionResetError(errno.ECONNRESET, "cut")
 
 
 def _reply(start: Start, status: str, body: bytes, kind: str, more: Iterable[tuple[str, str]] = ()) -> Iterable[bytes]:
