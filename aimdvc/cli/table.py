@@ -32,6 +32,8 @@ COMMANDS: dict[str, Row] = {
     "diff": _row("diff", "Show what differs between versions and workspace"),
     "checkout": _row("checkout", "Make the files those of a version, or of aimdvc.lock"),
     "restore": _row("restore", "Put files back as staged, or as in a version"),
+    "rm": _row("rm", "Remove files, or an artifact, from the workspace"),
+    "mv": _row("mv", "Move or rename files, or an artifact"),
     "reset": _row("reset", "Unstage everything, or move the branch to a version", "restore"),
     "alias": _row("alias", "Name versions by aliases, which can move"),
     "track": _row("track", "Store paths that match a pattern as blobs"),

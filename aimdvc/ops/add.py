@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from aimdvc.errors import UnknownPath, UsageError
-from aimdvc.model.attributes import Attributes
+from aimdvc.model.attributes import DEFAULT_ATTRIBUTES, Attributes
 from aimdvc.model.entries import path_bytes, path_text
 from aimdvc.model.paths import check_entry_path, windows_reason
 from aimdvc.model.progress import Progress
@@ -170,6 +170,8 @@ def _attributes(workspace: Workspace, head: Head, changed: dict[bytes, DiskStat]
         directory, _, name = path_text(raw).rpartition("/")
         if name == ATTRIBUTES:
             files.pop(directory, None)
+            if not directory:
+                files[""] = DEFAULT_ATTRIBUTES  # `_delete` puts aimdvc's own back.
     return Attributes.parse(files)
 
 
@@ -233,7 +235,7 @@ def _delete(workspace: Workspace, head: Head, deleted: list[bytes], result: Adde
         # Another process may have put it back meanwhile: what is on disk now is not deleted.
         if row is None or is_there(root, raw):
             continue
-        rows.append(row._replace(mode=0, git_id=None, oid=None, size=0, is_pointer=False, stat=None))
+        rows.append(row.deleted())
     workspace.state.put_rows(head, rows)
     result.deleted += len(rows)
     if any(row.path == ATTRIBUTES for row in rows):

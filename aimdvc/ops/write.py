@@ -24,7 +24,7 @@ def write_plan(workspace: Workspace, head: Head, plan: CheckoutPlan, progress: P
     remove(place, plan.delete, plan.seen, workspace.disk)
     clear(place, plan.clear)
     if not plan.write:
-        if plan.keep:
+        if plan.keep or plan.delete:
             # Files that are as wanted already may be an earlier run's, which was cut before it made them durable.
             workspace.disk.sync_filesystem(Path(place.full))
         return {}

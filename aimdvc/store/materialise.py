@@ -306,6 +306,27 @@ def remove(place: Place, paths: Iterable[str], seen: Mapping[str, Stat | None], 
         _remove_empty(directories, sorted(parents, key=len, reverse=True))
 
 
+def move(place: Place, source: str, target: str, seen: Stat | None, disk: Disk) -> None:
+    """Renames a file or directory below the place, durably, never through a link. Their parents exist.
+
+    `seen` is the stat of the file at the target that may be replaced, None for nothing. Raises ChangedMeanwhile when
+    something else is there, UnsafePath, StorageError.
+    """
+    with _opened(place) as here, _opened(place) as there, mapped(os.path.join(place.full, target)):
+        parent, _, name = path_bytes(source).rpartition(b"/")
+        new_parent, _, new_name = path_bytes(target).rpartition(b"/")
+        try:
+            directory, new_directory = here.open(parent), there.open(new_parent)
+        except NotADirectoryError as error:
+            raise UnsafePath(target, "a link or a file is in the way of its directory") from error
+        disk.before("rename", os.path.join(place.full, target))
+        if _seen(new_name, new_directory) != seen:
+            raise ChangedMeanwhile(target)
+        os.rename(name, new_name, src_dir_fd=directory, dst_dir_fd=new_directory)
+    for changed in dict.fromkeys((target, source)):
+        disk.sync_directory(Path(place.full, os.path.dirname(changed)))
+
+
 def clear(place: Place, paths: Iterable[str]) -> None:
     """Removes directories that stand in the way of files and hold nothing but directories; others stay."""
     for path in paths:

@@ -14,6 +14,7 @@ from aimdvc.ops.targets import Target
 _LETTERS = {"added": "A", "modified": "M", "deleted": "D"}
 _LOCK_LINES = {
     "moved": "aimdvc.lock names another commit: `aimdvc checkout` follows it",
+    "elsewhere": "aimdvc.lock names another path: `aimdvc checkout` moves it there",
     "missing": "aimdvc.lock doesn't pin it: `aimdvc checkout NAME@REV` or the next commit does",
 }
 

@@ -1,0 +1,49 @@
+"""An artifact's path changes: `mv` of a whole artifact, and `checkout` where Git changed the path in aimdvc.lock.
+
+Order: `.gitignore` covers the new path, then one rename on disk, then in one transaction the lock, the old line of
+`.gitignore` and the state. Cut anywhere, the state still has the old path, and the same call finishes it.
+"""
+
+import os
+
+from aimdvc.errors import Refused, UnknownPath, UsageError
+from aimdvc.ops.create import check_artifact_path, ensure_ignored, ensure_not_ignored
+from aimdvc.ops.lockfile import replace_pin
+from aimdvc.ops.workspace import Workspace
+from aimdvc.store.materialise import Place, move
+from aimdvc.store.state import Head
+
+
+def relocate(workspace: Workspace, head: Head, path: str) -> None:
+    """Moves a whole artifact to another place of the workspace, whatever lies in it; nothing is read.
+
+    Where that was done on disk already, it is only noted. Raises UsageError, UnsafePath, UnknownPath, Refused.
+    """
+    _check(workspace, head, path)
+    is_here, is_there = (os.path.lexists(os.path.join(workspace.root, place)) for place in (head.path, path))
+    if is_here and is_there:
+        raise Refused(f"something is at '{path}' already", hint="move it away first, or give another path")
+    ensure_ignored(workspace, path)
+    with workspace.writing_files():
+        if is_here:
+            move(Place(str(workspace.root), "."), head.path, path, None, workspace.disk)
+        with workspace.state.transaction():
+            replace_pin(workspace, head.name, path)
+            ensure_not_ignored(workspace, head.path)
+            workspace.state.set_path(head, path)
+
+
+def _check(workspace: Workspace, head: Head, path: str) -> None:
+    if head.path == "." or path == ".":
+        raise UsageError(f"the artifact '{head.name}' can't be moved from or to the workspace's own directory")
+    if head.is_file and os.path.basename(path) != os.path.basename(head.path):
+        raise UsageError(
+            f"the artifact '{head.name}' is one file, and its versions hold it as '{os.path.basename(head.path)}'",
+            hint="move it under that name, or add it under the other as an artifact of its own",
+        )
+    if path.startswith(head.path + "/"):
+        raise UsageError(f"'{head.path}' can't be moved into itself")
+    check_artifact_path(workspace, path, own=head.name)
+    parent = os.path.dirname(path)
+    if not os.path.isdir(os.path.join(workspace.root, parent)):
+        raise UnknownPath(parent, "the workspace", hint="make the directory first")
