@@ -21,6 +21,7 @@ MEMBERS = {
     "commit": ("commits",),
     "log": ("artifact versions",),
     "show": ("artifact version diff", "artifact version"),
+    "blame": ("artifact entries",),
     "ls": ("artifacts", "artifact entries"),
     "cat": ("path size content_base64",),
     "checkout": ("artifacts missing", "artifacts"),

@@ -5,12 +5,14 @@ import json
 import os
 import re
 import sys
+import time
 from collections.abc import Iterable, Mapping
 from enum import Enum
 from pathlib import Path
 from typing import TextIO
 
 from aimdvc.errors import AimdvcError
+from aimdvc.model.commits import Signature
 
 # C0, C1, line separators, what turns the direction of writing, and surrogates that stand for no byte.
 _STEERING = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udc7f\udd00-\udfff]")
@@ -148,3 +150,10 @@ def _quoted(char: str) -> str:
 def plural(count: int, word: str) -> str:
     """Returns `1 file`, `2 files`."""
     return f"{count:,} {word}{'' if count == 1 else 's'}"
+
+
+def date_text(who: Signature) -> str:
+    """Returns when somebody signed, in the time of the place."""
+    sign, offset = ("-" if who.zone_s < 0 else "+"), abs(who.zone_s) // 60
+    local = time.gmtime(who.time_s + who.zone_s)
+    return f"{time.strftime('%Y-%m-%d %H:%M:%S', local)} {sign}{offset // 60:02}{offset % 60:02}"

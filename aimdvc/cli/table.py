@@ -29,6 +29,7 @@ COMMANDS: dict[str, Row] = {
     "show": _row("show", "Show one version and what it changed", "log"),
     "ls": _row("ls", "List the artifacts, or the files of a version"),
     "cat": _row("cat", "Print a file of a version", "ls"),
+    "blame": _row("blame", "Show which version made each file what it is"),
     "diff": _row("diff", "Show what differs between versions and workspace"),
     "checkout": _row("checkout", "Make the files those of a version, or of aimdvc.lock"),
     "restore": _row("restore", "Put files back as staged, or as in a version"),
