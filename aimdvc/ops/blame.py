@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from aimdvc.errors import UnknownPath, UnsafeError, UsageError
+from aimdvc.errors import UnsafeError, UsageError
 from aimdvc.git.blame import iter_blame
 from aimdvc.git.code import iter_file_versions
 from aimdvc.model.commits import Signature, trailer
@@ -12,7 +12,7 @@ from aimdvc.model.lock import parse_lock
 from aimdvc.model.oid import GitId
 from aimdvc.ops.content import read_inline
 from aimdvc.ops.plan import is_hidden
-from aimdvc.ops.revisions import labels, resolve
+from aimdvc.ops.revisions import labels, resolve, unknown_path
 from aimdvc.ops.settle import settle
 from aimdvc.ops.workspace import Workspace
 
@@ -60,7 +60,7 @@ def blame(workspace: Workspace, name: str, revision: str | None, path: str) -> I
             found = True
             yield Blamed(one, version, commit.id, commit.author, commit.subject, code)
     if not found:
-        raise UnknownPath(path or head.path, f"that version of '{name}'", hint=f"`aimdvc ls {name}` lists what is")
+        raise unknown_path(history, name, tree, path or head.path)
 
 
 def _first_pins(workspace: Workspace, name: str) -> dict[GitId, str]:

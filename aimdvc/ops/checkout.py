@@ -8,7 +8,7 @@ on disk as wanted is kept.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from aimdvc.errors import ChangedMeanwhile, LocalChange, UnknownArtifact, UnknownPath, UnknownRevision
+from aimdvc.errors import ChangedMeanwhile, LocalChange, UnknownArtifact, UnknownRevision
 from aimdvc.git.history import History
 from aimdvc.model.commits import RefUpdate
 from aimdvc.model.entries import Entry, path_text
@@ -21,7 +21,7 @@ from aimdvc.ops.create import MAIN
 from aimdvc.ops.lockfile import LockState, lock_state, read_pins, sync_lock
 from aimdvc.ops.plan import CheckoutPlan, EntryPair, plan_checkout, row_of
 from aimdvc.ops.relocate import relocate
-from aimdvc.ops.revisions import label, resolve
+from aimdvc.ops.revisions import label, resolve, unknown_path
 from aimdvc.ops.scan import clock_ns, scan
 from aimdvc.ops.settle import settle
 from aimdvc.ops.workspace import Workspace
@@ -259,7 +259,7 @@ def known_paths(workspace: Workspace, head: Head, paths: Sequence[str], tree: Gi
     for path in paths:
         below = [entry for entry in history.iter_entries(tree) if _is_at(entry.path, path)]
         if not below:
-            raise UnknownPath(path, f"that version of '{head.name}'")
+            raise unknown_path(history, head.name, tree, path)
         found.extend(below)
     return found
 

@@ -22,7 +22,7 @@ from aimdvc.ops.rules import as_rules_want
 from aimdvc.ops.scan import clock_ns
 from aimdvc.ops.settle import settle
 from aimdvc.ops.stage import stat_of
-from aimdvc.ops.targets import Target, find_target, heads_below, workspace_path
+from aimdvc.ops.targets import Target, find_target, heads_below, near_path, workspace_path
 from aimdvc.ops.workspace import Workspace
 from aimdvc.store.materialise import move
 from aimdvc.store.state import Head, Place, Row, Stat, is_racy
@@ -109,7 +109,7 @@ def _source(workspace: Workspace, path: str) -> Target:
         return found
     if heads_below(workspace, path):
         raise UsageError(f"'{path}' is no artifact, and holds some", hint="move each of them by its own path")
-    raise UnknownPath(path, "any artifact", hint="`git mv` moves what Git tracks")
+    raise UnknownPath(path, "any artifact", hint=near_path(workspace, path) or "`git mv` moves what Git tracks")
 
 
 def _move_artifact(workspace: Workspace, head: Head, final: str) -> Moved:
@@ -133,7 +133,8 @@ def _plan(workspace: Workspace, found: Target, path: str, final: str, force: boo
     if not live:
         if rows and old is None and _is_moved(workspace, head, rows, source, target):
             return
-        raise UnknownPath(path, f"artifact '{head.name}'", hint="what is not tracked is moved by `mv` alone")
+        hint = near_path(workspace, path) or "what is not tracked is moved by `mv` alone"
+        raise UnknownPath(path, f"artifact '{head.name}'", hint=hint)
     for row in live:
         check_entry_path(target + row.path[len(source) :])
     is_file = live[0].path == source

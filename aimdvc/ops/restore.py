@@ -1,5 +1,6 @@
 """`restore` and `reset`: files back from the index or a version; HEAD, and the index with it, to another version."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +19,7 @@ from aimdvc.ops.revisions import label, resolve
 from aimdvc.ops.rules import as_rules_want
 from aimdvc.ops.scan import clock_ns
 from aimdvc.ops.settle import settle
-from aimdvc.ops.targets import Target
+from aimdvc.ops.targets import Target, near_path
 from aimdvc.ops.workspace import Workspace
 from aimdvc.ops.write import write_plan
 from aimdvc.store.state import Head, Place, Row
@@ -46,7 +47,8 @@ def _restore_one(workspace: Workspace, target: Target, revision: str | None, mea
     head = settle(workspace, target.head.name)
     pairs = _wanted(workspace, head, target.inner, revision)
     if not pairs:
-        raise UnknownPath(target.inner or head.path, f"artifact '{head.name}'")
+        hint = near_path(workspace, head.path if head.is_file else os.path.join(head.path, target.inner))
+        raise UnknownPath(target.inner or head.path, f"artifact '{head.name}'", hint)
     plan = plan_checkout(workspace, head, pairs, force=True)
     if plan.lost:
         raise LocalChange("files that are not tracked are in the way", sorted(plan.lost), "move them away first")

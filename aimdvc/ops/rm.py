@@ -21,7 +21,7 @@ from aimdvc.ops.plan import CheckoutPlan, plan_checkout
 from aimdvc.ops.rules import as_rules_want
 from aimdvc.ops.scan import changed_suspects, scan
 from aimdvc.ops.settle import settle
-from aimdvc.ops.targets import Target, find_target, heads_below, workspace_path
+from aimdvc.ops.targets import Target, find_target, heads_below, near_path, workspace_path
 from aimdvc.ops.workspace import Workspace
 from aimdvc.ops.write import write_plan
 from aimdvc.store.state import Head, Place, Row
@@ -96,7 +96,7 @@ def _target(workspace: Workspace, here: Path, text: str, options: RmOptions) -> 
                 f"'{text}' is no artifact, and holds {len(below)}",
                 hint=f"name those to remove: `aimdvc rm -r {places}`",
             )
-        raise UnknownPath(text, "any artifact", hint="`git rm` removes what Git tracks")
+        raise UnknownPath(text, "any artifact", hint=near_path(workspace, path) or "`git rm` removes what Git tracks")
     if found.inner == "" and not options.is_recursive:
         raise _needs_recursive(text)
     return found
@@ -116,7 +116,8 @@ def _entries_step(workspace: Workspace, name: str, parts: Sequence[tuple[str, st
     for text, inner in parts:
         rows = [row for row in workspace.state.rows(head, inner) if row.place is Place.DISK]
         if not rows:
-            raise UnknownPath(text, f"artifact '{name}'", hint="what is not tracked is removed by `rm` alone")
+            hint = near_path(workspace, f"{head.path}/{inner}") or "what is not tracked is removed by `rm` alone"
+            raise UnknownPath(text, f"artifact '{name}'", hint=hint)
         if not options.is_recursive and any(row.path != inner for row in rows):
             raise _needs_recursive(text)
         # A removal that is staged already is as it should be.

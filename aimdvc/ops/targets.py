@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aimdvc.errors import UnknownPath, UnsafePath, UsageError
+from aimdvc.model.nearest import nearest_path
 from aimdvc.ops.workspace import Workspace
-from aimdvc.store.state import Head
+from aimdvc.store.state import Head, Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +51,28 @@ def targets_of(workspace: Workspace, here: Path, texts: tuple[str, ...]) -> list
         if not below:
             named = workspace.state.head(text)
             place = os.path.relpath(os.path.join(workspace.root, named.path), here) if named else ""
-            hint = f"that is a name: its path is '{place}'" if named else f"run `aimdvc add {text}` to make it one"
+            hint = f"that is a name: its path is '{place}'" if named else near_path(workspace, path)
+            hint = hint or f"run `aimdvc add {text}` to make it one"
             raise UnknownPath(text, "any artifact", hint=hint)
         targets.extend(below)
     return targets
+
+
+def near_path(workspace: Workspace, path: str) -> str | None:
+    """Returns a hint that names what is most like a workspace path, on disk or in the index; None when it is there."""
+
+    def names_in(directory: str) -> set[str]:
+        place = workspace.root / directory
+        names = set(os.listdir(place)) if os.path.isdir(place) else set()
+        inside = find_target(workspace, directory) if directory else None
+        if inside is not None:
+            cut = len(inside.inner) + 1 if inside.inner else 0
+            rows = workspace.state.rows(inside.head, inside.inner)
+            names |= {row.path[cut:].partition("/")[0] for row in rows if row.mode and row.place is not Place.HIDDEN}
+        return names - {".git", ".aimdvc", ""}
+
+    near = nearest_path(path, names_in)
+    return f"did you mean '{near}'?" if near not in (None, path) else None
 
 
 def heads_below(workspace: Workspace, path: str) -> list[Head]:
