@@ -36,6 +36,7 @@ MEMBERS = {
     "config": ("settings",),
     "serve": ("url admin_key",),
     "demo": ("files bytes steps identical",),
+    "help": ("topic topics text",),
     "version": ("aimdvc python platform click dulwich requests",),
     "completion": ("shell script",),
 }

@@ -51,6 +51,7 @@ COMMANDS: dict[str, Row] = {
     "config": _row("config", "Read and set the workspace's settings"),
     "serve": _row("serve", "Serve artifacts to others, over HTTP"),
     "demo": _row("demo", "Run the main job on copies of real files"),
+    "help": _row("help", "Explain a concept or a command"),
     "version": _row("version", "Print the versions of aimdvc and its libraries"),
     "completion": _row("completion", "Print the completion script for a shell", "version"),
 }

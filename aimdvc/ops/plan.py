@@ -155,6 +155,7 @@ def _blocked(root: bytes, path: str, workspace: Workspace, head: Head) -> bool:
 
 
 def lstat(path: bytes) -> os.stat_result | None:
+    """Returns the status of what is at a path, links not followed; None for nothing."""
     try:
         return os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
