@@ -20,6 +20,7 @@ from aimdvc.version import __version__
 
 _EXIT_USAGE = 2
 _EXIT_BUG = 70
+_SIGPIPE = 13
 
 
 class _Lazy(click.Group):
@@ -99,8 +100,9 @@ def main() -> None:
     _fill_streams()
     if not has_output:
         sys.exit(_fail(StorageError("standard output", "is closed", hint="redirect it to /dev/null"), [], False))
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _on_signal)
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):  # Windows has no SIGHUP.
+            signal.signal(getattr(signal, name), _on_signal)
     if "_AIMDVC_COMPLETE" in os.environ:
         importlib.import_module("aimdvc.cli.bash").register()
     sys.exit(run(sys.argv[1:]))
@@ -155,7 +157,7 @@ def _fill_streams() -> None:
 
 def _left_alone() -> int:
     drop(sys.stdout)
-    return 128 + signal.SIGPIPE
+    return 128 + _SIGPIPE
 
 
 def _stopped(as_json: bool, kind: str, number: int) -> int:

@@ -52,12 +52,13 @@ def _node(history: History, commit: Commit, path: str) -> Node | None:
 
 
 def _files(history: History, node: Node | None) -> dict[bytes, None]:
-    """Returns the files below a node by their paths from there; b"" is the node itself."""
+    """Returns the files below a node by their paths from there, gitlinks aside; b"" is the node itself."""
     if node is None:
         return {}
     if node.mode != Mode.TREE:
         return {b"": None}
-    return dict.fromkeys(file.path for file in iter_files(history.read_tree, node.git_id))
+    files = iter_files(history.read_tree, node.git_id)
+    return dict.fromkeys(file.path for file in files if file.mode != Mode.GITLINK)
 
 
 def _changed(history: History, old: Node | None, new: Node | None, wanted: dict[bytes, None]) -> list[bytes]:

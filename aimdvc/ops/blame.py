@@ -14,6 +14,7 @@ from aimdvc.ops.content import read_inline
 from aimdvc.ops.plan import is_hidden
 from aimdvc.ops.revisions import labels, resolve, unknown_path
 from aimdvc.ops.settle import settle
+from aimdvc.ops.stage import ATTRIBUTES
 from aimdvc.ops.workspace import Workspace
 
 CODE_TRAILER = "Aimd-Code"
@@ -45,6 +46,8 @@ def blame(workspace: Workspace, name: str, revision: str | None, path: str) -> I
     start = resolve(history, name, revision or "HEAD", head.commit)
     tree = history.commit(start).tree
     named = labels(history)
+    rules = history.entry(tree, ATTRIBUTES)
+    is_own_rules = rules is not None and is_hidden(rules, partial(read_inline, workspace, head))
     first_pins: dict[GitId, str] | None = None
     found = False
     for commit, paths in iter_blame(history, start, path):
@@ -54,8 +57,7 @@ def blame(workspace: Workspace, name: str, revision: str | None, path: str) -> I
             code = first_pins.get(commit.id)
         version = named.get(commit.id, commit.id[:12])
         for one in paths:
-            entry = history.entry(tree, one)
-            if entry is None or is_hidden(entry, partial(read_inline, workspace, head)):
+            if one.startswith(".aimd/") or (one == ATTRIBUTES and is_own_rules):
                 continue
             found = True
             yield Blamed(one, version, commit.id, commit.author, commit.subject, code)
