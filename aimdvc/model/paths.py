@@ -23,7 +23,7 @@ _SHORT_NAMES = re.compile(
     r"(?:git~[0-9]+|aimdvc?~[0-9]+|aimd[0-9a-f]{0,4}~[0-9]+|gi[0-9a-f]{4}~[0-9]+|ai[0-9a-f]{4}~[0-9]+)"
 )
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|com[1-9]|lpt[1-9])(?:\..*)?", re.IGNORECASE)
-_NO_LINE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+_NO_LINE = re.compile("[\n\ud800-\udfff]")
 _WINDOWS = re.compile(r'[<>:"|?*\\\x00-\x1f]')
 
 
@@ -60,7 +60,7 @@ def check_workspace_path(path: str) -> str:
     if _NO_LINE.search(path):
         raise UnsafePath(
             path,
-            "holds what is no text in one line, and an artifact's path must be",
+            "is more than one line, or no UTF-8, which an artifact's own path must be",
             hint="rename it, or make the directory that holds it the artifact: names inside may be any",
         )
     return check_entry_path(path)
