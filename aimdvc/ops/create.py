@@ -152,7 +152,7 @@ def _check_free(workspace: Workspace, name: str) -> None:
     if workspace.repository_path(name).exists() and workspace.history(name).ref(MAIN) is not None:
         raise UsageError(
             f"the store has a history of '{name}' already, of another workspace or of a lost state",
-            hint="give another name with -n; `aimdvc checkout` brings it when aimdvc.lock pins it",
+            hint=f"give another name with -n; or `aimdvc checkout {name}@main --at PATH` brings that one",
         )
     if name.lower() in pins:
         raise UsageError(

@@ -24,7 +24,7 @@ from aimdvc.ops.settle import settle
 from aimdvc.ops.stage import stat_of
 from aimdvc.ops.targets import Target, find_target, heads_below, near_path, workspace_path
 from aimdvc.ops.workspace import Workspace
-from aimdvc.store.materialise import move
+from aimdvc.store.moving import is_same_entry, move
 from aimdvc.store.state import Head, Place, Row, Stat, is_racy
 
 
@@ -66,7 +66,7 @@ def mv(workspace: Workspace, here: Path, sources: Sequence[str], destination: st
     changed then.
     """
     to = workspace_path(workspace, here, destination)
-    is_into = os.path.isdir(workspace.root / to) and not os.path.islink(workspace.root / to)
+    is_into = _is_directory(workspace, to, workspace_path(workspace, here, sources[0]))
     if not is_into and (len(sources) > 1 or destination.endswith("/")):
         raise UnknownPath(destination, "the workspace", hint="make the directory first")
     finals: dict[str, str] = {}
@@ -88,6 +88,15 @@ def mv(workspace: Workspace, here: Path, sources: Sequence[str], destination: st
     for name in dict.fromkeys(step.head.name for step in steps):
         moved += _apply(workspace, [step for step in steps if step.head.name == name])
     return moved
+
+
+def _is_directory(workspace: Workspace, to: str, source: str) -> bool:
+    """Returns whether sources go into the target; not where it is the source itself under another spelling."""
+    there = lstat(path_bytes(str(workspace.root / to)))
+    if there is None or not stat.S_ISDIR(there.st_mode):
+        return False
+    one = lstat(path_bytes(str(workspace.root / source)))
+    return to == source or one is None or not is_same_entry(one, there)
 
 
 def _overlap(path: str, other: str) -> bool:
@@ -138,6 +147,8 @@ def _plan(workspace: Workspace, found: Target, path: str, final: str, force: boo
     for row in live:
         check_entry_path(target + row.path[len(source) :])
     is_file = live[0].path == source
+    if old is not None and new is not None and source != target and is_same_entry(old, new):
+        new = None  # A file system that folds case: the target is the source under its other spelling.
     is_done = old is None and new is not None and stat.S_ISDIR(new.st_mode) != is_file
     if old is None and not is_done and any(row.place is Place.DISK for row in live):
         raise UnknownPath(path, "the workspace", hint=f"run `aimdvc restore {shlex.quote(path)}` first")

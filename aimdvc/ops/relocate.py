@@ -7,10 +7,13 @@ Order: `.gitignore` covers the new path, then one rename on disk, then in one tr
 import os
 
 from aimdvc.errors import Refused, UnknownPath, UsageError
+from aimdvc.model.entries import path_bytes
 from aimdvc.ops.create import check_artifact_path, ensure_ignored, ensure_not_ignored
 from aimdvc.ops.lockfile import replace_pin
+from aimdvc.ops.plan import lstat
 from aimdvc.ops.workspace import Workspace
-from aimdvc.store.materialise import Place, move
+from aimdvc.store.materialise import Place
+from aimdvc.store.moving import is_same_entry, move
 from aimdvc.store.state import Head
 
 
@@ -20,12 +23,12 @@ def relocate(workspace: Workspace, head: Head, path: str) -> None:
     Where that was done on disk already, it is only noted. Raises UsageError, UnsafePath, UnknownPath, Refused.
     """
     _check(workspace, head, path)
-    is_here, is_there = (os.path.lexists(os.path.join(workspace.root, place)) for place in (head.path, path))
-    if is_here and is_there:
+    here, there = (lstat(path_bytes(os.path.join(workspace.root, place))) for place in (head.path, path))
+    if here is not None and there is not None and not is_same_entry(here, there):
         raise Refused(f"something is at '{path}' already", hint="move it away first, or give another path")
     ensure_ignored(workspace, path)
     with workspace.writing_files():
-        if is_here:
+        if here is not None:
             move(Place(str(workspace.root), "."), head.path, path, None, workspace.disk)
         with workspace.state.transaction():
             replace_pin(workspace, head.name, path)

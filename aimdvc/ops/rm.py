@@ -14,7 +14,7 @@ from pathlib import Path
 from aimdvc.errors import LocalChange, Refused, UnknownPath, UsageError
 from aimdvc.model.entries import path_text
 from aimdvc.model.oid import GitId
-from aimdvc.model.progress import Silent
+from aimdvc.model.progress import Progress
 from aimdvc.ops.checkout import entry_of, require_same, require_unmoved
 from aimdvc.ops.create import forget_artifact
 from aimdvc.ops.plan import CheckoutPlan, plan_checkout
@@ -58,7 +58,7 @@ class _Step:
     is_artifact: bool
 
 
-def rm(workspace: Workspace, here: Path, paths: Sequence[str], options: RmOptions) -> list[Removed]:
+def rm(workspace: Workspace, here: Path, paths: Sequence[str], options: RmOptions, progress: Progress) -> list[Removed]:
     """Removes what the paths name, and returns it by artifact. Untracked files stay.
 
     Raises UnknownPath, UsageError for a directory, LocalChange, Refused for versions that no remote has; nothing was
@@ -74,7 +74,7 @@ def rm(workspace: Workspace, here: Path, paths: Sequence[str], options: RmOption
     for step in steps:
         with workspace.writing_files():
             require_unmoved(workspace, step.head)
-            write_plan(workspace, step.head, step.plan, Silent())
+            write_plan(workspace, step.head, step.plan, progress)
             if step.is_artifact:
                 _remove_root(workspace, step.head)
                 forget_artifact(workspace, step.head)

@@ -175,7 +175,7 @@ class _Writer:
             self._create(job, places, name, directory)
         except FileExistsError as error:
             raise UnsafePath(job.path, "this file system takes another name of that version for the same") from error
-        return _stat(stat_in(directory, name))
+        return stat_of(stat_in(directory, name))
 
     def _write_renamed(
         self, job: Job, places: dict[Oid, PackedBlob], directory: Handle, name: bytes, full: str
@@ -198,7 +198,7 @@ class _Writer:
         except (OSError, ChangedMeanwhile):
             unlink_in(temp_directory, temp)
             raise
-        return _stat(stat_in(directory, name))
+        return stat_of(stat_in(directory, name))
 
     def _create(self, job: Job, places: dict[Oid, PackedBlob], name: bytes, directory: Handle) -> None:
         """Writes the file under a name that is free. What is not whole does not stay."""
@@ -263,7 +263,7 @@ def _device(place: Place) -> int:
     return os.stat(place.base).st_dev
 
 
-def _opened(place: Place) -> Directories:
+def opened(place: Place) -> Directories:
     """Opens the root of the files; every component below the base is a real directory, or UnsafePath is raised."""
     try:
         with Directories(os.fsencode(place.base)) as base:
@@ -278,10 +278,11 @@ def _seen(name: bytes, directory: Handle) -> Stat | None:
         status = stat_in(directory, name)
     except FileNotFoundError:
         return None
-    return _stat(status)
+    return stat_of(status)
 
 
-def _stat(status: os.stat_result) -> Stat:
+def stat_of(status: os.stat_result) -> Stat:
+    """Returns what tells the file unchanged."""
     return Stat(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
 
 
@@ -301,7 +302,7 @@ def remove(place: Place, paths: Iterable[str], seen: Mapping[str, Stat | None], 
     parents: set[bytes] = set()
     if not os.path.isdir(place.full):
         return
-    with _opened(place) as directories:
+    with opened(place) as directories:
         for path in paths:
             parent, _, name = path_bytes(path).rpartition(b"/")
             disk.before("unlink", f"{place.full}/{path}")
@@ -319,33 +320,12 @@ def remove(place: Place, paths: Iterable[str], seen: Mapping[str, Stat | None], 
         _remove_empty(directories, sorted(parents, key=len, reverse=True))
 
 
-def move(place: Place, source: str, target: str, seen: Stat | None, disk: Disk) -> None:
-    """Renames a file or directory below the place, durably, never through a link. Their parents exist.
-
-    `seen` is the stat of the file at the target that may be replaced, None for nothing. Raises ChangedMeanwhile when
-    something else is there, UnsafePath, StorageError.
-    """
-    with _opened(place) as here, _opened(place) as there, mapped(os.path.join(place.full, target)):
-        parent, _, name = path_bytes(source).rpartition(b"/")
-        new_parent, _, new_name = path_bytes(target).rpartition(b"/")
-        try:
-            directory, new_directory = here.open(parent), there.open(new_parent)
-        except NotADirectoryError as error:
-            raise UnsafePath(target, "a link or a file is in the way of its directory") from error
-        disk.before("rename", os.path.join(place.full, target))
-        if _seen(new_name, new_directory) != seen:
-            raise ChangedMeanwhile(target)
-        rename_in(directory, name, new_directory, new_name)
-    for changed in dict.fromkeys((target, source)):
-        disk.sync_directory(Path(place.full, os.path.dirname(changed)))
-
-
 def clear(place: Place, paths: Iterable[str]) -> None:
     """Removes directories that stand in the way of files and hold nothing but directories; others stay."""
     for path in paths:
         full = os.path.join(path_bytes(place.full), path_bytes(path))
         inner = [os.path.join(path_bytes(path), os.path.relpath(found[0], full)) for found in os.walk(full)]
-        with _opened(place) as directories:
+        with opened(place) as directories:
             _remove_empty(directories, sorted(map(os.path.normpath, inner), key=len, reverse=True))
 
 

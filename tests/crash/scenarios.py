@@ -90,7 +90,7 @@ def _pull(workspace: Workspace, here: Path) -> None:
 
 
 def _rm(workspace: Workspace, here: Path) -> None:
-    rm(workspace, here, ["data/same", "data/sub", "data/large.bin"], RmOptions(is_recursive=True))
+    rm(workspace, here, ["data/same", "data/sub", "data/large.bin"], RmOptions(is_recursive=True), Silent())
 
 
 def _mv(workspace: Workspace, here: Path) -> None:
@@ -104,7 +104,7 @@ def _mv_directory(workspace: Workspace, here: Path) -> None:
 def _rm_artifact(workspace: Workspace, here: Path) -> None:
     # Once all of it is done, its path names nothing any more.
     if workspace.state.head("other") is not None:
-        rm(workspace, here, ["deep/other"], RmOptions(is_recursive=True, force=True))
+        rm(workspace, here, ["deep/other"], RmOptions(is_recursive=True, force=True), Silent())
 
 
 def _mv_artifact(workspace: Workspace, here: Path) -> None:

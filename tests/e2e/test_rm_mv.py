@@ -1,7 +1,9 @@
 """`rm` and `mv`: what they take, what they refuse, and how the way back goes."""
 
 import os
+import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -309,3 +311,65 @@ def test_a_link_on_the_way_leads_nowhere(work: Shell, tmp_path: Path) -> None:
     work("rm", "-rf", "data/images/train/b.bin", code=4)
     work("rm", "-rf", "data/images/train")
     assert files_of(tmp_path / "decoy") == before
+
+
+def test_mv_over_another_name_of_the_same_file_leaves_one(work: Shell) -> None:
+    work.write("data/images/b.bin", "a")
+    work.commit("data/images")
+    (work.here / "data/images/b.bin").unlink()
+    (work.here / "data/images/b.bin").hardlink_to(work.here / "data/images/a.bin")
+    work("add", "data/images")
+    work("mv", "-f", "data/images/a.bin", "data/images/b.bin")
+    assert not (work.here / "data/images/a.bin").exists()
+    assert (work.here / "data/images/b.bin").read_text() == "a"
+    assert work("status", "-s").out == "D  data/images/a.bin\n"
+
+
+def test_an_artifact_taken_out_with_its_files_left_comes_back_over_them(work: Shell) -> None:
+    work("rm", "-r", "--cached", "data/images")
+    work.write("data/images/new", "new")
+    assert "checkout images@main --at PATH" not in work("add", "data/images", "-n", "other").err
+    work("rm", "-rf", "--cached", "data/images")
+    hint = work("add", "data/images", "-n", "scenes", "--json", code=2).json["hint"]
+    assert "`aimdvc checkout scenes@main --at PATH`" in hint
+    assert work("checkout", "scenes@main", "--at", "data/images", "--json").json["artifacts"][0]["written"] == 0
+    assert work("status", "-s").out == "?? data/images/new\n"
+
+
+@pytest.fixture
+def folding(tmp_path: Path) -> Iterator[Path]:
+    """A directory where case doesn't count."""
+    image, place = tmp_path / "image", tmp_path / "folding"
+    place.mkdir()
+    with image.open("wb") as file:
+        file.truncate(64 << 20)
+    commands = [
+        ["mkfs.ext4", "-q", "-O", "casefold", "-E", "encoding=utf8", str(image)],
+        ["mount", "-o", "loop", str(image), str(place)],
+        ["mkdir", str(place / "here")],
+        ["chattr", "+F", str(place / "here")],
+    ]
+    try:
+        for command in commands:
+            subprocess.run(command, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        subprocess.run(["umount", str(place)], capture_output=True)
+        pytest.skip(f"this system makes no file system that folds case: {error}")
+    yield place / "here"
+    subprocess.run(["umount", str(place)], capture_output=True)
+
+
+def test_where_case_does_not_count_a_name_can_change_its_case(folding: Path) -> None:
+    shell = Shell(folding)
+    shell("init")
+    shell.write("data/name", "1")
+    shell.write("data/dir/x", "2")
+    shell.commit("data")
+    shell("mv", "data/name", "data/NAME")
+    shell("mv", "data/dir", "data/Dir")
+    assert sorted(os.listdir(folding / "data")) == ["Dir", "NAME"]
+    shell.commit("data")
+    assert shell("ls", "data").out == "Dir/x\nNAME\n"
+    shell("mv", "data", "Data")
+    assert "Data" in os.listdir(folding)
+    assert shell("status", "-s").out == ""

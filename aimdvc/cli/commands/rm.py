@@ -31,7 +31,7 @@ def rm_command(
       aimdvc rm -r data/images/train
       aimdvc rm --cached data/images/labels.csv
     """
-    removed = rm(cli.workspace, cli.here, paths, RmOptions(is_cached, is_recursive, force))
+    removed = rm(cli.workspace, cli.here, paths, RmOptions(is_cached, is_recursive, force), cli.progress)
     fields = [path for one in removed for path in _places(one)] if is_zero else None
     cli.out.result({"artifacts": removed}, _lines(removed, is_cached), fields)
 
