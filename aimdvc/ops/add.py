@@ -69,7 +69,7 @@ def _targets(workspace: Workspace, here: Path, text: str, options: AddOptions) -
     if found is not None:
         known = _exists(workspace, path) or any(True for _ in workspace.state.rows(found.head, found.inner))
         if not known:
-            raise UnknownPath(text, f"artifact '{found.head.name}' nor on disk", near_path(workspace, path))
+            raise UnknownPath(text, f"artifact '{found.head.name}' nor on disk", near_path(workspace, path, here))
         _check_options(found.head, options)
         return [(found, False)]
     below = heads_below(workspace, path)
@@ -78,7 +78,7 @@ def _targets(workspace: Workspace, here: Path, text: str, options: AddOptions) -
             _check_options(head, options)
         return [(Target(head, ""), False) for head in below]
     if not _exists(workspace, path):
-        hint = near_path(workspace, path) or "check the spelling: nothing is there"
+        hint = near_path(workspace, path, here) or "check the spelling: nothing is there"
         raise UnknownPath(text, "the workspace", hint=hint)
     head = create_artifact(workspace, path, options.name, options.kind)
     return [(Target(head, ""), True)]

@@ -17,7 +17,7 @@ from aimdvc.model.entries import path_bytes
 from aimdvc.model.paths import check_entry_path
 from aimdvc.ops.checkout import require_same, require_unmoved
 from aimdvc.ops.plan import lstat
-from aimdvc.ops.relocate import relocate
+from aimdvc.ops.relocate import check_relocation, relocate
 from aimdvc.ops.rules import as_rules_want
 from aimdvc.ops.scan import clock_ns
 from aimdvc.ops.settle import settle
@@ -81,7 +81,8 @@ def mv(workspace: Workspace, here: Path, sources: Sequence[str], destination: st
     for path, final in finals.items():
         found = _source(workspace, path)
         if found.inner == "" or found.head.is_file:
-            artifacts.append((found.head, final))
+            artifacts.append((settle(workspace, found.head.name), final))
+            check_relocation(workspace, *artifacts[-1])
         else:
             steps.extend(_plan(workspace, found, path, final, force))
     moved = [_move_artifact(workspace, head, final) for head, final in artifacts]
@@ -122,7 +123,6 @@ def _source(workspace: Workspace, path: str) -> Target:
 
 
 def _move_artifact(workspace: Workspace, head: Head, final: str) -> Moved:
-    head = settle(workspace, head.name)
     relocate(workspace, head, final)
     return Moved(head.name, head.path, final, True, workspace.state.count(head))
 

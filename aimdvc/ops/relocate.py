@@ -20,15 +20,12 @@ from aimdvc.store.state import Head
 def relocate(workspace: Workspace, head: Head, path: str) -> None:
     """Moves a whole artifact to another place of the workspace, whatever lies in it; nothing is read.
 
-    Where that was done on disk already, it is only noted. Raises UsageError, UnsafePath, UnknownPath, Refused.
+    Where that was done on disk already, it is only noted. Raises what `check_relocation` does.
     """
-    _check(workspace, head, path)
-    here, there = (lstat(path_bytes(os.path.join(workspace.root, place))) for place in (head.path, path))
-    if here is not None and there is not None and not is_same_entry(here, there):
-        raise Refused(f"something is at '{path}' already", hint="move it away first, or give another path")
+    check_relocation(workspace, head, path)
     ensure_ignored(workspace, path)
     with workspace.writing_files():
-        if here is not None:
+        if os.path.lexists(os.path.join(workspace.root, head.path)):
             move(Place(str(workspace.root), "."), head.path, path, None, workspace.disk)
         with workspace.state.transaction():
             replace_pin(workspace, head.name, path)
@@ -36,7 +33,8 @@ def relocate(workspace: Workspace, head: Head, path: str) -> None:
             workspace.state.set_path(head, path)
 
 
-def _check(workspace: Workspace, head: Head, path: str) -> None:
+def check_relocation(workspace: Workspace, head: Head, path: str) -> None:
+    """Raises UsageError, UnsafePath, UnknownPath or Refused unless an artifact can be moved to a workspace path."""
     if head.path == "." or path == ".":
         raise UsageError(f"the artifact '{head.name}' can't be moved from or to the workspace's own directory")
     if head.is_file and os.path.basename(path) != os.path.basename(head.path):
@@ -44,9 +42,12 @@ def _check(workspace: Workspace, head: Head, path: str) -> None:
             f"the artifact '{head.name}' is one file, and its versions hold it as '{os.path.basename(head.path)}'",
             hint="move it under that name, or add it under the other as an artifact of its own",
         )
-    if path.startswith(head.path + "/"):
+    if path == head.path or path.startswith(head.path + "/"):
         raise UsageError(f"'{head.path}' can't be moved into itself")
     check_artifact_path(workspace, path, own=head.name)
     parent = os.path.dirname(path)
     if not os.path.isdir(os.path.join(workspace.root, parent)):
         raise UnknownPath(parent, "the workspace", hint="make the directory first")
+    here, there = (lstat(path_bytes(os.path.join(workspace.root, place))) for place in (head.path, path))
+    if here is not None and there is not None and not is_same_entry(here, there):
+        raise Refused(f"something is at '{path}' already", hint="move it away first, or give another path")

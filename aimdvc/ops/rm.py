@@ -69,7 +69,7 @@ def rm(workspace: Workspace, here: Path, paths: Sequence[str], options: RmOption
     steps = [_artifact_step(workspace, name, options) for name in sorted(whole)]
     for name in sorted({target.head.name for _, target in targets} - whole):
         parts = [(text, target.inner) for text, target in targets if target.head.name == name]
-        steps.append(_entries_step(workspace, name, parts, options))
+        steps.append(_entries_step(workspace, here, name, parts, options))
     results = []
     for step in steps:
         with workspace.writing_files():
@@ -96,7 +96,9 @@ def _target(workspace: Workspace, here: Path, text: str, options: RmOptions) -> 
                 f"'{text}' is no artifact, and holds {len(below)}",
                 hint=f"name those to remove: `aimdvc rm -r {places}`",
             )
-        raise UnknownPath(text, "any artifact", hint=near_path(workspace, path) or "`git rm` removes what Git tracks")
+        raise UnknownPath(
+            text, "any artifact", hint=near_path(workspace, path, here) or "`git rm` removes what Git tracks"
+        )
     if found.inner == "" and not options.is_recursive:
         raise _needs_recursive(text)
     return found
@@ -110,13 +112,15 @@ def _needs_recursive(text: str) -> UsageError:
     return UsageError(f"'{text}' is a directory", hint=f"run `aimdvc rm -r {shlex.quote(text)}`")
 
 
-def _entries_step(workspace: Workspace, name: str, parts: Sequence[tuple[str, str]], options: RmOptions) -> _Step:
+def _entries_step(
+    workspace: Workspace, here: Path, name: str, parts: Sequence[tuple[str, str]], options: RmOptions
+) -> _Step:
     head = settle(workspace, name)
     found: dict[str, Row] = {}
     for text, inner in parts:
         rows = [row for row in workspace.state.rows(head, inner) if row.place is Place.DISK]
         if not rows:
-            hint = near_path(workspace, f"{head.path}/{inner}") or "what is not tracked is removed by `rm` alone"
+            hint = near_path(workspace, f"{head.path}/{inner}", here) or "what is not tracked is removed by `rm` alone"
             raise UnknownPath(text, f"artifact '{name}'", hint=hint)
         if not options.is_recursive and any(row.path != inner for row in rows):
             raise _needs_recursive(text)

@@ -51,15 +51,19 @@ def targets_of(workspace: Workspace, here: Path, texts: tuple[str, ...]) -> list
         if not below:
             named = workspace.state.head(text)
             place = os.path.relpath(os.path.join(workspace.root, named.path), here) if named else ""
-            hint = f"that is a name: its path is '{place}'" if named else near_path(workspace, path)
+            hint = f"that is a name: its path is '{place}'" if named else near_path(workspace, path, here)
             hint = hint or f"run `aimdvc add {text}` to make it one"
             raise UnknownPath(text, "any artifact", hint=hint)
         targets.extend(below)
     return targets
 
 
-def near_path(workspace: Workspace, path: str) -> str | None:
-    """Returns a hint that names what is most like a workspace path, on disk or in the index; None when it is there."""
+def near_path(workspace: Workspace, path: str, here: Path | None = None) -> str | None:
+    """Returns a hint that names what is most like a workspace path, on disk or in the index; None when it is there.
+
+    It is named as seen from `here`, else from the workspace.
+    """
+    path = os.path.normpath(path)
 
     def names_in(directory: str) -> set[str]:
         place = workspace.root / directory
@@ -72,7 +76,9 @@ def near_path(workspace: Workspace, path: str) -> str | None:
         return names - {".git", ".aimdvc", ""}
 
     near = nearest_path(path, names_in)
-    return f"did you mean '{near}'?" if near not in (None, path) else None
+    if near is None or near == path:
+        return None
+    return f"did you mean '{os.path.relpath(workspace.root / near, here or workspace.root)}'?"
 
 
 def heads_below(workspace: Workspace, path: str) -> list[Head]:
