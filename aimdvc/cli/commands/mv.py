@@ -22,8 +22,8 @@ def mv_command(cli: Cli, paths: tuple[str, ...], force: bool, is_zero: bool) -> 
 
     \b
     Example:
-      aimdvc mv data/images/street.png data/images/train
-      aimdvc mv data/images assets/images
+      aimdvc mv data/images/labels.csv data/images/train
+      aimdvc mv data/images pictures
     """
     if len(paths) < 2:
         raise UsageError("mv takes one source or more, and a target", hint="run `aimdvc mv SOURCE… TARGET`")
