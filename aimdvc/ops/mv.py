@@ -22,7 +22,7 @@ from aimdvc.ops.rules import as_rules_want
 from aimdvc.ops.scan import clock_ns
 from aimdvc.ops.settle import settle
 from aimdvc.ops.stage import stat_of
-from aimdvc.ops.targets import Target, find_target, heads_below, near_path, workspace_path
+from aimdvc.ops.targets import Target, find_target, heads_below, near_path, unknown_target, workspace_path
 from aimdvc.ops.workspace import Workspace
 from aimdvc.store.moving import is_same_entry, move
 from aimdvc.store.state import Head, Place, Row, Stat, is_racy
@@ -70,16 +70,15 @@ def mv(workspace: Workspace, here: Path, sources: Sequence[str], destination: st
     if not is_into and (len(sources) > 1 or destination.endswith("/")):
         raise UnknownPath(destination, "the workspace", hint="make the directory first")
     finals: dict[str, str] = {}
+    artifacts: list[tuple[Head, str]] = []
+    steps: list[_Step] = []
     for text in sources:
         path = workspace_path(workspace, here, text)
         final = _final(workspace, path, to, is_into, len(sources) == 1)
         if final in finals.values() or any(_overlap(path, other) for other in finals):
             raise UsageError(f"'{path}' and another source are or would become the same")
         finals[path] = final
-    artifacts: list[tuple[Head, str]] = []
-    steps: list[_Step] = []
-    for path, final in finals.items():
-        found = _source(workspace, path)
+        found = _source(workspace, here, text, path)
         if found.inner == "" or found.head.is_file:
             artifacts.append((settle(workspace, found.head.name), final))
             check_relocation(workspace, *artifacts[-1])
@@ -113,13 +112,13 @@ def _final(workspace: Workspace, path: str, to: str, is_into: bool, is_only: boo
     return to if was_moved else inside
 
 
-def _source(workspace: Workspace, path: str) -> Target:
+def _source(workspace: Workspace, here: Path, text: str, path: str) -> Target:
     found = find_target(workspace, path)
     if found is not None:
         return found
     if heads_below(workspace, path):
         raise UsageError(f"'{path}' is no artifact, and holds some", hint="move each of them by its own path")
-    raise UnknownPath(path, "any artifact", hint=near_path(workspace, path) or "`git mv` moves what Git tracks")
+    raise unknown_target(workspace, here, text, "`git mv` moves what Git tracks")
 
 
 def _move_artifact(workspace: Workspace, head: Head, final: str) -> Moved:

@@ -21,7 +21,7 @@ from aimdvc.ops.plan import CheckoutPlan, plan_checkout
 from aimdvc.ops.rules import as_rules_want
 from aimdvc.ops.scan import changed_suspects, scan
 from aimdvc.ops.settle import settle
-from aimdvc.ops.targets import Target, find_target, heads_below, near_path, workspace_path
+from aimdvc.ops.targets import Target, find_target, heads_below, near_path, unknown_target, workspace_path
 from aimdvc.ops.workspace import Workspace
 from aimdvc.ops.write import write_plan
 from aimdvc.store.state import Head, Place, Row
@@ -96,9 +96,7 @@ def _target(workspace: Workspace, here: Path, text: str, options: RmOptions) -> 
                 f"'{text}' is no artifact, and holds {len(below)}",
                 hint=f"name those to remove: `aimdvc rm -r {places}`",
             )
-        raise UnknownPath(
-            text, "any artifact", hint=near_path(workspace, path, here) or "`git rm` removes what Git tracks"
-        )
+        raise unknown_target(workspace, here, text, "`git rm` removes what Git tracks")
     if found.inner == "" and not options.is_recursive:
         raise _needs_recursive(text)
     return found

@@ -49,13 +49,19 @@ def targets_of(workspace: Workspace, here: Path, texts: tuple[str, ...]) -> list
         found = find_target(workspace, path)
         below = [Target(head, "") for head in heads_below(workspace, path)] if found is None else [found]
         if not below:
-            named = workspace.state.head(text)
-            place = os.path.relpath(os.path.join(workspace.root, named.path), here) if named else ""
-            hint = f"that is a name: its path is '{place}'" if named else near_path(workspace, path, here)
-            hint = hint or f"run `aimdvc add {text}` to make it one"
-            raise UnknownPath(text, "any artifact", hint=hint)
+            raise unknown_target(workspace, here, text, f"run `aimdvc add {text}` to make it one")
         targets.extend(below)
     return targets
+
+
+def unknown_target(workspace: Workspace, here: Path, text: str, otherwise: str) -> UnknownPath:
+    """Returns the error for a typed path in no artifact, with the hint `otherwise` where nothing better is known."""
+    named = workspace.state.head(text)
+    if named is not None:
+        place = os.path.relpath(os.path.join(workspace.root, named.path), here)
+        return UnknownPath(text, "any artifact", hint=f"that is a name: its path is '{place}'")
+    near = near_path(workspace, workspace_path(workspace, here, text), here)
+    return UnknownPath(text, "any artifact", hint=near or otherwise)
 
 
 def near_path(workspace: Workspace, path: str, here: Path | None = None) -> str | None:
