@@ -197,7 +197,8 @@ def _check_index(workspace: Workspace, head: Head, target: str, may_replace: boo
     above = ["/".join(parts[:depth]) for depth in range(1, len(parts))]
     taken += [path for path in above if (row := workspace.state.row(head, path)) is not None and row.mode]
     if taken:
-        hint = f"run `aimdvc rm --cached {shlex.quote(taken[0])}` first, or move it away"
+        place = shlex.quote(_prefix(head) + taken[0])
+        hint = f"run `aimdvc rm --cached {place}` first, or move it away"
         raise Refused(f"the index of '{head.name}' has '{taken[0]}' already", hint=hint)
 
 
@@ -229,8 +230,12 @@ def _apply(workspace: Workspace, steps: Sequence[_Step]) -> list[Moved]:
             require_same(workspace, head, gone)
             pairs = workspace.state.paired(head, wanted.values())
             workspace.state.put_rows(head, [row if now is None else row.with_head_of(now) for row, now in pairs])
-    prefix = "" if head.path == "." else head.path + "/"
+    prefix = _prefix(head)
     return [Moved(head.name, prefix + step.source, prefix + step.target, False, len(step.rows)) for step in steps]
+
+
+def _prefix(head: Head) -> str:
+    return "" if head.path == "." else head.path + "/"
 
 
 def _moved_stat(workspace: Workspace, step: _Step, row: Row) -> Stat | None:

@@ -220,7 +220,7 @@ def test_the_users_rules_that_go_leave_a_version_that_agrees_with_its_own(shell:
 
 REFUSED = [
     (("mv", "data/images/a.bin", "data/images/notes.md"), 1, "-f replaces a file by a file"),
-    (("mv", "-f", "data/images/a.bin", "data/images/gone"), 1, "aimdvc rm --cached gone"),
+    (("mv", "-f", "data/images/a.bin", "data/images/gone"), 1, "aimdvc rm --cached data/images/gone"),
     (("mv", "data/images/train", "data/images/train/deep"), 2, "aimdvc mv --help"),
     (("mv", "data/images/a.bin", "data/images/notes.md", "data/images/x"), 2, "make the directory first"),
     (("mv", "data/images/a.bin", "data/images/x/y"), 2, "make the directory first"),
