@@ -106,8 +106,8 @@ class UnknownRemote(UsageError):
 
     hint = "run `aimdvc remote add NAME URL`; `aimdvc remote list` shows those there are"
 
-    def __init__(self, name: str) -> None:
-        super().__init__(f"no remote '{name}'")
+    def __init__(self, name: str, hint: str | None = None) -> None:
+        super().__init__(f"no remote '{name}'", hint)
 
 
 class NoAuthor(UsageError):

@@ -21,6 +21,7 @@ MEMBERS = {
     "commit": ("commits",),
     "log": ("artifact versions",),
     "show": ("artifact version diff", "artifact version"),
+    "blame": ("artifact entries",),
     "ls": ("artifacts", "artifact entries"),
     "cat": ("path size content_base64",),
     "checkout": ("artifacts missing", "artifacts"),
@@ -35,6 +36,7 @@ MEMBERS = {
     "config": ("settings",),
     "serve": ("url admin_key",),
     "demo": ("files bytes steps identical",),
+    "help": ("topic topics text",),
     "version": ("aimdvc python platform click dulwich requests",),
     "completion": ("shell script",),
 }

@@ -13,6 +13,7 @@ from aimdvc.cli.output import Output
 from aimdvc.cli.progress import Bar
 from aimdvc.errors import InvalidName, UnknownArtifact, UnsafePath, UsageError
 from aimdvc.fs.disk import Disk
+from aimdvc.model.nearest import did_you_mean
 from aimdvc.model.pointer import Pointer
 from aimdvc.model.progress import Progress, Silent
 from aimdvc.model.selector import Selector, is_revision, parse_selector
@@ -111,14 +112,16 @@ class Cli:
             raise
 
     def _meant(self, text: str, or_revision: bool) -> str:
-        """Returns a hint for what stands in the place of a name: a path of an artifact, or a revision; else ""."""
+        """Returns a hint for what stands in the place of a name: a path, a name nearly right, a revision; else ""."""
         try:
             target = find_target(self.workspace, workspace_path(self.workspace, self.here, text))
         except UnsafePath:
             target = None
         if target is not None:
             return f"that is a path: its artifact is named '{target.head.name}'"
-        return f"write '@{text}' or 'NAME@{text}' for a version" if or_revision and is_revision(text) else ""
+        near = did_you_mean(text, [head.name for head in self.workspace.state.heads()])
+        as_revision = f"write '@{text}' or 'NAME@{text}' for a version" if or_revision and is_revision(text) else ""
+        return near or as_revision
 
     def targets(self, paths: tuple[str, ...]) -> list[Target]:
         """Returns what typed paths mean. Raises UnknownPath."""

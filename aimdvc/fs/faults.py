@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from aimdvc.errors import DiskFull, ReadOnlyStorage, StorageError
+from aimdvc.fs.system import free_space
 
 _FULL = {errno.ENOSPC: "no space left", errno.EDQUOT: "the quota is used up", errno.EFBIG: "the file is too large"}
 _READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
@@ -46,11 +47,8 @@ def _has_no_inodes(path: Path | str) -> bool:
     return status is not None and status.f_files > 0 and status.f_favail == 0
 
 
-def _file_system(path: Path | str) -> os.statvfs_result | None:
+def _file_system(path: Path | str) -> "os.statvfs_result | None":
     probe = Path(path)
     while not probe.exists() and probe != probe.parent:
         probe = probe.parent
-    try:
-        return os.statvfs(probe)
-    except OSError:
-        return None
+    return free_space(probe)

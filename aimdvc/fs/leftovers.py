@@ -13,6 +13,8 @@ from collections.abc import Collection
 from functools import lru_cache
 from pathlib import Path
 
+from aimdvc.fs.system import IS_WINDOWS
+
 _FOREIGN_AGE_S = 24 * 3600
 """Seconds; what a process of elsewhere owns, which we can't see, goes when it is as old as this."""
 
@@ -72,6 +74,8 @@ def _age_s(path: Path) -> float:
 
 
 def _is_running(pid: int) -> bool:
+    if IS_WINDOWS:
+        return True  # There a signal 0 is Ctrl-C.
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):

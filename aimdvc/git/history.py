@@ -4,7 +4,6 @@ Objects are read through git/objects.py; refs and writing are ours (design, sect
 """
 
 import heapq
-import os
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from types import TracebackType
 from aimdvc.errors import CorruptRepository
 from aimdvc.fs.disk import Disk
 from aimdvc.fs.faults import mapped
+from aimdvc.fs.system import set_mode
 from aimdvc.git.commits import dump_commit, parse_commit, tag_target
 from aimdvc.git.kinds import BLOB, COMMIT, KIND_NAMES, TAG, TREE
 from aimdvc.git.objects import Objects
@@ -381,7 +381,7 @@ class HistoryWriter:
                 temp.write(raw)
                 temp.sync()
                 with mapped(temp.path):
-                    os.fchmod(temp.fd, 0o444)
+                    set_mode(temp.fd, temp.path, 0o444)
                 temp.close()
                 self._disk.rename(temp.path, target)
             directories.add(target.parent)

@@ -4,7 +4,6 @@ Lock files as Git makes them (`<ref>.lock`), so that a stock git process and our
 disk and str here.
 """
 
-import fcntl
 import os
 import re
 import time
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from aimdvc.errors import Busy, CorruptRepository, RefMoved
+from aimdvc.fs import system
 from aimdvc.fs.disk import Disk
 from aimdvc.fs.faults import mapped
 from aimdvc.model.commits import RefUpdate, Signature
@@ -183,9 +183,9 @@ class Refs:
     def _exclusive(self) -> Iterator[None]:
         path = self._path / _LOCK
         with mapped(path):
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            descriptor = os.open(path, system.WRITE, 0o666)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            system.lock(descriptor, is_waiting=True)
             yield
         finally:
             os.close(descriptor)
@@ -239,7 +239,7 @@ class Refs:
                 with self._disk.create_temp(self._path, "ref-") as temp:
                     temp.write(update.new.encode() + b"\n")
                     temp.sync()
-                    os.fchmod(temp.fd, 0o644)
+                    system.set_mode(temp.fd, temp.path, 0o644)
                     temp.close()
                     self._disk.rename(temp.path, path)
             directories.add(path.parent)
@@ -268,7 +268,7 @@ class Refs:
         line = f"{update.old or ZERO} {update.new or ZERO} {format_signature(who)}\t{' '.join(message.split())}\n"
         self._disk.before("append", path)
         with mapped(path):
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+            descriptor = os.open(path, system.APPEND, 0o666)
             try:
                 os.write(descriptor, line.encode("utf-8", "surrogateescape"))
                 os.fsync(descriptor)

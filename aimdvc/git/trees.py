@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from aimdvc.errors import CorruptRepository, UnsafePath
-from aimdvc.model.entries import Mode, path_bytes
+from aimdvc.model.entries import Mode, path_bytes, path_text
 from aimdvc.model.oid import GitId
 
 ReadTree = Callable[[GitId], bytes]
@@ -141,6 +141,13 @@ def find_entry(read: ReadTree, tree: GitId, path: str) -> Node | None:
             return None
         current = node.git_id
     return parse_tree(read(current)).get(parts[-1])
+
+
+def iter_names(read: ReadTree, tree: GitId, directory: str) -> Iterator[str]:
+    """Yields the names in a directory below a tree; none where it is no directory."""
+    node = find_entry(read, tree, directory) if directory else Node(int(Mode.TREE), tree)
+    if node is not None and node.mode == Mode.TREE:
+        yield from map(path_text, parse_tree(read(node.git_id)))
 
 
 def edit_tree(read: ReadTree, write: WriteTree, base: GitId | None, edits: Edits) -> GitId:

@@ -49,3 +49,10 @@ class RefUpdate(NamedTuple):
     ref: str
     old: GitId | None
     new: GitId | None
+
+
+def trailer(message: str, key: str) -> str | None:
+    """Returns the value of a trailer of a message: a line `key: value` of its last paragraph; the last one counts."""
+    paragraph = message.rstrip("\n").rpartition("\n\n")[2]
+    values = [line.partition(": ")[2] for line in paragraph.split("\n") if line.startswith(f"{key}: ")]
+    return values[-1].strip() if values else None

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from aimdvc.errors import UnknownPath, UsageError
-from aimdvc.model.attributes import Attributes
+from aimdvc.model.attributes import DEFAULT_ATTRIBUTES, Attributes
 from aimdvc.model.entries import path_bytes, path_text
 from aimdvc.model.paths import check_entry_path, windows_reason
 from aimdvc.model.progress import Progress
@@ -17,7 +17,7 @@ from aimdvc.ops.create import create_artifact, restore_default_attributes
 from aimdvc.ops.scan import Scan, clock_ns, scan
 from aimdvc.ops.settle import settle
 from aimdvc.ops.stage import ATTRIBUTES, Stager, Vanished, attribute_files, read_rules, reattribute
-from aimdvc.ops.targets import Target, find_target, heads_below, workspace_path
+from aimdvc.ops.targets import Target, find_target, heads_below, near_path, workspace_path
 from aimdvc.ops.workspace import Workspace
 from aimdvc.store.blobwriter import BlobWriter
 from aimdvc.store.state import Head, Row, is_racy
@@ -69,7 +69,7 @@ def _targets(workspace: Workspace, here: Path, text: str, options: AddOptions) -
     if found is not None:
         known = _exists(workspace, path) or any(True for _ in workspace.state.rows(found.head, found.inner))
         if not known:
-            raise UnknownPath(text, f"artifact '{found.head.name}' nor on disk")
+            raise UnknownPath(text, f"artifact '{found.head.name}' nor on disk", near_path(workspace, path, here))
         _check_options(found.head, options)
         return [(found, False)]
     below = heads_below(workspace, path)
@@ -78,7 +78,8 @@ def _targets(workspace: Workspace, here: Path, text: str, options: AddOptions) -
             _check_options(head, options)
         return [(Target(head, ""), False) for head in below]
     if not _exists(workspace, path):
-        raise UnknownPath(text, "the workspace", hint="check the spelling: nothing is there")
+        hint = near_path(workspace, path, here) or "check the spelling: nothing is there"
+        raise UnknownPath(text, "the workspace", hint=hint)
     head = create_artifact(workspace, path, options.name, options.kind)
     return [(Target(head, ""), True)]
 
@@ -170,6 +171,8 @@ def _attributes(workspace: Workspace, head: Head, changed: dict[bytes, DiskStat]
         directory, _, name = path_text(raw).rpartition("/")
         if name == ATTRIBUTES:
             files.pop(directory, None)
+            if not directory:
+                files[""] = DEFAULT_ATTRIBUTES  # `_delete` puts aimdvc's own back.
     return Attributes.parse(files)
 
 
@@ -233,7 +236,7 @@ def _delete(workspace: Workspace, head: Head, deleted: list[bytes], result: Adde
         # Another process may have put it back meanwhile: what is on disk now is not deleted.
         if row is None or is_there(root, raw):
             continue
-        rows.append(row._replace(mode=0, git_id=None, oid=None, size=0, is_pointer=False, stat=None))
+        rows.append(row.deleted())
     workspace.state.put_rows(head, rows)
     result.deleted += len(rows)
     if any(row.path == ATTRIBUTES for row in rows):

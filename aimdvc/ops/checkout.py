@@ -8,7 +8,7 @@ on disk as wanted is kept.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from aimdvc.errors import ChangedMeanwhile, LocalChange, UnknownPath, UnknownRevision
+from aimdvc.errors import ChangedMeanwhile, LocalChange, UnknownArtifact, UnknownRevision
 from aimdvc.git.history import History
 from aimdvc.model.commits import RefUpdate
 from aimdvc.model.entries import Entry, path_text
@@ -20,7 +20,8 @@ from aimdvc.ops.blobs import Means, ensure_blobs
 from aimdvc.ops.create import MAIN
 from aimdvc.ops.lockfile import LockState, lock_state, read_pins, sync_lock
 from aimdvc.ops.plan import CheckoutPlan, EntryPair, plan_checkout, row_of
-from aimdvc.ops.revisions import label, resolve
+from aimdvc.ops.relocate import relocate
+from aimdvc.ops.revisions import label, resolve, unknown_path
 from aimdvc.ops.scan import clock_ns, scan
 from aimdvc.ops.settle import settle
 from aimdvc.ops.workspace import Workspace
@@ -62,6 +63,20 @@ def checkout(workspace: Workspace, name: str, revision: str | None, force: bool,
     return result
 
 
+def bring_back(workspace: Workspace, name: str, revision: str | None, path: str, means: Means) -> CheckedOut:
+    """Makes an artifact that only the store has one of the workspace again, at a path. Raises UnknownArtifact."""
+    if not workspace.repository_path(name).exists():
+        raise UnknownArtifact(name)
+    history = workspace.history(name)
+    to = find_destination(history, name, None, revision or "main")
+    remotes = {ref.split("/")[2] for ref in history.refs("refs/remotes/")}
+    source = f"{min(remotes)}/{name}" if remotes and "origin" not in remotes else None
+    head = adopt(workspace, name, path, source, to.commit)
+    result = switch(workspace, head, to, False, means)
+    sync_lock(workspace, moved={name})
+    return result
+
+
 @dataclass(frozen=True, slots=True)
 class Followed:
     """What `checkout` of the lock did: what moved, and which pinned artifacts aren't here: they need `pull`."""
@@ -82,6 +97,9 @@ def checkout_lock(workspace: Workspace, force: bool, means: Means) -> Followed:
     for name, pin in pins.items():
         if name in have:
             head = settle(workspace, name)
+            if head.path != pin.path:
+                relocate(workspace, head, pin.path)
+                head = workspace.head(name)
             if lock_state(head, pin) is LockState.MOVED or (force and head.commit == pin.commit):
                 moved.append(follow_pin(workspace, head, pin, force, means))
             elif head.commit == pin.commit and (restored := _bring_back(workspace, head, means)) is not None:
@@ -176,6 +194,13 @@ def require_unmoved(workspace: Workspace, head: Head) -> None:
         raise ChangedMeanwhile(f"HEAD of {head.name}")
 
 
+def require_same(workspace: Workspace, head: Head, rows: Iterable[Row]) -> None:
+    """Raises ChangedMeanwhile when the index isn't any more what the caller read there. Within a transaction."""
+    for row, now in workspace.state.paired(head, rows):
+        if now is None or (now.mode, now.git_id) != (row.mode, row.git_id):
+            raise ChangedMeanwhile(row.path)
+
+
 def _pairs(workspace: Workspace, head: Head, history: History, target: GitId, force: bool) -> Iterable[EntryPair]:
     """Yields what differs: between HEAD's tree and the target, and with force whatever the disk has otherwise."""
     changed = set()
@@ -234,7 +259,7 @@ def known_paths(workspace: Workspace, head: Head, paths: Sequence[str], tree: Gi
     for path in paths:
         below = [entry for entry in history.iter_entries(tree) if _is_at(entry.path, path)]
         if not below:
-            raise UnknownPath(path, f"that version of '{head.name}'")
+            raise unknown_path(history, head.name, tree, path)
         found.extend(below)
     return found
 

@@ -1,9 +1,11 @@
 """`config`: the settings of a workspace. Only known keys: the file is committed, and read on every machine."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from aimdvc.errors import UsageError
 from aimdvc.model.gitconfig import parse
+from aimdvc.model.nearest import did_you_mean
 from aimdvc.model.settings import parse_link
 from aimdvc.ops.remotes import add_remote, remove_remote, set_remote_url
 from aimdvc.ops.workspace import Workspace
@@ -18,7 +20,7 @@ def read_config(workspace: Workspace, key: str | None) -> dict[str, str]:
     if key is None:
         return found
     if key not in found:
-        raise _unknown(key)
+        raise _unknown(key, found)
     return {key: found[key]}
 
 
@@ -35,7 +37,7 @@ def set_config(workspace: Workspace, here: Path, key: str, value: str | None) ->
             add_remote(workspace, here, name, value)
         return
     if key != _LINK:
-        raise _unknown(key)
+        raise _unknown(key, [_LINK])
     path = workspace.config_path
     config = parse(path.read_bytes() if path.exists() else b"", str(path))
     if value is None:
@@ -46,5 +48,6 @@ def set_config(workspace: Workspace, here: Path, key: str, value: str | None) ->
     workspace.__dict__.pop("settings", None)
 
 
-def _unknown(key: str) -> UsageError:
-    return UsageError(f"no setting '{key}'", hint=f"the settings are {_LINK} and remote.NAME.url")
+def _unknown(key: str, known: Iterable[str]) -> UsageError:
+    hint = did_you_mean(key, known) or f"the settings are {_LINK} and remote.NAME.url"
+    return UsageError(f"no setting '{key}'", hint=hint)

@@ -82,7 +82,7 @@ def is_hidden(entry: Entry, read: ReadInline) -> bool:
 
 def _plan_write(workspace: Workspace, head: Head, root: bytes, new: Entry, plan: CheckoutPlan, force: bool) -> None:
     absolute = os.path.join(root, path_bytes(new.path))
-    status = _lstat(absolute)
+    status = lstat(absolute)
     row = workspace.state.row(head, new.path)
     if status is not None and not stat.S_ISDIR(status.st_mode):
         disk = (git_mode(status.st_mode), status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
@@ -126,7 +126,7 @@ def _plan_deletion(workspace: Workspace, head: Head, root: bytes, path: str, pla
         return
     if not force and row.is_staged and row.mode:
         plan.lost.append(path)
-    status = _lstat(absolute)
+    status = lstat(absolute)
     if status is None or stat.S_ISDIR(status.st_mode) or not is_there(root, path_bytes(path)):
         return
     disk = (git_mode(status.st_mode), status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
@@ -147,14 +147,15 @@ def _is_clean(absolute: bytes, disk: tuple[int, int, int, int, int], row: Row | 
 def _blocked(root: bytes, path: str, workspace: Workspace, head: Head) -> bool:
     parent = path.rpartition("/")[0]
     while parent:
-        status = _lstat(os.path.join(root, path_bytes(parent)))
+        status = lstat(os.path.join(root, path_bytes(parent)))
         if status is not None:
             return not stat.S_ISDIR(status.st_mode) and workspace.state.row(head, parent) is None
         parent = parent.rpartition("/")[0]
     return False
 
 
-def _lstat(path: bytes) -> os.stat_result | None:
+def lstat(path: bytes) -> os.stat_result | None:
+    """Returns the status of what is at a path, links not followed; None for nothing."""
     try:
         return os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):

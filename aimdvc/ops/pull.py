@@ -21,6 +21,7 @@ from aimdvc.ops.create import MAIN, check_artifact_path
 from aimdvc.ops.fetch import fetch_history
 from aimdvc.ops.join import Favor, Sides, merge
 from aimdvc.ops.lockfile import LockState, lock_state, read_pins, sync_lock
+from aimdvc.ops.relocate import relocate
 from aimdvc.ops.revisions import label
 from aimdvc.ops.settle import settle
 from aimdvc.ops.workspace import Workspace
@@ -92,6 +93,9 @@ def _pull_one(
     workspace: Workspace, connector: Connector, name: str, pin: Pin | None, favor: Favor | None, means: Means
 ) -> Pulled:
     head = settle(workspace, name)
+    if pin is not None and pin.path != head.path:
+        relocate(workspace, head, pin.path)
+        head = workspace.head(name)
     history = workspace.history(name)
     connection = connect_artifact(workspace, connector, head)
     fetch_history(workspace, name, connection, means.progress)
@@ -124,6 +128,7 @@ def _advance(workspace: Workspace, head: Head, theirs: GitId, favor: Favor | Non
         how, to = "merge", merge(workspace, head, Sides(ours, theirs, favor), means)
         advance = RefUpdate(branch, ours, to)
     if to == head.commit and advance is None:
+        sync_lock(workspace)  # An earlier run may have been cut before it wrote the lock.
         return Pulled(head.name, how, label(history, to), head.commit, to)
     result = switch(workspace, head, Destination(to, branch), False, means, advance, "pull")
     sync_lock(workspace, moved={head.name})

@@ -1,13 +1,13 @@
 """`restore` and `reset`: files back from the index or a version; HEAD, and the index with it, to another version."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from aimdvc.errors import LocalChange, UnknownPath
-from aimdvc.model.attributes import Attributes
 from aimdvc.model.commits import RefUpdate
-from aimdvc.model.entries import Entry, Mode
+from aimdvc.model.entries import Entry
 from aimdvc.model.oid import GitId
 from aimdvc.ops.blobs import Means, ensure_blobs
 from aimdvc.ops.checkout import CheckedOut, Destination, entry_of, switch
@@ -16,10 +16,10 @@ from aimdvc.ops.create import forget_artifact
 from aimdvc.ops.lockfile import sync_lock
 from aimdvc.ops.plan import CheckoutPlan, is_hidden, plan_checkout, row_of
 from aimdvc.ops.revisions import label, resolve
+from aimdvc.ops.rules import as_rules_want
 from aimdvc.ops.scan import clock_ns
 from aimdvc.ops.settle import settle
-from aimdvc.ops.stage import ATTRIBUTES, attribute_files, reattribute, row_content
-from aimdvc.ops.targets import Target
+from aimdvc.ops.targets import Target, near_path
 from aimdvc.ops.workspace import Workspace
 from aimdvc.ops.write import write_plan
 from aimdvc.store.state import Head, Place, Row
@@ -47,7 +47,8 @@ def _restore_one(workspace: Workspace, target: Target, revision: str | None, mea
     head = settle(workspace, target.head.name)
     pairs = _wanted(workspace, head, target.inner, revision)
     if not pairs:
-        raise UnknownPath(target.inner or head.path, f"artifact '{head.name}'")
+        hint = near_path(workspace, head.path if head.is_file else os.path.join(head.path, target.inner))
+        raise UnknownPath(target.inner or head.path, f"artifact '{head.name}'", hint)
     plan = plan_checkout(workspace, head, pairs, force=True)
     if plan.lost:
         raise LocalChange("files that are not tracked are in the way", sorted(plan.lost), "move them away first")
@@ -99,23 +100,10 @@ def _follow(workspace: Workspace, head: Head, pairs: Sequence[tuple[Entry | None
         if new is not None:
             rows.append(row_of(new)._replace(head_mode=head_mode, head_id=head_id))
         elif before is not None:
-            rows.append(before._replace(mode=0, git_id=None, oid=None, size=0, is_pointer=False, stat=None))
-    rows = _as_rules_want(workspace, head, rows)
+            rows.append(before.deleted())
+    rows = as_rules_want(workspace, head, rows)
     with workspace.state.transaction():
         workspace.state.put_rows(head, rows)
-
-
-def _as_rules_want(workspace: Workspace, head: Head, rows: list[Row]) -> list[Row]:
-    """Returns entries of an older version as today's rules represent them: a commit agrees with its own rules."""
-    files = attribute_files(workspace, head)
-    for row in rows:
-        directory, _, name = row.path.rpartition("/")
-        if name == ATTRIBUTES and row.mode in (Mode.FILE, Mode.EXECUTABLE):
-            files[directory] = row_content(workspace, head, row)
-    with workspace.blobs.writer() as writer:
-        changed = reattribute(iter(rows), Attributes.parse(files), workspace.history(head.name), workspace, writer)
-        anew = {row.path: row for row in changed}
-    return [anew.get(row.path, row) for row in rows]
 
 
 def unstage(workspace: Workspace, targets: Sequence[Target]) -> list[Restored]:

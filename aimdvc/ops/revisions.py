@@ -2,9 +2,12 @@
 
 import re
 from collections.abc import Mapping
+from functools import partial
 
-from aimdvc.errors import AmbiguousRevision, UnknownRevision
+from aimdvc.errors import AmbiguousRevision, UnknownPath, UnknownRevision
 from aimdvc.git.history import History
+from aimdvc.git.trees import iter_names
+from aimdvc.model.nearest import did_you_mean, nearest_path
 from aimdvc.model.oid import GitId
 from aimdvc.model.selector import parse_revision
 
@@ -56,7 +59,21 @@ def _resolve_base(history: History, artifact: str, base: str, head: GitId | None
             return candidates[0]
     if f"{base}?" in provisional_labels(history).values():
         raise UnknownRevision(artifact, base, hint=f"it has no number yet: write {artifact}@{base}?, or push it")
-    raise UnknownRevision(artifact, base)
+    raise UnknownRevision(artifact, base, did_you_mean(base, _known(history)))
+
+
+def _known(history: History) -> list[str]:
+    """Returns what may be typed for a commit, other than its digits."""
+    branches = [ref.removeprefix("refs/heads/") for ref in history.refs("refs/heads/")]
+    tags = [ref.removeprefix("refs/tags/") for ref in history.refs("refs/tags/")]
+    return [*aliases(history), *branches, *tags, *provisional_labels(history).values()]
+
+
+def unknown_path(history: History, artifact: str, tree: GitId, path: str) -> UnknownPath:
+    """Returns the error for a path that a version doesn't have."""
+    near = nearest_path(path, partial(iter_names, history.read_tree, tree))
+    hint = f"did you mean '{near}'?" if near is not None else f"`aimdvc ls {artifact}` lists what is"
+    return UnknownPath(path, f"that version of '{artifact}'", hint=hint)
 
 
 def version_numbers(history: History) -> dict[GitId, int]:

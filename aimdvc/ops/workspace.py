@@ -18,6 +18,7 @@ from aimdvc.fs.locks import exclusive
 from aimdvc.git.history import History
 from aimdvc.model.commits import Signature
 from aimdvc.model.gitconfig import parse
+from aimdvc.model.nearest import did_you_mean
 from aimdvc.model.settings import Settings, parse_settings
 from aimdvc.store.blobs import BlobStore
 from aimdvc.store.locate import Places, find_workspace, has_left_store
@@ -144,7 +145,7 @@ class Workspace:
         """Returns an artifact's HEAD. Raises UnknownArtifact."""
         head = self.state.head(name)
         if head is None:
-            raise UnknownArtifact(name)
+            raise UnknownArtifact(name, did_you_mean(name, [known.name for known in self.state.heads()]))
         return head
 
     def artifact_place(self, head: Head) -> Place:

@@ -1,6 +1,6 @@
 """Brings planned entries to disk: blobs from the store, small contents from Git, each by temporary name and rename."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from aimdvc.model.paths import check_entry_path
@@ -21,10 +21,12 @@ def write_plan(workspace: Workspace, head: Head, plan: CheckoutPlan, progress: P
     for entry in plan.write:
         check_entry_path(entry.path)
     place = workspace.artifact_place(head)
-    remove(place, plan.delete, plan.seen, workspace.disk)
+    progress.start(f"remove files of {head.name}", len(plan.delete), "files")
+    remove(place, _told(plan.delete, progress), plan.seen, workspace.disk)
+    progress.finish()
     clear(place, plan.clear)
     if not plan.write:
-        if plan.keep:
+        if plan.keep or plan.delete:
             # Files that are as wanted already may be an earlier run's, which was cut before it made them durable.
             workspace.disk.sync_filesystem(Path(place.full))
         return {}
@@ -34,6 +36,12 @@ def write_plan(workspace: Workspace, head: Head, plan: CheckoutPlan, progress: P
     )
     progress.finish()
     return stats
+
+
+def _told(paths: Iterable[str], progress: Progress) -> Iterator[str]:
+    for path in paths:
+        yield path
+        progress.advance(1)
 
 
 def _jobs(workspace: Workspace, head: Head, plan: CheckoutPlan) -> Iterator[Job]:

@@ -18,6 +18,7 @@ from aimdvc.errors import CorruptBlob, MissingBlob, StorageError
 from aimdvc.fs.disk import Disk
 from aimdvc.fs.faults import mapped
 from aimdvc.fs.leftovers import remove_leftovers
+from aimdvc.fs.system import READ, pread
 from aimdvc.model.oid import Oid
 from aimdvc.model.pointer import Pointer
 from aimdvc.store.blobwriter import BlobWriter
@@ -62,7 +63,7 @@ class BlobStore:
 
     def read_packed(self, oid: Oid, place: PackedBlob) -> bytes:
         """Returns a packed blob's bytes, hash-checked. Raises CorruptBlob, MissingBlob."""
-        content = os.pread(self._descriptor(place.pack, oid), place.size, place.offset)
+        content = pread(self._descriptor(place.pack, oid), place.size, place.offset)
         if hashlib.sha256(content).hexdigest() != oid:
             self.set_aside(oid)
             raise CorruptBlob(oid, f"{len(content)} bytes with another hash in pack '{place.pack}'")
@@ -136,7 +137,7 @@ class BlobStore:
             for chunk in self._hashed(oid):
                 advance(len(chunk))
             return
-        content = os.pread(self._descriptor(place.pack, oid), place.size, place.offset)
+        content = pread(self._descriptor(place.pack, oid), place.size, place.offset)
         if hashlib.sha256(content).hexdigest() != oid:
             raise CorruptBlob(oid, f"{len(content)} bytes with another hash in pack '{place.pack}'")
         advance(len(content))
@@ -216,7 +217,7 @@ class BlobStore:
                 path = self.layout.packs / pack
                 try:
                     with mapped(path):
-                        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+                        descriptor = os.open(path, READ)
                 except FileNotFoundError:
                     raise MissingBlob(oid) from None
                 if len(self._descriptors) >= 64:

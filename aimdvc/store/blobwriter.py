@@ -3,7 +3,6 @@
 Hashes what is written, never what might have changed meanwhile, so an oid is always that of the stored bytes.
 """
 
-import fcntl
 import hashlib
 import os
 import threading
@@ -12,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 
 from aimdvc.errors import AimdvcError, CorruptBlob, StorageError
+from aimdvc.fs import system
 from aimdvc.fs.disk import Disk, TempFile
 from aimdvc.fs.faults import mapped
 from aimdvc.model.frames import FRAME, MAGIC, end_frame, frame_header
@@ -240,10 +240,12 @@ class PartialBlob:
 
     def _open(self) -> TempFile:
         with mapped(self._path):
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(self._path, system.WRITE, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            is_ours = system.lock(descriptor)
         except OSError:
+            is_ours = False
+        if not is_ours:
             os.close(descriptor)
             return self._disk.create_temp(self._layout.temporary)
         return TempFile(self._disk, self._path, descriptor)

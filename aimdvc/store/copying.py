@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from aimdvc.errors import CorruptBlob
 from aimdvc.fs.disk import Flusher
+from aimdvc.fs.system import pwrite, read_into
 from aimdvc.model.pointer import Pointer
 
 _CHUNK = 1 << 20
@@ -57,7 +58,7 @@ def _chunks(source: int) -> Iterator[memoryview]:
     buffer = bytearray(_CHUNK)
     view = memoryview(buffer)
     position = 0
-    while count := os.preadv(source, [buffer], position):
+    while count := read_into(source, buffer, position):
         yield view[:count]
         position += count
 
@@ -68,7 +69,7 @@ def _written(chunks: Iterator[memoryview], target: int) -> Iterator[memoryview]:
     for chunk in chunks:
         rest = chunk
         while rest:
-            count = os.pwrite(target, rest, position)
+            count = pwrite(target, rest, position)
             position += count
             rest = rest[count:]
         flusher.wrote(len(chunk))

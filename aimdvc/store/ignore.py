@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from aimdvc.errors import UnsafePath
 from aimdvc.fs.faults import mapped
+from aimdvc.fs.system import open_any
 from aimdvc.model.entries import path_bytes
 from aimdvc.model.wildmatch import translate
 
@@ -90,7 +91,7 @@ class Ignore:
 
 def _read(path: str) -> bytes | None:
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        descriptor = open_any(path)
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.ENOENT, errno.ENXIO):
             return None

@@ -84,6 +84,14 @@ class Row(NamedTuple):
         """Whether the entry differs from HEAD's."""
         return (self.mode, self.git_id) != (self.head_mode, self.head_id)
 
+    def with_head_of(self, other: "Row") -> "Row":
+        """Returns the row with what another one of its path knows of HEAD."""
+        return self._replace(head_mode=other.head_mode, head_id=other.head_id)
+
+    def deleted(self) -> "Row":
+        """Returns the row of the path when its entry is removed."""
+        return self._replace(mode=0, git_id=None, oid=None, size=0, is_pointer=False, stat=None)
+
 
 @dataclass(frozen=True, slots=True)
 class Head:
@@ -173,6 +181,10 @@ class State:
     def set_source(self, head: Head, source: str | None) -> None:
         """Notes where the artifact comes from, when not `origin/<name>`. Within a transaction."""
         self._database.execute("UPDATE artifact SET source = ? WHERE id = ?", (source, head.id))
+
+    def set_path(self, head: Head, path: str) -> None:
+        """Notes where in the workspace the artifact lies. Within a transaction."""
+        self._database.execute("UPDATE artifact SET path = ? WHERE id = ?", (path, head.id))
 
     def set_is_file(self, head: Head, is_file: bool) -> None:
         """Notes whether the artifact's path is one file. Within a transaction."""

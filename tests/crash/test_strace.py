@@ -22,6 +22,8 @@ COMMANDS = {
     "checkout": ["checkout", "data@v1?"],
     "push": ["push"],
     "pull": ["pull"],
+    "rm": ["rm", "-r", "data/same", "data/sub", "data/large.bin"],
+    "mv": ["mv", "data/large.bin", "data/same", "data/sub"],
 }
 FAULTS = {
     "kill": f"inject={DURABLE}:signal=KILL",

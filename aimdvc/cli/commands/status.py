@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import click
 
-from aimdvc.cli.command import command
+from aimdvc.cli.command import command, zero_option
 from aimdvc.cli.context import Cli
 from aimdvc.cli.output import plural, shown_path
 from aimdvc.ops.status import ArtifactStatus, Status, status
@@ -14,6 +14,7 @@ from aimdvc.ops.targets import Target
 _LETTERS = {"added": "A", "modified": "M", "deleted": "D"}
 _LOCK_LINES = {
     "moved": "aimdvc.lock names another commit: `aimdvc checkout` follows it",
+    "elsewhere": "aimdvc.lock names another path: `aimdvc checkout` moves it there",
     "missing": "aimdvc.lock doesn't pin it: `aimdvc checkout NAME@REV` or the next commit does",
 }
 
@@ -21,10 +22,11 @@ _LOCK_LINES = {
 @command("status")
 @click.argument("paths", nargs=-1, metavar="[PATH…]", type=click.Path())
 @click.option("-s", "--short", is_flag=True, help="One line a path: staged and workspace letter, path.")
-def status_command(cli: Cli, paths: tuple[str, ...], short: bool) -> None:
+@zero_option
+def status_command(cli: Cli, paths: tuple[str, ...], short: bool, is_zero: bool) -> None:
     """Show what is staged, changed, untracked and pinned
 
-    Changes nothing, and asks no network: ahead and behind are as of the last fetch.
+    Changes nothing, and asks no network: ahead and behind are as of the last fetch. With -z, the short form.
 
     \b
     Example:
@@ -34,8 +36,9 @@ def status_command(cli: Cli, paths: tuple[str, ...], short: bool) -> None:
     found = status(cli.workspace, list(dict.fromkeys(target.head.name for target in targets)))
     if targets:
         found = replace(found, artifacts=[_below(one, targets) for one in found.artifacts])
-    lines = _short(found) if short else _long(found)
-    cli.out.result({"artifacts": found.artifacts, "missing": found.missing}, lines)
+    lines = (f"{letters} {shown_path(path)}" for letters, path in _short(found)) if short else _long(found)
+    fields = (f"{letters} {path}" for letters, path in _short(found)) if is_zero else None
+    cli.out.result({"artifacts": found.artifacts, "missing": found.missing}, lines, fields)
 
 
 def _below(artifact: ArtifactStatus, targets: list[Target]) -> ArtifactStatus:
@@ -53,17 +56,19 @@ def _below(artifact: ArtifactStatus, targets: list[Target]) -> ArtifactStatus:
     )
 
 
-def _short(found: Status) -> Iterator[str]:
+def _short(found: Status) -> Iterator[tuple[str, str]]:
+    """Yields the two letters and the workspace path of each change, as `git status --short` has them."""
     for artifact in found.artifacts:
         letters: dict[str, list[str]] = {}
         for change in artifact.staged:
             letters.setdefault(change.path, [" ", " "])[0] = _LETTERS[change.kind]
         for change in artifact.unstaged:
             letters.setdefault(change.path, [" ", " "])[1] = _LETTERS[change.kind]
-        for path in artifact.untracked:
-            letters[path] = ["?", "?"]
         for path in sorted(letters):
-            yield f"{''.join(letters[path])} {shown_path(_place(artifact, path))}"
+            yield "".join(letters[path]), _place(artifact, path)
+        # What was taken out of the index alone is deleted there, and untracked.
+        for path in artifact.untracked:
+            yield "??", _place(artifact, path)
 
 
 def _place(artifact: ArtifactStatus, path: str) -> str:
