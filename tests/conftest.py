@@ -1,14 +1,36 @@
 """A home, a user and settings of their own for every test; nothing of the machine's leaks in."""
 
-from collections.abc import Iterator
+import sys
+import threading
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
+from aimdvc.server.app import Application
 from aimdvc.server.embedded import EmbeddedServer
+from aimdvc.server.guard import StartResponse
 from tests.shell import Shell
 
 _FOREIGN = ("AIMDVC_API_KEY", "AIMDVC_HOST", "AIMDVC_AUTHOR", "AIMDVC_TIMEOUT", "GIT_DIR", "GIT_WORK_TREE")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def measured() -> Iterator[None]:
+    """Has coverage, where it runs, see granian's threads: not Python's own, so `threading.settrace` misses them."""
+    trace = threading.gettrace()
+    if trace is None:
+        yield
+        return
+    answer = Application.__call__
+
+    def traced(self: Application, environ: Mapping[str, object], start_response: StartResponse) -> Iterable[bytes]:
+        sys.settrace(trace)
+        return answer(self, environ, start_response)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Application, "__call__", traced)
+        yield
 
 
 @pytest.fixture(autouse=True)
