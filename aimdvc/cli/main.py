@@ -138,6 +138,8 @@ def run(arguments: list[str]) -> int:
         if not error.filename:
             drop(sys.stdout)
         return _fail(failed, options, as_json)
+    except MemoryError:
+        return _fail(StorageError("memory", "there is not enough of it"), options, as_json)
     except Exception as error:  # the boundary: what is not in our tree is a bug, said in one line
         if "--debug" in options:
             traceback.print_exc()

@@ -3,6 +3,7 @@
 What is then done relative to the descriptor stays below the base, whoever swaps directories for links meanwhile.
 """
 
+import errno
 import os
 from types import TracebackType
 
@@ -41,6 +42,8 @@ class Directories:
                 os.mkdir(part, dir_fd=descriptor)
                 return os.open(part, _DIRECTORY, dir_fd=descriptor)
             except OSError as error:
+                if error.errno not in (errno.ELOOP, errno.ENOTDIR):
+                    raise
                 raise NotADirectoryError(error.errno, "is no directory", part) from error
         finally:
             os.close(descriptor)
