@@ -59,13 +59,14 @@ class BlobWriter:
         self._pack(oid, content)
         return Pointer(oid, len(content))
 
-    def add_file(self, descriptor: int, size_hint: int, advance: Callable[[int], None]) -> Pointer:
-        """Stores what an open file holds from its position on, streamed, and returns its pointer.
+    def add_file(self, descriptor: int, size: int, advance: Callable[[int], None]) -> Pointer:
+        """Stores the next `size` bytes of an open file, or those up to its end, streamed; returns their pointer.
 
-        `advance` takes the bytes read since its last call.
+        A file that grows while it is read would else be read for ever. `advance` takes the bytes read since its last
+        call.
         """
-        chunks = _told(_chunks(descriptor), advance)
-        return self.add_bytes(b"".join(chunks)) if size_hint < SMALL else self._add_stream(chunks, None)
+        chunks = _told(_chunks(descriptor, size), advance)
+        return self.add_bytes(b"".join(chunks)) if size < SMALL else self._add_stream(chunks, None)
 
     def receive(self, pointer: Pointer, chunks: Iterable[bytes]) -> None:
         """Stores a blob that arrives from elsewhere. Raises CorruptBlob when it is another; nothing is kept then."""
@@ -235,7 +236,7 @@ class PartialBlob:
             self.restart()
         elif self.size_bytes:
             os.lseek(self._temp.fd, 0, os.SEEK_SET)
-            for chunk in _chunks(self._temp.fd):
+            for chunk in _chunks(self._temp.fd, self.size_bytes):
                 self._digest.update(chunk)
 
     def _open(self) -> TempFile:
@@ -281,8 +282,9 @@ class PartialBlob:
         self._temp.close()
 
 
-def _chunks(descriptor: int) -> Iterable[bytes]:
-    while chunk := os.read(descriptor, CHUNK):
+def _chunks(descriptor: int, size: int) -> Iterable[bytes]:
+    while size and (chunk := os.read(descriptor, min(CHUNK, size))):
+        size -= len(chunk)
         yield chunk
 
 

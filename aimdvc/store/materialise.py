@@ -211,8 +211,7 @@ class _Writer:
         self._advance(len(content))
 
     def _mode(self, job: Job) -> int:
-        # Whatever else an old tree holds (100664, say), is a file that may be executable or not, as Git reads it.
-        return self._modes[int(Mode.EXECUTABLE if job.mode & 0o100 else Mode.FILE)]
+        return self._modes[job.mode]
 
     def _place_file(self, pointer: Pointer, job: Job, name: bytes, directory: int) -> None:
         blob = self._store.path_of(pointer.oid)
