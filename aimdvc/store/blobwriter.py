@@ -3,17 +3,18 @@
 Hashes what is written, never what might have changed meanwhile, so an oid is always that of the stored bytes.
 """
 
-import fcntl
 import hashlib
 import os
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
 from aimdvc.errors import AimdvcError, CorruptBlob, StorageError
 from aimdvc.fs.disk import Disk, TempFile
 from aimdvc.fs.faults import mapped
+from aimdvc.fs.leftovers import find_leftovers, temporary_name
 from aimdvc.model.frames import FRAME, MAGIC, end_frame, frame_header
 from aimdvc.model.oid import Oid
 from aimdvc.model.pointer import Pointer
@@ -222,13 +223,16 @@ class BlobWriter:
 
 
 class PartialBlob:
-    """A large blob that is being downloaded. Held by one process at a time; another gets a private file."""
+    """A large blob that is being downloaded, into a file of this try alone, named by its process.
+
+    What an earlier try left is taken over by renaming it: only one can, also where locks do nothing.
+    """
 
     def __init__(self, layout: Layout, disk: Disk, pointer: Pointer) -> None:
         self._layout = layout
         self._disk = disk
         self._pointer = pointer
-        self._path = layout.partial / pointer.oid
+        self._left = layout.partial / pointer.oid
         self._temp = self._open()
         self.size_bytes = os.fstat(self._temp.fd).st_size
         self._digest = hashlib.sha256()
@@ -240,14 +244,16 @@ class PartialBlob:
                 self._digest.update(chunk)
 
     def _open(self) -> TempFile:
-        with mapped(self._path):
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(descriptor)
-            return self._disk.create_temp(self._layout.temporary)
-        return TempFile(self._disk, self._path, descriptor)
+        prefix = f"{self._pointer.oid}-"
+        path = self._layout.partial / temporary_name(prefix)
+        for left in (self._left, *find_leftovers(self._layout.partial, [prefix])):
+            with suppress(FileNotFoundError):  # Another was faster.
+                if left.exists():
+                    self._disk.rename(left, path)
+                    break
+        with mapped(path):
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        return TempFile(self._disk, path, descriptor)
 
     def append(self, chunk: bytes) -> None:
         """Adds bytes to the end."""
@@ -279,7 +285,9 @@ class PartialBlob:
 
     def close(self) -> None:
         """Leaves what arrived for the next try."""
-        self._temp.close()
+        if self._temp.fd >= 0:
+            self._temp.close()
+            self._disk.rename(self._temp.path, self._left)
 
 
 def _chunks(descriptor: int, size: int) -> Iterable[bytes]:
