@@ -28,10 +28,6 @@ def connect(path: Path) -> sqlite3.Connection:
     with mapped_sqlite(path):
         database = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
         try:
-            # WAL needs shared memory, which a network file system doesn't give (sqlite.org/wal.html).
-            journal = "DELETE" if is_network_filesystem(path.parent) else "WAL"
-            if database.execute("PRAGMA journal_mode").fetchone()[0].upper() != journal:
-                database.execute(f"PRAGMA journal_mode = {journal}")
             database.execute("PRAGMA synchronous = FULL")
         except sqlite3.Error:
             database.close()
@@ -71,6 +67,7 @@ def _prepared(path: Path, schema: str, version: int) -> sqlite3.Connection:
             found = database.execute("PRAGMA user_version").fetchone()[0]
             if found > version:
                 raise UnsupportedFormat(str(path), found, version)
+            _choose_journal(database, path)
             if found < version:
                 with locked(database):
                     for statement in schema.split(";"):
@@ -80,6 +77,14 @@ def _prepared(path: Path, schema: str, version: int) -> sqlite3.Connection:
         database.close()
         raise
     return database
+
+
+def _choose_journal(database: sqlite3.Connection, path: Path) -> None:
+    # WAL needs shared memory, which a network file system doesn't give (sqlite.org/wal.html).
+    journal = "DELETE" if is_network_filesystem(path.parent) else "WAL"
+    can_write = os.access(path.parent, os.W_OK)
+    if can_write and database.execute("PRAGMA journal_mode").fetchone()[0].upper() != journal:
+        database.execute(f"PRAGMA journal_mode = {journal}")
 
 
 def fold_log(path: Path) -> None:

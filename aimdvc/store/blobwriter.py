@@ -156,7 +156,9 @@ class BlobWriter:
         # What the disk holds under this name may be a crash's or its own doing: it is read before it is trusted, and
         # replaced by what we have in hand when it is wrong. Whoever wrote it may not have lived to sync its directory.
         if target.exists() and self._is_whole(pointer.oid):
-            os.utime(target)
+            # A file of the workspace that is linked to it must not look changed; while it is, prune leaves it anyway.
+            if target.stat().st_nlink == 1:
+                os.utime(target)
             self._has_met_files = True
             return
         if pointer.size >= _ALONE:
