@@ -38,6 +38,7 @@ DEPTH_LIMIT = 512
 """Directories below each other; a tree that goes deeper was made to break its readers."""
 
 _MODE = re.compile(rb"[0-7]{1,7}")
+_NO_NAMES = frozenset({b"", b".", b".."})
 _USUAL = {b"%o" % mode: int(mode) for mode in Mode}
 
 RawPair = tuple["RawEntry | None", "RawEntry | None"]
@@ -56,7 +57,10 @@ def parse_tree(content: bytes) -> dict[bytes, Node]:
             raise CorruptRepository("a tree", "is malformed")
         text = content[position:space]
         mode = _USUAL.get(text) or _read_mode(text)
-        nodes[content[space + 1 : end]] = Node(mode, GitId(content[end + 1 : end + 21].hex()))
+        name = content[space + 1 : end]
+        if name in _NO_NAMES or b"/" in name:
+            raise CorruptRepository("a tree", f"has an entry named {name[:60]!r}")
+        nodes[name] = Node(mode, GitId(content[end + 1 : end + 21].hex()))
         position = end + 21
     return nodes
 
