@@ -219,7 +219,7 @@ def _latin(path: str) -> str:
 
 
 def _parse(content: bytes, directory: str, macros: dict[str, tuple[tuple[str, str], ...]]) -> list[_Rule]:
-    rules = []
+    rules: list[_Rule] = []
     wildcards = 0
     for number, raw in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
         if len(raw) >= _LINE_LIMIT:
