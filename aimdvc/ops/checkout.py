@@ -8,7 +8,7 @@ on disk as wanted is kept.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from aimdvc.errors import ChangedMeanwhile, LocalChange, UnknownPath, UnknownRevision
+from aimdvc.errors import ChangedMeanwhile, LocalChange, UnknownRevision
 from aimdvc.git.history import History
 from aimdvc.model.commits import RefUpdate
 from aimdvc.model.entries import Entry, path_text
@@ -225,19 +225,3 @@ def _save(
 
 def _settled(stat: Stat | None, now_ns: int) -> Stat | None:
     return None if stat is None or is_racy(stat, now_ns) else stat
-
-
-def known_paths(workspace: Workspace, head: Head, paths: Sequence[str], tree: GitId) -> list[Entry]:
-    """Returns the entries of a tree at or below the paths. Raises UnknownPath for a path that has none."""
-    history = workspace.history(head.name)
-    found: list[Entry] = []
-    for path in paths:
-        below = [entry for entry in history.iter_entries(tree) if _is_at(entry.path, path)]
-        if not below:
-            raise UnknownPath(path, f"that version of '{head.name}'")
-        found.extend(below)
-    return found
-
-
-def _is_at(path: str, place: str) -> bool:
-    return not place or path == place or path.startswith(place + "/")
