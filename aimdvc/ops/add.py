@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from aimdvc.errors import UnknownPath, UnsafePath, UsageError
-from aimdvc.model.attributes import Attributes
+from aimdvc.model.attributes import DEFAULT_ATTRIBUTES, Attributes
 from aimdvc.model.entries import path_bytes, path_text
 from aimdvc.model.paths import check_entry_path, windows_reason
 from aimdvc.model.progress import Progress
@@ -174,6 +174,8 @@ def _attributes(workspace: Workspace, head: Head, changed: dict[bytes, DiskStat]
         directory, _, name = path_text(raw).rpartition("/")
         if name == ATTRIBUTES:
             files.pop(directory, None)
+            if not directory:
+                files[""] = DEFAULT_ATTRIBUTES  # They come back with the deletion: see restore_default_attributes.
     return Attributes.parse(files)
 
 
