@@ -227,10 +227,7 @@ def _parse(content: bytes, directory: str, macros: dict[str, tuple[tuple[str, st
         line = raw.decode("latin-1").strip(" \t\r")
         if not line or line.startswith("#"):
             continue
-        split = _split_pattern(line)
-        if split is None:
-            continue
-        pattern, rest = split
+        pattern, rest = _split_pattern(line)
         settings = _parse_settings(rest)
         if settings is None:
             continue
@@ -256,7 +253,7 @@ def _rule(pattern: str, settings: tuple[tuple[str, str], ...]) -> _Rule:
     return _Rule(anchored, is_path, matcher, settings)
 
 
-def _split_pattern(line: str) -> tuple[str, str] | None:
+def _split_pattern(line: str) -> tuple[str, str]:
     if line.startswith('"'):
         unquoted = _unquote(line)
         if unquoted is not None:

@@ -17,7 +17,7 @@ import pytest
 
 from aimdvc.cli.table import COMMANDS
 from tests.crash.mounts import read_only, tmpfs
-from tests.shell import Shell, files_of
+from tests.shell import Shell, files_of, unmeasured
 
 NOBODY = 65534
 
@@ -36,7 +36,12 @@ def versions(shell: Shell) -> None:
 def limited(here: Path, limit: Callable[[], None], *arguments: str) -> subprocess.CompletedProcess[str]:
     """Runs the program in a process of its own, after `limit` was called in it."""
     return subprocess.run(
-        [sys.executable, "-m", "aimdvc", *arguments], cwd=here, capture_output=True, text=True, preexec_fn=limit
+        [sys.executable, "-m", "aimdvc", *arguments],
+        cwd=here,
+        env=unmeasured(),
+        capture_output=True,
+        text=True,
+        preexec_fn=limit,
     )
 
 
@@ -92,7 +97,7 @@ def test_a_log_that_a_crash_left_is_read_where_nothing_can_be_written(tmp_path: 
         code += "from aimdvc.store.state import State; state = State(Path('.aimdvc'));"
         code += "Shell(Path('.'))('add', 'data'); os._exit(0)"
         root = str(Path(__file__).parents[2])
-        subprocess.run([sys.executable, "-c", code], cwd=place, check=True, env={**os.environ, "PYTHONPATH": root})
+        subprocess.run([sys.executable, "-c", code], cwd=place, check=True, env={**unmeasured(), "PYTHONPATH": root})
         assert (place / ".aimdvc/state.db-wal").stat().st_size
         with read_only(place):
             assert shell("status", "-s").out == "M  data/a\n"

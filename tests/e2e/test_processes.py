@@ -19,7 +19,7 @@ from aimdvc.model.oid import Oid
 from aimdvc.model.pointer import Pointer
 from aimdvc.server.embedded import EmbeddedServer
 from aimdvc.store.blobs import BlobStore
-from tests.shell import Shell, files_of
+from tests.shell import Shell, files_of, unmeasured
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
@@ -50,6 +50,7 @@ def started(here: Path, arguments: list[str]) -> "subprocess.Popen[str]":
     process = subprocess.Popen(
         [sys.executable, "-m", "aimdvc", *arguments],
         cwd=here,
+        env=unmeasured(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
