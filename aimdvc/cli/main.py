@@ -103,7 +103,11 @@ def main() -> None:
         signal.signal(number, _on_signal)
     if "_AIMDVC_COMPLETE" in os.environ:
         importlib.import_module("aimdvc.cli.bash").register()
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # Nothing is left to unwind: a signal now ends the process, without a traceback of Python's own ending.
+        signal.signal(number, signal.SIG_DFL)
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:
