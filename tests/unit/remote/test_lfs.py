@@ -6,13 +6,14 @@ import json
 import random
 import tracemalloc
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 
 from aimdvc.errors import AimdvcError, CorruptBlob, MissingBlob, ProtocolError, RemoteError, RemoteRefused, UnsafeUrl
 from aimdvc.fs.disk import Disk
-from aimdvc.model.frames import MAGIC, end_frame, frame_header
+from aimdvc.model.frames import MAGIC, end_frame, frame_header, read_frames
 from aimdvc.model.oid import Oid
 from aimdvc.model.pointer import Pointer
 from aimdvc.model.progress import Silent
@@ -319,3 +320,64 @@ def test_a_server_that_is_full_says_so(tmp_path: Path, store: BlobStore) -> None
         with pytest.raises(RemoteRefused, match="no space left"):
             LfsRemote(session, f"{server.url}/a.git").upload([pointer], store, Silent())
         session.close()
+
+
+@pytest.mark.parametrize("status", [200, 413])
+def test_many_blobs_go_in_groups_and_the_first_error_ends_them(tmp_path: Path, store: BlobStore, status: int) -> None:
+    contents = [b"%d" % number * 50 for number in range(1100)]
+    with store.writer() as writer:
+        pointers = [writer.add_bytes(content) for content in contents]
+    refused = pointers[777].oid
+
+    def answer(seen: Seen) -> Answer:
+        if "batch" in seen.path:
+            return batch(server, seen, "upload")
+        return Answer(status if refused in seen.path else 200)
+
+    with hostile(answer) as server:
+        session = session_for(tmp_path)
+        remote = LfsRemote(session, f"{server.url}/a.git")
+        if status == 200:
+            assert remote.upload(pointers, store, Silent()).blobs == len(pointers)
+            assert sum("batch" in seen.path for seen in server.seen) == 11
+        else:
+            with pytest.raises(RemoteRefused, match="413"):
+                remote.upload(pointers, store, Silent())
+        session.close()
+
+
+def test_small_blobs_go_up_together_and_a_refusal_is_told(tmp_path: Path, store: BlobStore) -> None:
+    contents = [b"%d" % number * 20_000 for number in range(10, 60)]
+    with store.writer() as writer:
+        pointers = [writer.add_bytes(content) for content in contents]
+    statuses = iter([200, 413])
+
+    def answer(seen: Seen) -> Answer:
+        return packed(server, seen, b"") if "batch" in seen.path else Answer(next(statuses))
+
+    with hostile(answer) as server:
+        session = session_for(tmp_path)
+        remote = LfsRemote(session, f"{server.url}/a.git")
+        assert remote.upload(pointers, store, Silent()).size_bytes == sum(pointer.size for pointer in pointers)
+        sent = next(seen.body for seen in server.seen if "pack" in seen.path)
+        assert sorted(content for _, content in read_frames(BytesIO(sent).read, 1 << 20, "x")) == sorted(contents)
+        with pytest.raises(RemoteRefused, match="413"):
+            remote.upload(pointers, store, Silent())
+        session.close()
+
+
+def test_what_a_pack_leaves_out_and_what_it_adds_is_refused(tmp_path: Path, store: BlobStore) -> None:
+    wanted = [b"one" * 10, b"two" * 10]
+    with pytest.raises(ProtocolError, match="did not come"):
+        download(tmp_path, store, wanted, lambda server, seen: packed(server, seen, stream_of(wanted[0])))
+    with pytest.raises(ProtocolError, match="not asked for"):
+        download(tmp_path, store, wanted, lambda server, seen: packed(server, seen, stream_of(*wanted, b"three")))
+
+
+def test_an_aimd_pack_without_its_address_is_refused(tmp_path: Path, store: BlobStore) -> None:
+    with pytest.raises(ProtocolError, match="without its address"):
+        download(tmp_path, store, [SMALL], lambda server, seen: each(seen, {"actions": {"aimd-pack": {}}}))
+
+
+def test_nothing_to_move_is_no_request(tmp_path: Path, store: BlobStore) -> None:
+    assert download(tmp_path, store, [], lambda server, seen: Answer(500)) == []
