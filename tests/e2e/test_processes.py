@@ -82,7 +82,7 @@ def test_a_signal_at_any_time_loses_nothing(shell: Shell, tmp_path: Path, verb: 
     for turn in range(9):
         number = SIGNALS[turn % 3]
         process = started(shell.here, LINES[verb])
-        time.sleep(source.random() * 0.15)
+        time.sleep(source.random() * 0.02 * turn)
         process.send_signal(number)
         if turn % 2:
             process.send_signal(number)
@@ -93,7 +93,7 @@ def test_a_signal_at_any_time_loses_nothing(shell: Shell, tmp_path: Path, verb: 
         assert shell("fsck").code == 0
         for path, content in files_of(shell.here / "data").items():
             assert content[:3] in (b"old", b"new"), path
-    assert stopped or verb == "commit"
+    assert stopped
     shell(*LINES[verb])
     assert shell("status", "-s").out == ("" if verb != "add" else shell("status", "-s").out)
     assert not list((shell.here / ".aimdvc/tmp").glob("tmp-*"))
