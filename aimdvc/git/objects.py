@@ -8,6 +8,7 @@ import importlib
 import struct
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -93,7 +94,9 @@ class Objects:
     def close(self) -> None:
         """Closes the packs."""
         if "_store" in self.__dict__:
-            self._store.close()
+            # After an interrupt a frame of dulwich may still look into a pack, which is then closed when that is gone.
+            with suppress(BufferError):
+                self._store.close()
 
 
 def _name(git_id: GitId) -> "ObjectID":
