@@ -107,7 +107,11 @@ def main() -> None:
             signal.signal(number, _on_signal)
     if "_AIMDVC_COMPLETE" in os.environ:
         importlib.import_module("aimdvc.cli.bash").register()
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # Nothing is left to unwind: a signal now ends the process, without a traceback of Python's own ending.
+        signal.signal(number, signal.SIG_DFL)
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:
@@ -142,6 +146,8 @@ def run(arguments: list[str]) -> int:
         if not error.filename:
             drop(sys.stdout)
         return _fail(failed, options, as_json)
+    except MemoryError:
+        return _fail(StorageError("memory", "there is not enough of it"), options, as_json)
     except Exception as error:  # the boundary: what is not in our tree is a bug, said in one line
         if "--debug" in options:
             traceback.print_exc()

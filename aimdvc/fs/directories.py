@@ -4,6 +4,7 @@ What is then done relative to the descriptor stays below the base, whoever swaps
 the system has no such descriptors a directory is its path, checked when it is opened.
 """
 
+import errno
 import os
 import stat
 from types import TracebackType
@@ -49,6 +50,8 @@ class Directories:
                 _make(handle, part)
                 return _open_below(handle, part)
             except OSError as error:
+                if error.errno not in (errno.ELOOP, errno.ENOTDIR):
+                    raise
                 raise NotADirectoryError(error.errno, "is no directory", part) from error
         finally:
             close_directory(handle)

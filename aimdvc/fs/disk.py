@@ -22,6 +22,8 @@ Before = Callable[[str, Path | str], None]
 _FICLONE = 0x40049409
 _SYNC_FILE_RANGE_WRITE = 2
 _FLUSH_EVERY = 16 << 20
+ZEROS = bytes(1 << 20)
+"""What a chunk of a hole reads as; it is left out when a file is written, so that a sparse file stays sparse."""
 
 
 def nothing(operation: str, path: Path | str) -> None:
@@ -52,11 +54,16 @@ class TempFile:
         self.fd = descriptor
         self._flusher = Flusher(descriptor)
         self._is_kept = False
+        self._ends_in_hole = False
 
     def write(self, content: bytes | memoryview) -> None:
         """Appends all the bytes, however short the writes are."""
         self._disk.before("write", self.path)
+        self._ends_in_hole = content == ZEROS
         with mapped(self.path):
+            if self._ends_in_hole:
+                os.lseek(self.fd, len(content), os.SEEK_CUR)
+                return
             written = os.write(self.fd, content)
             if written < len(content):
                 view = memoryview(content)[written:]
@@ -68,6 +75,8 @@ class TempFile:
         """Makes the bytes durable. After a failure the file must be discarded."""
         self._disk.before("fsync", self.path)
         with mapped(self.path):
+            if self._ends_in_hole:
+                os.ftruncate(self.fd, os.lseek(self.fd, 0, os.SEEK_CUR))
             os.fsync(self.fd)
 
     def close(self) -> None:

@@ -17,7 +17,7 @@ def storage_error(error: OSError, path: Path | str) -> StorageError:
     """Returns our error for an OSError at a path; no space, no inodes and no rights are told apart."""
     shown = str(path)
     if error.errno in _FULL:
-        reason = "no inodes left" if error.errno == errno.ENOSPC and _has_no_inodes(path) else _FULL[error.errno]
+        reason = "no inodes left" if error.errno == errno.ENOSPC and has_no_inodes(path) else _FULL[error.errno]
         return DiskFull(shown, reason)
     reason = (error.strerror or str(error)).lower()
     if error.errno in _READ_ONLY:
@@ -42,7 +42,8 @@ def is_full(path: Path | str, least_bytes: int = 256 << 10) -> bool:
     return status is not None and status.f_bavail * status.f_frsize < least_bytes
 
 
-def _has_no_inodes(path: Path | str) -> bool:
+def has_no_inodes(path: Path | str) -> bool:
+    """Returns whether the file system of a path can hold no more files, whatever their size."""
     status = _file_system(path)
     return status is not None and status.f_files > 0 and status.f_favail == 0
 

@@ -41,19 +41,25 @@ def _machine() -> str:
 
 def remove_leftovers(directory: Path, prefixes: Collection[str] = ("tmp-", ".tmp-")) -> None:
     """Removes what is named by a prefix and a process that doesn't run any more, files and directories."""
-    try:
-        names = os.listdir(directory)
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    for name in names:
-        prefix = next((prefix for prefix in prefixes if name.startswith(prefix)), None)
-        if prefix is None or not _is_orphan(directory / name, name[len(prefix) :]):
-            continue
-        path = directory / name
+    for path in find_leftovers(directory, prefixes):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
+
+
+def find_leftovers(directory: Path, prefixes: Collection[str]) -> list[Path]:
+    """Returns what is named by a prefix and a process that doesn't run any more."""
+    try:
+        names = os.listdir(directory)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    found = []
+    for name in names:
+        prefix = next((prefix for prefix in prefixes if name.startswith(prefix)), None)
+        if prefix is not None and _is_orphan(directory / name, name[len(prefix) :]):
+            found.append(directory / name)
+    return found
 
 
 def _is_orphan(path: Path, rest: str) -> bool:

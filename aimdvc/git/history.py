@@ -15,6 +15,7 @@ from aimdvc.fs.faults import mapped
 from aimdvc.fs.system import set_mode
 from aimdvc.git.commits import dump_commit, parse_commit, tag_target
 from aimdvc.git.kinds import BLOB, COMMIT, KIND_NAMES, TAG, TREE
+from aimdvc.git.layout import check_format
 from aimdvc.git.objects import Objects
 from aimdvc.git.packs import PackWriter, clean_repository, git_id_of
 from aimdvc.git.refs import ReflogLine, Refs
@@ -72,8 +73,11 @@ class History:
 
     @classmethod
     def open(cls, path: Path, disk: Disk) -> "History":
-        """Opens a repository; one that was never finished making is finished."""
-        return cls(path, disk) if (path / "HEAD").exists() and (path / "config").exists() else cls.create(path, disk)
+        """Opens a repository; one that was never finished making is finished. Raises UnsupportedFormat."""
+        if not ((path / "HEAD").exists() and (path / "config").exists()):
+            return cls.create(path, disk)
+        check_format(path)
+        return cls(path, disk)
 
     def close(self) -> None:
         """Closes the packs."""

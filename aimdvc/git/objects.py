@@ -114,7 +114,7 @@ class Objects:
     def close(self) -> None:
         """Closes the packs."""
         if "_store" in self.__dict__:
-            # The traceback of an error about a damaged object may still hold a view of the mapped pack.
+            # The traceback of an error, or an interrupt, may still hold a view of a mapped pack: it goes with that.
             with suppress(BufferError):
                 self._store.close()
 

@@ -28,6 +28,9 @@ _SYMBOLIC_LIMIT = 5
 _DELETED_LOGS = "deleted-logs"
 _TIME = re.compile(r"-?[0-9]{1,400}")
 _ZONE = re.compile(r"([+-])([0-9]{2})([0-9]{2})")
+_CRUD = "".join(map(chr, range(33))) + ".,:;\\\"'"
+"""What Git takes off both ends of a name (Git, ident.c, crud)."""
+
 _DAY_S = 24 * 3600
 _FIRST_TIME_S = -62_135_596_800 + 2 * _DAY_S
 _LAST_TIME_S = 253_402_300_799 - 2 * _DAY_S
@@ -343,12 +346,12 @@ def parse_signature(text: str) -> Signature | None:
     zone = _ZONE.fullmatch(fields[1])
     seconds = int(zone[2]) * 3600 + int(zone[3]) * 60 if zone else 0
     if zone is None or seconds >= _DAY_S:
-        return Signature(name.strip(), email, time_s, 0)
-    return Signature(name.strip(), email, time_s, -seconds if zone[1] == "-" else seconds)
+        return Signature(name.strip(" "), email, time_s, 0)
+    return Signature(name.strip(" "), email, time_s, -seconds if zone[1] == "-" else seconds)
 
 
 def _clean(text: str) -> str:
-    return "".join(char for char in text if char not in "<>\n\0").strip(" .,;:\"'")
+    return "".join(char for char in text if char not in "<>\n\0").strip(_CRUD)
 
 
 def _known(git_id: str) -> GitId | None:

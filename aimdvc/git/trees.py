@@ -1,6 +1,7 @@
 """Git trees as they lie in the store: parsing, comparing, and rewriting only the directories that change."""
 
 import re
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -37,12 +38,14 @@ DEPTH_LIMIT = 512
 """Directories below each other; a tree that goes deeper was made to break its readers."""
 
 _MODE = re.compile(rb"[0-7]{1,7}")
+_NO_NAMES = frozenset({b"", b".", b".."})
+_USUAL = {b"%o" % mode: int(mode) for mode in Mode}
 
 RawPair = tuple["RawEntry | None", "RawEntry | None"]
 
 
 def parse_tree(content: bytes) -> dict[bytes, Node]:
-    """Returns the lines of a tree by name, in its order. Raises CorruptRepository."""
+    """Returns the lines of a tree by name, in its order, with the modes of Mode alone. Raises CorruptRepository."""
     nodes: dict[bytes, Node] = {}
     position = 0
     size = len(content)
@@ -52,12 +55,26 @@ def parse_tree(content: bytes) -> dict[bytes, Node]:
         end = find(b"\0", space)
         if space < 0 or end < 0 or end + 21 > size:
             raise CorruptRepository("a tree", "is malformed")
-        mode = content[position:space]
-        if not _MODE.fullmatch(mode):
-            raise CorruptRepository("a tree", f"has an entry with mode {mode[:20]!r}")
-        nodes[content[space + 1 : end]] = Node(int(mode, 8), GitId(content[end + 1 : end + 21].hex()))
+        text = content[position:space]
+        mode = _USUAL.get(text) or _read_mode(text)
+        name = content[space + 1 : end]
+        if name in _NO_NAMES or b"/" in name:
+            raise CorruptRepository("a tree", f"has an entry named {name[:60]!r}")
+        nodes[name] = Node(mode, GitId(content[end + 1 : end + 21].hex()))
         position = end + 21
     return nodes
+
+
+def _read_mode(text: bytes) -> int:
+    """Returns what Git takes an odd mode of an old tree for (Git, object.h, canon_mode)."""
+    if not _MODE.fullmatch(text):
+        raise CorruptRepository("a tree", f"has an entry with mode {text[:20]!r}")
+    mode = int(text, 8)
+    if stat.S_ISREG(mode):
+        return int(Mode.EXECUTABLE if mode & 0o100 else Mode.FILE)
+    if stat.S_ISLNK(mode):
+        return int(Mode.SYMLINK)
+    return int(Mode.TREE if stat.S_ISDIR(mode) else Mode.GITLINK)
 
 
 def dump_tree(nodes: Mapping[bytes, Node]) -> bytes:

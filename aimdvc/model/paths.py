@@ -11,7 +11,7 @@ from aimdvc.errors import UnsafePath
 # The common harmless path: plain ASCII, no component that begins with a dot, no tilde, no colon, no trailing dot or
 # space. Anything else goes through the rules one component at a time.
 _PLAIN = re.compile(
-    r"(?!(?i:aimdvc\.lock)\Z)(?:[A-Za-z0-9_+=@,-](?:[A-Za-z0-9_.+=@, -]*[A-Za-z0-9_+=@,-])?/)*"
+    r"(?!(?i:aimdvc\.lock)(?:/|\Z))(?:[A-Za-z0-9_+=@,-](?:[A-Za-z0-9_.+=@, -]*[A-Za-z0-9_+=@,-])?/)*"
     r"[A-Za-z0-9_+=@,-](?:[A-Za-z0-9_.+=@, -]*[A-Za-z0-9_+=@,-])?",
     re.ASCII,
 )

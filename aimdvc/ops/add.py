@@ -4,11 +4,12 @@ Real when the index is saved; before that, blobs that nothing names. Safe to rep
 """
 
 import os
+import stat
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from aimdvc.errors import UnknownPath, UsageError
+from aimdvc.errors import UnknownPath, UnsafePath, UsageError
 from aimdvc.model.attributes import DEFAULT_ATTRIBUTES, Attributes
 from aimdvc.model.entries import path_bytes, path_text
 from aimdvc.model.paths import check_entry_path, windows_reason
@@ -21,7 +22,7 @@ from aimdvc.ops.targets import Target, find_target, heads_below, near_path, work
 from aimdvc.ops.workspace import Workspace
 from aimdvc.store.blobwriter import BlobWriter
 from aimdvc.store.state import Head, Row, is_racy
-from aimdvc.store.walk import DiskStat, is_there
+from aimdvc.store.walk import DiskStat, git_mode, is_there
 
 
 @dataclass(slots=True)
@@ -80,6 +81,9 @@ def _targets(workspace: Workspace, here: Path, text: str, options: AddOptions) -
     if not _exists(workspace, path):
         hint = near_path(workspace, path, here) or "check the spelling: nothing is there"
         raise UnknownPath(text, "the workspace", hint=hint)
+    mode = os.lstat(os.path.join(workspace.root, path)).st_mode
+    if not stat.S_ISDIR(mode) and not git_mode(mode):
+        raise UnsafePath(path, "is neither a file nor a directory")
     head = create_artifact(workspace, path, options.name, options.kind)
     return [(Target(head, ""), True)]
 

@@ -21,7 +21,7 @@ from aimdvc.ops.create import MAIN
 from aimdvc.ops.lockfile import LockState, lock_state, read_pins, sync_lock
 from aimdvc.ops.plan import CheckoutPlan, EntryPair, plan_checkout, row_of
 from aimdvc.ops.relocate import relocate
-from aimdvc.ops.revisions import label, resolve, unknown_path
+from aimdvc.ops.revisions import label, resolve
 from aimdvc.ops.scan import clock_ns, scan
 from aimdvc.ops.settle import settle
 from aimdvc.ops.workspace import Workspace
@@ -250,19 +250,3 @@ def _save(
 
 def _settled(stat: Stat | None, now_ns: int) -> Stat | None:
     return None if stat is None or is_racy(stat, now_ns) else stat
-
-
-def known_paths(workspace: Workspace, head: Head, paths: Sequence[str], tree: GitId) -> list[Entry]:
-    """Returns the entries of a tree at or below the paths. Raises UnknownPath for a path that has none."""
-    history = workspace.history(head.name)
-    found: list[Entry] = []
-    for path in paths:
-        below = [entry for entry in history.iter_entries(tree) if _is_at(entry.path, path)]
-        if not below:
-            raise unknown_path(history, head.name, tree, path)
-        found.extend(below)
-    return found
-
-
-def _is_at(path: str, place: str) -> bool:
-    return not place or path == place or path.startswith(place + "/")

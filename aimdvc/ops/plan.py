@@ -13,6 +13,7 @@ from functools import partial
 from aimdvc.model.attributes import is_ours
 from aimdvc.model.entries import Entry, Mode, path_bytes, path_text
 from aimdvc.model.oid import Oid
+from aimdvc.model.paths import check_entry_path
 from aimdvc.model.pointer import Pointer
 from aimdvc.ops.content import read_inline
 from aimdvc.ops.scan import is_same_content
@@ -48,7 +49,10 @@ class CheckoutPlan:
 
 
 def plan_checkout(workspace: Workspace, head: Head, pairs: Iterable[EntryPair], force: bool) -> CheckoutPlan:
-    """Returns what turns the disk from the first entries of the pairs into the second. Reads no more than it must."""
+    """Returns what turns the disk from the first entries of the pairs into the second. Reads no more than it must.
+
+    Raises UnsafePath for an entry that may not be written.
+    """
     plan = CheckoutPlan()
     root = path_bytes(workspace.artifact_root(head))
     is_empty = not os.path.isdir(root)
@@ -65,6 +69,8 @@ def plan_checkout(workspace: Workspace, head: Head, pairs: Iterable[EntryPair], 
             if not is_hidden(old, read):  # type: ignore[arg-type]
                 _plan_deletion(workspace, head, root, path, plan, force)
             continue
+        # Before the disk is looked at: a hostile tree names what lies elsewhere.
+        check_entry_path(path)
         if is_empty and not has_staged:
             plan.write.append(new)
             plan.seen[path] = None

@@ -117,7 +117,10 @@ def is_same_content(path: bytes, status: DiskStat, row: Row) -> bool:
     if status[0] == Mode.SYMLINK or (row.size != status[1] and (row.is_pointer or row.oid is not None)):
         return False
     with mapped(os.fsdecode(path)):
-        descriptor = open_any(path)
+        try:
+            descriptor = open_any(path)
+        except FileNotFoundError:
+            return False  # It went since it was seen.
         try:
             if row.is_pointer:
                 return _digest(descriptor, hashlib.sha256()) == row.oid

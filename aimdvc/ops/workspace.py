@@ -15,6 +15,7 @@ from aimdvc.errors import NoAuthor, UnknownArtifact, UnsafePath, UsageError
 from aimdvc.fs.disk import Disk
 from aimdvc.fs.leftovers import remove_leftovers
 from aimdvc.fs.locks import exclusive
+from aimdvc.fs.probe import can_rename
 from aimdvc.git.history import History
 from aimdvc.model.commits import Signature
 from aimdvc.model.gitconfig import parse
@@ -112,7 +113,7 @@ class Workspace:
         What a killed process leaves lies in `.aimdvc/`, out of the user's sight, and is removed by the next call.
         """
         own = self.root / ".aimdvc"
-        is_near = own.exists() and own.stat().st_dev == path.parent.stat().st_dev
+        is_near = can_rename(own, path.parent)
         if is_near:
             remove_leftovers(own)
         self.disk.replace_file(path, content, scratch=own if is_near else None)

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from aimdvc.model.paths import check_entry_path
 from aimdvc.model.progress import Progress
 from aimdvc.ops.content import read_inline
 from aimdvc.ops.plan import CheckoutPlan
@@ -15,11 +14,9 @@ from aimdvc.store.state import Head, Stat
 def write_plan(workspace: Workspace, head: Head, plan: CheckoutPlan, progress: Progress) -> dict[str, Stat]:
     """Deletes and writes what the plan says, and returns the new files' stat by path.
 
-    Every path is checked before the first byte is written. Raises UnsafePath, ChangedMeanwhile, MissingBlob,
+    The plan checked every path. Raises UnsafePath, ChangedMeanwhile, MissingBlob,
     CorruptBlob, StorageError; what was written by then is found again by the next run.
     """
-    for entry in plan.write:
-        check_entry_path(entry.path)
     place = workspace.artifact_place(head)
     progress.start(f"remove files of {head.name}", len(plan.delete), "files")
     remove(place, _told(plan.delete, progress), plan.seen, workspace.disk)

@@ -1,6 +1,6 @@
 """Brings blobs into a workspace: each file, or new directory, under a temporary name, then renamed, never by a link.
 
-The temporary lies in the store's `tmp/` when that is the same file system, so that nothing half-written is ever seen in
+The temporary lies in the store's `tmp/` when it can be renamed from there, so that nothing half-written is ever seen in
 the workspace. Bytes are hashed on the way. A path that changed since the plan was made is left as it is. One syncfs at
 the end makes all of it durable.
 """
@@ -30,6 +30,7 @@ from aimdvc.fs.directories import (
 from aimdvc.fs.disk import Disk, current_umask, reflink
 from aimdvc.fs.faults import mapped
 from aimdvc.fs.leftovers import temporary_name
+from aimdvc.fs.probe import can_rename
 from aimdvc.fs.system import READ
 from aimdvc.model.entries import Mode, path_bytes, path_text
 from aimdvc.model.oid import Oid
@@ -105,8 +106,8 @@ class _Writer:
         self._advance = advance
         self._directories = Directories(os.fsencode(place.base))
         temporary = store.layout.temporary
-        is_same = temporary.stat().st_dev == _device(place)
-        self._temporary = open_directory(os.fsencode(temporary)) if is_same else None
+        is_near = can_rename(temporary, place.full if os.path.isdir(place.full) else place.base)
+        self._temporary = open_directory(os.fsencode(temporary)) if is_near else None
         self._prefix = os.fsencode(temporary_name("tmp-")) + b"-"
         self._count = 0
         self._staging: Staging | None = None
@@ -223,8 +224,7 @@ class _Writer:
         self._advance(len(content))
 
     def _mode(self, job: Job) -> int:
-        # Whatever else an old tree holds (100664, say), is a file that may be executable or not, as Git reads it.
-        return self._modes[int(Mode.EXECUTABLE if job.mode & 0o100 else Mode.FILE)]
+        return self._modes[job.mode]
 
     def _place_file(self, pointer: Pointer, job: Job, name: bytes, directory: Handle) -> None:
         blob = self._store.path_of(pointer.oid)
@@ -256,21 +256,15 @@ class _Writer:
             os.close(target)
 
 
-def _device(place: Place) -> int:
-    """Returns the file system of the files to write."""
-    with suppress(FileNotFoundError):
-        return os.stat(place.full).st_dev
-    return os.stat(place.base).st_dev
-
-
 def opened(place: Place) -> Directories:
     """Opens the root of the files; every component below the base is a real directory, or UnsafePath is raised."""
-    try:
-        with Directories(os.fsencode(place.base)) as base:
-            base.open(path_bytes(place.inner) if place.inner != "." else b"")
-        return Directories(os.fsencode(place.full))
-    except NotADirectoryError as error:
-        raise UnsafePath(place.inner, "is reached through a symbolic link, or is no directory") from error
+    with mapped(place.full):
+        try:
+            with Directories(os.fsencode(place.base)) as base:
+                base.open(path_bytes(place.inner) if place.inner != "." else b"")
+            return Directories(os.fsencode(place.full))
+        except NotADirectoryError as error:
+            raise UnsafePath(place.inner, "is reached through a symbolic link, or is no directory") from error
 
 
 def _seen(name: bytes, directory: Handle) -> Stat | None:
