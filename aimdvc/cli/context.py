@@ -96,6 +96,16 @@ class Cli:
             return self.targets(self.paths)[0].head.name, parsed
         return default_artifact(self.workspace, self.here).name, parsed
 
+    def branch(self, text: str | None) -> tuple[str, str | None]:
+        """Returns (artifact, revision) of what was typed where a branch may stand alone, as in Git: `[NAME@]REV`.
+
+        A word that is an artifact's name is that artifact; write `@WORD` for a branch of that name.
+        """
+        if text is not None and "@" not in text and self.workspace.state.head(text) is None:
+            text = f"@{text}"
+        name, parsed = self.selector(text, "a whole version is meant: leave the path out")
+        return name, parsed.revision
+
     def _parsed(self, text: str) -> Selector:
         try:
             return parse_selector(text)

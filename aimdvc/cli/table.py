@@ -31,6 +31,8 @@ COMMANDS: dict[str, Row] = {
     "cat": _row("cat", "Print a file of a version", "ls"),
     "diff": _row("diff", "Show what differs between versions and workspace"),
     "checkout": _row("checkout", "Make the files those of a version, or of aimdvc.lock"),
+    "merge": _row("merge", "Bring another line of versions into the branch"),
+    "revert": _row("revert", "Undo an earlier version by a new one", "merge"),
     "restore": _row("restore", "Put files back as staged, or as in a version"),
     "reset": _row("reset", "Unstage everything, or move the branch to a version", "restore"),
     "alias": _row("alias", "Name versions by aliases, which can move"),

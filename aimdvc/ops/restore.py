@@ -1,8 +1,9 @@
 """`restore` and `reset`: files back from the index or a version; HEAD, and the index with it, to another version."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 
 from aimdvc.errors import LocalChange, UnknownPath
 from aimdvc.model.attributes import Attributes
@@ -10,7 +11,7 @@ from aimdvc.model.commits import RefUpdate
 from aimdvc.model.entries import Entry, Mode
 from aimdvc.model.oid import GitId
 from aimdvc.ops.blobs import Means, ensure_blobs
-from aimdvc.ops.checkout import CheckedOut, Destination, entry_of, switch
+from aimdvc.ops.checkout import CheckedOut, Destination, entry_of, removed, staged_rows, switch
 from aimdvc.ops.content import read_inline
 from aimdvc.ops.create import forget_artifact
 from aimdvc.ops.lockfile import sync_lock
@@ -91,31 +92,35 @@ def _bring(workspace: Workspace, head: Head, plan: CheckoutPlan, means: Means) -
 
 
 def _follow(workspace: Workspace, head: Head, pairs: Sequence[tuple[Entry | None, Entry | None]]) -> None:
-    rows: list[Row] = []
-    for old, new in pairs:
-        path = (new or old).path  # type: ignore[union-attr]
-        before = workspace.state.row(head, path)
-        head_mode, head_id = (before.head_mode, before.head_id) if before else (0, None)
-        if new is not None:
-            rows.append(row_of(new)._replace(head_mode=head_mode, head_id=head_id))
-        elif before is not None:
-            rows.append(before._replace(mode=0, git_id=None, oid=None, size=0, is_pointer=False, stat=None))
-    rows = _as_rules_want(workspace, head, rows)
+    rows = staged_rows(workspace, head, (row_of(new) for _, new in pairs if new is not None), removed(pairs))
+    rows = as_rules_want(workspace, head, rows)
     with workspace.state.transaction():
         workspace.state.put_rows(head, rows)
 
 
-def _as_rules_want(workspace: Workspace, head: Head, rows: list[Row]) -> list[Row]:
-    """Returns entries of an older version as today's rules represent them: a commit agrees with its own rules."""
+def as_rules_want(workspace: Workspace, head: Head, rows: list[Row]) -> list[Row]:
+    """Returns entries from elsewhere as the rules represent them: a commit agrees with its own rules.
+
+    When rules are among them, with those other entries of the index that they make otherwise.
+    """
     files = attribute_files(workspace, head)
+    given = {row.path for row in rows}
+    others: Iterable[Row] = ()
     for row in rows:
         directory, _, name = row.path.rpartition("/")
-        if name == ATTRIBUTES and row.mode in (Mode.FILE, Mode.EXECUTABLE):
+        if name != ATTRIBUTES:
+            continue
+        others = (other for other in workspace.state.rows(head) if other.path not in given)
+        if row.mode in (Mode.FILE, Mode.EXECUTABLE):
             files[directory] = row_content(workspace, head, row)
+        else:
+            files.pop(directory, None)
     with workspace.blobs.writer() as writer:
-        changed = reattribute(iter(rows), Attributes.parse(files), workspace.history(head.name), workspace, writer)
+        changed = reattribute(
+            chain(rows, others), Attributes.parse(files), workspace.history(head.name), workspace, writer
+        )
         anew = {row.path: row for row in changed}
-    return [anew.get(row.path, row) for row in rows]
+    return [anew.pop(row.path, row) for row in rows] + list(anew.values())
 
 
 def unstage(workspace: Workspace, targets: Sequence[Target]) -> list[Restored]:
@@ -128,14 +133,7 @@ def unstage(workspace: Workspace, targets: Sequence[Target]) -> list[Restored]:
             for row in workspace.state.staged(head, target.inner)
             if row.place is not Place.HIDDEN or row.head_mode  # aimdvc's own first entries stay
         ]
-        history = workspace.history(head.name)
-        rows, gone = [], []
-        for row in staged:
-            entry = history.entry(head.tree, row.path) if row.head_mode and head.tree else None
-            if entry is None:
-                gone.append(row.path)
-            else:
-                rows.append(row_of(entry, row.place))
+        rows, gone = unstaged_rows(workspace, head, staged)
         with workspace.state.transaction():
             workspace.state.delete_rows(head, gone)
             workspace.state.put_rows(head, rows)
@@ -143,11 +141,24 @@ def unstage(workspace: Workspace, targets: Sequence[Target]) -> list[Restored]:
     return results
 
 
+def unstaged_rows(workspace: Workspace, head: Head, staged: Iterable[Row]) -> tuple[list[Row], list[str]]:
+    """Returns what makes these entries HEAD's again: the rows to put, and the paths that HEAD doesn't have."""
+    history = workspace.history(head.name)
+    rows, gone = [], []
+    for row in staged:
+        entry = history.entry(head.tree, row.path) if row.head_mode and head.tree else None
+        if entry is None:
+            gone.append(row.path)
+        else:
+            rows.append(row_of(entry, row.place))
+    return rows, gone
+
+
 def reset(workspace: Workspace, name: str, revision: str | None, is_hard: bool, means: Means) -> CheckedOut:
     """Moves the branch (or a detached HEAD) to a revision and makes the index its tree; `is_hard` the files too.
 
-    The old tip stays in the reflog. Without `is_hard` no file is touched. An artifact that has no version yet is
-    forgotten, as if it had never been added.
+    The old tip stays in the reflog, and a merge in progress ends. Without `is_hard` no file is touched. An artifact
+    that has no version yet is forgotten, as if it had never been added.
     """
     head = settle(workspace, name)
     history = workspace.history(name)
@@ -191,6 +202,7 @@ def _reset_index(workspace: Workspace, head: Head, commit: GitId, update: RefUpd
         workspace.state.delete_rows(head, gone)
         workspace.state.put_rows(head, rows)
         workspace.state.move_head(head, head.branch, commit, tree)
+        workspace.state.merges.end(head.id)
     return CheckedOut(head.name, head.path, label(history, commit), commit, head.branch, 0, 0)
 
 

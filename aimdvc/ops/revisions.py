@@ -7,6 +7,7 @@ from aimdvc.errors import AmbiguousRevision, UnknownRevision
 from aimdvc.git.history import History
 from aimdvc.model.oid import GitId
 from aimdvc.model.selector import parse_revision
+from aimdvc.store.state import Head
 
 _VERSION_TAG = re.compile(r"refs/tags/v([1-9][0-9]{0,17})")
 _TRACKED_MAIN = re.compile(r"refs/remotes/[^/]+/heads/main")
@@ -105,6 +106,32 @@ def aliases(history: History) -> dict[str, GitId]:
     prefix = "refs/aliases/"
     peeled = {ref[len(prefix) :]: history.peel(git_id) for ref, git_id in history.refs(prefix).items()}
     return {alias: commit for alias, commit in peeled.items() if commit is not None}
+
+
+def tracking_ref(head: Head, branch: str) -> str:
+    """Returns where a fetch keeps what the artifact's remote has of a branch, which has the same name there."""
+    return f"refs/remotes/{head.origin[0]}/{branch.removeprefix('refs/')}"
+
+
+def described(history: History, revision: str) -> str:
+    """Returns what a revision is, in words, as the message of a merge has it: `branch 'x'`, `version 'v3'`."""
+    kinds = (
+        ("tags", "version"),
+        ("aliases", "alias"),
+        ("heads", "branch"),
+        ("remotes", "remote-tracking branch"),
+    )
+    remote, _, branch = revision.partition("/")
+    names = {"remotes": f"{remote}/heads/{branch}"}
+    for folder, kind in kinds:
+        if history.ref(f"refs/{folder}/{names.get(folder, revision)}") is not None:
+            return f"{kind} '{revision}'"
+    return f"commit '{revision}'"
+
+
+def short_branch(ref: str | None) -> str | None:
+    """Returns a branch's name without `refs/heads/`; None for a detached HEAD."""
+    return ref.removeprefix("refs/heads/") if ref is not None else None
 
 
 def label(history: History, commit: GitId | None) -> str:

@@ -29,6 +29,7 @@ def settle(workspace: Workspace, name: str) -> Head:
             return head
         workspace.state.mark_committed(head)
         workspace.state.move_head(head, head.branch, tip, commit.tree)
+        workspace.state.merges.end(head.id)
     return workspace.head(name)
 
 

@@ -16,8 +16,9 @@ from typing import NamedTuple
 from aimdvc.fs.sqlite import locked, mapped_sqlite, open_database
 from aimdvc.model.entries import path_bytes, path_text
 from aimdvc.model.oid import GitId, Oid
+from aimdvc.store.merging import MERGING_SCHEMA, Merges
 
-FORMAT = 1
+FORMAT = 2
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS artifact (
@@ -117,7 +118,8 @@ class State:
         What a lost database held comes back from aimdvc.lock by `checkout`; only what was staged is gone.
         """
         self.path = directory / "state.db"
-        self._database = open_database(self.path, _SCHEMA, FORMAT)
+        self._database = open_database(self.path, _SCHEMA + MERGING_SCHEMA, FORMAT)
+        self.merges = Merges(self._database)
 
     def close(self) -> None:
         """Closes the database."""
@@ -159,6 +161,7 @@ class State:
     def delete_head(self, head: Head) -> None:
         """Forgets an artifact. Within a transaction."""
         self._database.execute("DELETE FROM artifact WHERE id = ?", (head.id,))
+        self.merges.end(head.id)
 
     def move_head(self, head: Head, branch: str | None, commit: GitId | None, tree: GitId | None) -> None:
         """Notes what is checked out now. Within a transaction."""

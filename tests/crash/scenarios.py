@@ -19,7 +19,7 @@ from aimdvc.ops.checkout import checkout
 from aimdvc.ops.commit import CommitOptions, commit
 from aimdvc.ops.connect import Connector
 from aimdvc.ops.fsck import fsck
-from aimdvc.ops.pull import pull
+from aimdvc.ops.pull import PullOptions, pull
 from aimdvc.ops.push import push
 from aimdvc.ops.transfer import blob_fetcher
 from aimdvc.ops.workspace import Workspace
@@ -84,7 +84,7 @@ def _push(workspace: Workspace, here: Path) -> None:
 
 def _pull(workspace: Workspace, here: Path) -> None:
     connector = _connector()
-    finish(pull(workspace, connector, [], None, _means(connector)))
+    finish(pull(workspace, connector, [], PullOptions(), _means(connector)))
 
 
 def finish(bulk: Bulk[T]) -> None:

@@ -8,7 +8,9 @@ import click
 from aimdvc.cli.command import command
 from aimdvc.cli.context import Cli
 from aimdvc.cli.output import plural, shown_path
-from aimdvc.ops.status import ArtifactStatus, Status, status
+from aimdvc.ops.create import MAIN
+from aimdvc.ops.revisions import short_branch
+from aimdvc.ops.status import ArtifactStatus, MergeInProgress, Status, status
 from aimdvc.ops.targets import Target
 
 _LETTERS = {"added": "A", "modified": "M", "deleted": "D"}
@@ -20,7 +22,9 @@ _LOCK_LINES = {
 
 @command("status")
 @click.argument("paths", nargs=-1, metavar="[PATH…]", type=click.Path())
-@click.option("-s", "--short", is_flag=True, help="One line a path: staged and workspace letter, path.")
+@click.option(
+    "-s", "--short", is_flag=True, help="One line a path: staged and workspace letter (UU: a conflict), path."
+)
 def status_command(cli: Cli, paths: tuple[str, ...], short: bool) -> None:
     """Show what is staged, changed, untracked and pinned
 
@@ -62,6 +66,8 @@ def _short(found: Status) -> Iterator[str]:
             letters.setdefault(change.path, [" ", " "])[1] = _LETTERS[change.kind]
         for path in artifact.untracked:
             letters[path] = ["?", "?"]
+        for path in artifact.merging.conflicts if artifact.merging is not None else ():
+            letters[path] = ["U", "U"]
         for path in sorted(letters):
             yield f"{''.join(letters[path])} {shown_path(_place(artifact, path))}"
 
@@ -86,6 +92,8 @@ def _artifact(artifact: ArtifactStatus) -> Iterator[str]:
     at = f"at {artifact.version}" if artifact.version else "no version yet"
     if artifact.branch is None and artifact.commit is not None:
         at += ", detached"
+    if artifact.branch not in (None, MAIN):
+        at += f" on {short_branch(artifact.branch)}"
     named = f" ({', '.join(artifact.aliases)})" if artifact.aliases else ""
     yield f"{artifact.artifact}: '{artifact.path}' {at}{named}"
     if artifact.ahead or artifact.behind:
@@ -98,6 +106,8 @@ def _artifact(artifact: ArtifactStatus) -> Iterator[str]:
         there = f"{one.there} on {artifact.remote}" if one.there else f"not on {artifact.remote}"
         what = "`aimdvc push` sends it" if one.is_settled else "`aimdvc alias set` or `delete` decides"
         yield f"  alias {one.alias}: {here}, {there}: {what}"
+    if artifact.merging is not None:
+        yield from _merging(artifact.merging)
     if artifact.lock in _LOCK_LINES:
         yield f"  {_LOCK_LINES[artifact.lock]}"
     if artifact.is_clean:
@@ -115,3 +125,16 @@ def _artifact(artifact: ArtifactStatus) -> Iterator[str]:
             yield f"    {kind + ': ' if kind else ''}{shown_path(path)}"
         if len(changes) > 50:
             yield f"    … and {len(changes) - 50:,} more (`aimdvc status -s` lists all)"
+
+
+def _merging(merging: MergeInProgress) -> Iterator[str]:
+    yield f"  {merging.kind} of {merging.title} in progress (`aimdvc merge --abort` undoes it)"
+    if not merging.conflicts:
+        yield "    all conflicts are settled: `aimdvc commit` finishes it"
+        return
+    how = "`aimdvc merge --ours|--theirs -- PATH`, or `aimdvc add PATH`"
+    yield f"    {plural(len(merging.conflicts), 'conflict')}, now as ours ({how}):"
+    for path in merging.conflicts[:50]:
+        yield f"    both changed: {shown_path(path)}"
+    if len(merging.conflicts) > 50:
+        yield f"    … and {len(merging.conflicts) - 50:,} more (`aimdvc status --json` lists all)"
