@@ -97,14 +97,25 @@ class Cli:
         return default_artifact(self.workspace, self.here).name, parsed
 
     def branch(self, text: str | None) -> tuple[str, str | None]:
-        """Returns (artifact, revision) of what was typed where a branch may stand alone, as in Git: `[NAME@]REV`.
+        """Returns (artifact, revision) of what was typed where a branch may stand alone, as in Git: `[NAME@]REV`."""
+        name, revision = self.branch_parts(text)
+        return name or self.selector(None)[0], revision
+
+    def branch_parts(self, text: str | None) -> tuple[str | None, str | None]:
+        """Returns what `[NAME@]REV` names, None for a part that it leaves out.
 
         A word that is an artifact's name is that artifact; write `@WORD` for a branch of that name.
         """
-        if text is not None and "@" not in text and self.workspace.state.head(text) is None:
+        if text is None:
+            return None, None
+        if "@" not in text.replace("@{", "") and self.workspace.state.head(text) is None:
             text = f"@{text}"
-        name, parsed = self.selector(text, "a whole version is meant: leave the path out")
-        return name, parsed.revision
+        parsed = self._parsed(text)
+        if parsed.path is not None:
+            raise UsageError(
+                f"selector '{text}': expected no path", hint="a whole version is meant: leave the path out"
+            )
+        return self._known(parsed.name, True) if parsed.name is not None else None, parsed.revision
 
     def _parsed(self, text: str) -> Selector:
         try:

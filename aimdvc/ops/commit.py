@@ -137,7 +137,7 @@ def branch_to_commit_on(history: History, head: Head) -> str:
     raise RefMoved(
         branch,
         "another workspace moved it",
-        hint=f"run `aimdvc reset {head.name}@{short_branch(branch)}`: these files are changes of its tip then; commit them",
+        hint=f"run `aimdvc reset {head.name}@{short_branch(branch)}`: these files are its changes then; commit them",
     )
 
 

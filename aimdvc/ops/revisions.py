@@ -12,6 +12,7 @@ from aimdvc.store.state import Head
 _VERSION_TAG = re.compile(r"refs/tags/v([1-9][0-9]{0,17})")
 _TRACKED_MAIN = re.compile(r"refs/remotes/[^/]+/heads/main")
 _PROVISIONAL = re.compile(r"v[1-9][0-9]{0,17}\?")
+_MOVES = re.compile(r"(.+)@\{([0-9]+)\}")
 _HEX = re.compile(r"[0-9a-f]{4,40}")
 
 
@@ -33,13 +34,14 @@ def resolve(history: History, artifact: str, revision: str, head: GitId | None) 
 
 
 def _resolve_base(history: History, artifact: str, base: str, head: GitId | None) -> GitId:
+    moved = _MOVES.fullmatch(base)
+    if moved is not None:
+        return _stood(history, artifact, moved[1], int(moved[2]))
     if base in ("HEAD", "") and head is not None:
         return head
     named = "main" if base == "latest" else base
     refs = [f"refs/tags/{named}", f"refs/aliases/{named}", f"refs/heads/{named}", f"refs/remotes/{named}"]
-    remote, slash, branch = named.partition("/")
-    if slash:
-        refs.append(f"refs/remotes/{remote}/heads/{branch}")
+    refs += _tracking_refs(named)
     for ref in refs:
         found = history.ref(ref)
         commit = history.peel(found) if found is not None else None
@@ -58,6 +60,26 @@ def _resolve_base(history: History, artifact: str, base: str, head: GitId | None
     if f"{base}?" in provisional_labels(history).values():
         raise UnknownRevision(artifact, base, hint=f"it has no number yet: write {artifact}@{base}?, or push it")
     raise UnknownRevision(artifact, base)
+
+
+def _stood(history: History, artifact: str, named: str, moves: int) -> GitId:
+    """Returns where a branch or an alias stood before its last moves. Raises UnknownRevision."""
+    for ref in (f"refs/aliases/{named}", f"refs/heads/{named}", *_tracking_refs(named)):
+        lines = history.reflog(ref)
+        if lines:
+            stood = [line.new for line in reversed(lines)] + [lines[0].old]
+            commit = stood[moves] if moves < len(stood) else None
+            if commit is None:
+                raise UnknownRevision(
+                    artifact, f"{named}@{{{moves}}}", hint=f"`aimdvc reflog {artifact}@{named}` lists"
+                )
+            return commit
+    raise UnknownRevision(artifact, f"{named}@{{{moves}}}", hint="only branches and aliases have moves")
+
+
+def _tracking_refs(named: str) -> list[str]:
+    remote, slash, branch = named.partition("/")
+    return [f"refs/remotes/{remote}/heads/{branch}"] if slash else []
 
 
 def version_numbers(history: History) -> dict[GitId, int]:

@@ -77,7 +77,7 @@ def _many(entry: Logged) -> Iterator[str]:
     if len(commit.parents) > 1:
         yield f"merge   {' '.join(parent[:12] for parent in commit.parents)}"
     yield f"author  {commit.author.name} <{commit.author.email}>"
-    yield f"date    {_date(commit.author)}"
+    yield f"date    {date_text(commit.author)}"
     yield ""
     for line in commit.message.rstrip("\n").split("\n"):
         yield f"    {line}"
@@ -103,7 +103,8 @@ def _changes(changes: list[LoggedChange]) -> Iterator[str]:
         yield f"  {plural(len(changes), 'file')} changed"
 
 
-def _date(who: Signature) -> str:
+def date_text(who: Signature) -> str:
+    """Returns when, in the zone that it was said in."""
     sign, offset = ("-" if who.zone_s < 0 else "+"), abs(who.zone_s) // 60
     local = time.gmtime(who.time_s + who.zone_s)
     return f"{time.strftime('%Y-%m-%d %H:%M:%S', local)} {sign}{offset // 60:02}{offset % 60:02}"
