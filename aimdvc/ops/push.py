@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from aimdvc.errors import RefMoved, RemoteRefused
+from aimdvc.errors import RefMoved, Refused, RemoteRefused
 from aimdvc.git.history import History
 from aimdvc.git.transport import RemoteRefs
 from aimdvc.model.commits import RefUpdate
@@ -30,9 +30,10 @@ _VERSION = re.compile(r"refs/tags/v([1-9][0-9]{0,17})")
 
 @dataclass(slots=True)
 class Pushed:
-    """What a push did, or with `is_dry_run` would do, for one artifact. `size` is in bytes."""
+    """What a push did, or with `is_dry_run` would do, for one artifact: `branch` went there. `size` is in bytes."""
 
     artifact: str
+    branch: str
     url: str
     old: GitId | None
     new: GitId | None
@@ -51,9 +52,12 @@ class Pushed:
 
 @dataclass(slots=True)
 class _Push:
+    """`ref` is our branch, and `branch` what it is on the remote."""
+
     connection: Connection
     history: History
     known: RemoteRefs
+    ref: str
     branch: str
     old: GitId | None
     new: GitId | None
@@ -77,15 +81,17 @@ def push(
 def _push_one(workspace: Workspace, head: Head, connection: Connection, progress: Progress, is_dry_run: bool) -> Pushed:
     name = head.name
     history = workspace.history(name)
+    # A detached HEAD has no branch to push: what main and the aliases have is sent all the same.
+    ref = head.branch or MAIN
+    short = ref.removeprefix("refs/heads/")
     if head.commit is None:
-        return Pushed(
-            name, connection.url, None, None, is_dry_run, notes=["it has no version yet: run `aimdvc commit`"]
-        )
+        note = "it has no version yet: run `aimdvc commit`"
+        return Pushed(name, short, connection.url, None, None, is_dry_run, notes=[note])
     known = connection.transport.read_refs(for_push=True)
-    branch = known.head if known.head is not None and known.head in known.refs else MAIN
-    work = _Push(connection, history, known, branch, known.refs.get(branch), history.ref(MAIN))
-    result = Pushed(name, connection.url, work.old, work.old, is_dry_run)
-    main_updates = _main_updates(work, result)
+    branch = _branch_there(head, ref, known, connection.url)
+    work = _Push(connection, history, known, ref, branch, known.refs.get(branch), history.ref(ref))
+    result = Pushed(name, short, connection.url, work.old, work.old, is_dry_run)
+    main_updates = _branch_updates(work, result)
     alias_updates = _alias_updates(work, result)
     if is_dry_run or not (main_updates or alias_updates):
         return result
@@ -100,20 +106,33 @@ def _push_one(workspace: Workspace, head: Head, connection: Connection, progress
     return result
 
 
-def _main_updates(work: _Push, result: Pushed) -> list[RefUpdate]:
+def _branch_there(head: Head, ref: str, known: RemoteRefs, url: str) -> str:
+    """Returns the name that a branch of ours has on the remote, whose HEAD branch is our main."""
+    its_main = known.head if known.head is not None and known.head in known.refs else MAIN
+    if ref == MAIN:
+        return its_main
+    if ref == its_main:
+        raise Refused(
+            f"'{ref.removeprefix('refs/heads/')}' of '{url}' is main here: a branch of that name can't be pushed there",
+            hint=f"run `aimdvc branch -m {head.name}@{ref.removeprefix('refs/heads/')} NEW`, then push",
+        )
+    return ref
+
+
+def _branch_updates(work: _Push, result: Pushed) -> list[RefUpdate]:
     if work.new is None or work.new == work.old:
         return []
     if work.old is not None:
         if not work.history.has(work.old):
-            raise RefMoved("main", f"'{work.connection.url}' has versions that are not here")
+            raise RefMoved(result.branch, f"'{work.connection.url}' has versions that are not here")
         if work.history.is_ancestor(work.new, work.old):
             result.notes.append("the remote is ahead: run `aimdvc pull`")
             return []
         if not work.history.is_ancestor(work.old, work.new):
-            raise RefMoved("main", f"it and '{work.connection.url}' have diverged")
+            raise RefMoved(result.branch, f"it and '{work.connection.url}' have diverged")
     result.new = work.new
     updates = [RefUpdate(work.branch, work.old, work.new)]
-    if NUMBERING not in work.known.capabilities:
+    if work.ref == MAIN and NUMBERING not in work.known.capabilities:
         updates += _number(work)
     return updates
 
@@ -193,7 +212,7 @@ def new_pointers(history: History, tips: Iterable[GitId], have: Sequence[GitId])
 
 
 def _versions_of(history: History, main: Sequence[RefUpdate], work: _Push) -> list[str]:
-    if not main or work.new is None:
+    if not main or work.new is None or work.ref != MAIN:
         return []
     numbered = {commit: ref for ref, commit in history.refs("refs/tags/").items() if _VERSION.fullmatch(ref)}
     found = []

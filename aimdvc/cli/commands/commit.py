@@ -9,7 +9,7 @@ from aimdvc.cli.completion import complete_name
 from aimdvc.cli.context import Cli
 from aimdvc.cli.output import plural
 from aimdvc.errors import UsageError
-from aimdvc.ops.commit import CommitOptions, commit
+from aimdvc.ops.commit import CommitOptions, Committed, commit
 from aimdvc.ops.merging import is_merging
 
 _TEMPLATE = (
@@ -39,11 +39,13 @@ def commit_command(
     message = None if not messages and is_merging(workspace, chosen) else _message(messages)
     options = CommitOptions(message, author, all_changes, allow_empty)
     made = commit(workspace, chosen, options, cli.progress)
-    lines = [
-        f"{done.artifact} {done.version} {done.commit[:12]}: {done.subject} ({plural(done.changes, 'change')})"
-        for done in made
-    ]
+    lines = [f"{done.artifact} {_named(done)}: {done.subject} ({plural(done.changes, 'change')})" for done in made]
     cli.out.result({"commits": made}, lines or ["Nothing to commit"])
+
+
+def _named(done: Committed) -> str:
+    short = done.commit[:12]
+    return short if done.version == short else f"{done.version} {short}"
 
 
 def _message(messages: tuple[str, ...]) -> str:
