@@ -93,7 +93,11 @@ def _push_one(workspace: Workspace, head: Head, connection: Connection, progress
     result = Pushed(name, short, connection.url, work.old, work.old, is_dry_run)
     main_updates = _branch_updates(work, result)
     alias_updates = _alias_updates(work, result)
-    if is_dry_run or not (main_updates or alias_updates):
+    if is_dry_run:
+        return result
+    if not (main_updates or alias_updates):
+        # A push that was cut after the remote's refs moved, and before ours knew it, ends here.
+        follow_remote(workspace, name, history, connection, known)
         return result
     # Blobs before refs, of everything that a ref will lead to: an alias may name what main doesn't reach.
     tips = [update.new for update in [*main_updates, *alias_updates] if update.new is not None]

@@ -25,6 +25,7 @@ from aimdvc.ops.transfer import blob_fetcher
 from aimdvc.ops.workspace import Workspace
 from aimdvc.remote.session import Session
 from aimdvc.store.locate import Places
+from tests.crash import lines
 from tests.shell import Shell, files_of
 
 T = TypeVar("T")
@@ -150,6 +151,10 @@ PREPARE: dict[str, Callable[[Path], object]] = {
 ACT: dict[str, Act] = {"add": _add, "commit": _commit, "checkout": _checkout, "push": _push, "pull": _pull}
 
 
+PREPARE |= lines.PREPARE
+ACT |= lines.ACT
+
+
 class Scene:
     """A prepared directory that can be put back to its beginning at any time."""
 
@@ -186,7 +191,8 @@ class Scene:
         subjects = [version["commit"]["message"] for version in shell("log", "--json").json["versions"]]
         remote = sorted(path.name for path in self.root.glob("remote/*/lfs/objects/*/*/*"))
         refs = self._remote_refs()
-        return files_of(self.work), subjects, shell("status", "-s").out, remote, sorted(refs)
+        stands = shell("status").out, shell("branch").out
+        return files_of(self.work), subjects, shell("status", "-s").out, stands, remote, sorted(refs)
 
     def _remote_refs(self) -> list[str]:
         repository = self.root / "remote" / "data.git"

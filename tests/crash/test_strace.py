@@ -22,6 +22,9 @@ COMMANDS = {
     "checkout": ["checkout", "data@v1?"],
     "push": ["push"],
     "pull": ["pull"],
+    "merge": ["merge", "topic"],
+    "switch": ["switch", "topic"],
+    "revert": ["revert", "topic"],
 }
 FAULTS = {
     "kill": f"inject={DURABLE}:signal=KILL",

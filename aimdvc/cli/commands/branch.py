@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import click
 
 from aimdvc.cli.command import command
-from aimdvc.cli.completion import complete_selector
+from aimdvc.cli.completion import complete_branch
 from aimdvc.cli.context import Cli
 from aimdvc.cli.output import plural
 from aimdvc.errors import UsageError
@@ -23,8 +23,8 @@ from aimdvc.ops.targets import find_target, workspace_path
 
 
 @command("branch")
-@click.argument("first", required=False, metavar="[NAME|[NAME@]BRANCH]", shell_complete=complete_selector)
-@click.argument("second", required=False, metavar="[[NAME@]REV]", shell_complete=complete_selector)
+@click.argument("first", required=False, metavar="[NAME|[NAME@]BRANCH]", shell_complete=complete_branch)
+@click.argument("second", required=False, metavar="[[NAME@]REV]", shell_complete=complete_branch)
 @click.option("-v", "--verbose", is_flag=True, help="With the tip, and how far ahead of and behind the remote it is.")
 @click.option("-r", "--remotes", is_flag=True, help="List the remotes' branches, as last fetched.")
 @click.option("-a", "--all", "is_all", is_flag=True, help="List both.")
@@ -136,8 +136,8 @@ def _tip(one: BranchLine) -> str:
 
 
 @command("switch")
-@click.argument("first", required=False, metavar="[NAME@]BRANCH", shell_complete=complete_selector)
-@click.argument("second", required=False, metavar="[[NAME@]REV]", shell_complete=complete_selector)
+@click.argument("first", required=False, metavar="[NAME@]BRANCH", shell_complete=complete_branch)
+@click.argument("second", required=False, metavar="[[NAME@]REV]", shell_complete=complete_branch)
 @click.option("-c", "--create", "is_new", is_flag=True, help="Make BRANCH first, at REV or at HEAD.")
 @click.option(
     "--detach", "is_detached", is_flag=True, help="Go to a version that is no branch; REV, instead of BRANCH."

@@ -3,7 +3,7 @@
 import click
 
 from aimdvc.cli.command import command
-from aimdvc.cli.completion import complete_selector
+from aimdvc.cli.completion import complete_branch
 from aimdvc.cli.context import Cli
 from aimdvc.cli.output import plural, shown_path
 from aimdvc.errors import UsageError
@@ -14,7 +14,7 @@ from aimdvc.ops.revert import revert
 
 
 @command("merge", takes_paths=True)
-@click.argument("selector", required=False, metavar="[[NAME@]REV]", shell_complete=complete_selector)
+@click.argument("selector", required=False, metavar="[[NAME@]REV]", shell_complete=complete_branch)
 @click.option("--ours", "favor", flag_value="ours", help="Settle conflicts with what HEAD has.")
 @click.option("--theirs", "favor", flag_value="theirs", help="Settle conflicts with what is merged.")
 @click.option("--abort", "is_abort", is_flag=True, help="Undo the merge in progress: all is as before it.")
@@ -38,8 +38,8 @@ def merge_command(
 
     \b
     Example:
-      aimdvc switch main
-      aimdvc merge relabel
+      aimdvc merge images@production
+      aimdvc merge --ff-only images
     """
     name, revision = cli.branch(selector)
     if is_abort:
@@ -62,7 +62,7 @@ def merge_command(
 
 
 @command("revert")
-@click.argument("selector", required=False, metavar="[NAME@]REV", shell_complete=complete_selector)
+@click.argument("selector", required=False, metavar="[NAME@]REV", shell_complete=complete_branch)
 @click.option("-m", "--mainline", type=click.IntRange(min=1), metavar="N", help="Of a merge: the parent to go back to.")
 @click.option("--abort", "is_abort", is_flag=True, help="Undo the revert in progress.")
 def revert_command(cli: Cli, selector: str | None, mainline: int | None, is_abort: bool) -> None:

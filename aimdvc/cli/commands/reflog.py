@@ -4,14 +4,14 @@ import click
 
 from aimdvc.cli.command import command
 from aimdvc.cli.commands.log import date_text
-from aimdvc.cli.completion import complete_name, complete_selector
+from aimdvc.cli.completion import complete_branch, complete_name
 from aimdvc.cli.context import Cli
 from aimdvc.model.commits import Signature
 from aimdvc.ops.reflog import Move, list_tags, reflog
 
 
 @command("reflog")
-@click.argument("selector", required=False, metavar="[NAME[@BRANCH|ALIAS]]", shell_complete=complete_selector)
+@click.argument("selector", required=False, metavar="[NAME[@BRANCH|ALIAS]]", shell_complete=complete_branch)
 @click.option("-n", "limit", type=click.IntRange(min=0), metavar="N", help="At most N moves.")
 def reflog_command(cli: Cli, selector: str | None, limit: int | None) -> None:
     """List where a branch or an alias stood, newest first
