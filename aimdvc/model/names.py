@@ -8,7 +8,7 @@ from aimdvc.errors import InvalidName
 _ARTIFACT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _REMOTE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _ALIAS = re.compile(r"[^\W_][\w.+-]{0,99}")
-_BRANCH_PART = re.compile(r"\w[\w.+-]*")
+_BRANCH_PART = re.compile(r"\w[\w.+#=,-]*")
 _VERSION = re.compile(r"v[0-9]+")
 _HEX = re.compile(r"[0-9a-f]{4,40}")
 _RESERVED = frozenset({"latest", "main", "head"})
@@ -64,7 +64,7 @@ def check_branch_name(name: str, branches: Collection[str] = (), aliases: Collec
     """
     parts = name.split("/")
     if len(name) > 200 or not all(_BRANCH_PART.fullmatch(part) for part in parts) or ".." in name:
-        wanted = "up to 200 letters, digits, '.', '_', '+' or '-', in parts that begin with a letter, digit or '_'"
+        wanted = "up to 200 letters, digits or characters of '._+#=,-', in parts that begin with a letter, digit or '_'"
         raise InvalidName("branch", name, wanted)
     lowered = name.lower()
     for part in lowered.split("/"):

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from aimdvc.errors import LocalChange, MergeConflict, UsageError
+from aimdvc.errors import LocalChange, UsageError
 from aimdvc.git.history import History
 from aimdvc.model.attributes import Attributes
 from aimdvc.model.commits import CommitDraft, RefUpdate
@@ -21,7 +21,7 @@ from aimdvc.model.pointer import encode_pointer
 from aimdvc.ops.blobs import Means, ensure_blobs
 from aimdvc.ops.checkout import CheckedOut, Destination, files_written, removed, require_unmoved, staged_rows, switch
 from aimdvc.ops.commit import branch_to_commit_on
-from aimdvc.ops.merging import HOW_TO_SETTLE
+from aimdvc.ops.merging import conflict_error
 from aimdvc.ops.revisions import label
 from aimdvc.ops.stage import ATTRIBUTES, INLINE_LIMIT, too_large_for_git
 from aimdvc.ops.workspace import Workspace
@@ -78,7 +78,7 @@ def join(workspace: Workspace, head: Head, incoming: Incoming, favor: Favor | No
     joined = join_trees(workspace, head, Trees(incoming.base, head.tree, incoming.theirs), favor, means)
     if joined.conflicts:
         _stop(workspace, head, incoming, joined, means)
-        raise MergeConflict(head.name, [one.path for one in joined.conflicts], hint=HOW_TO_SETTLE)
+        raise conflict_error(head, [one.path for one in joined.conflicts])
     if joined.tree == head.tree and incoming.parents == (head.commit,):
         return CheckedOut(head.name, head.path, label(history, head.commit), head.commit, branch, 0, 0)
     author = workspace.author()

@@ -1,16 +1,11 @@
 """A merge in progress, as all verbs see it: which paths are still to settle, and who has to wait until it ends."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from aimdvc.errors import MergeConflict, Refused
 from aimdvc.ops.workspace import Workspace
 from aimdvc.store.merging import Merging, OpenConflict, Side
 from aimdvc.store.state import Head
-
-HOW_TO_SETTLE = (
-    "`aimdvc merge --ours` or `--theirs` (`-- PATH` for some), or `aimdvc add PATH`, settles them, then"
-    " `aimdvc commit`; `aimdvc merge --abort` undoes it"
-)
 
 
 def open_conflicts(workspace: Workspace, head: Head) -> list[OpenConflict]:
@@ -46,7 +41,19 @@ def require_settled(workspace: Workspace, head: Head) -> None:
     """Raises MergeConflict while the merge in progress has conflicts that are not settled."""
     left = open_conflicts(workspace, head)
     if left:
-        raise MergeConflict(head.name, [conflict.path for conflict in left], hint=HOW_TO_SETTLE)
+        raise conflict_error(head, [conflict.path for conflict in left])
+
+
+def conflict_error(head: Head, paths: Sequence[str]) -> MergeConflict:
+    """Returns the error for conflicts that are to be settled, with the commands that do."""
+    return MergeConflict(
+        head.name,
+        paths,
+        hint=(
+            f"`aimdvc merge --ours {head.name}` or `--theirs` (`-- PATH` for some), or `aimdvc add PATH`, settles them;"
+            f" then `aimdvc commit`. `aimdvc merge --abort {head.name}` undoes it"
+        ),
+    )
 
 
 def require_no_merge(workspace: Workspace, head: Head, verb: str) -> None:
@@ -55,7 +62,7 @@ def require_no_merge(workspace: Workspace, head: Head, verb: str) -> None:
     if merging is not None:
         raise Refused(
             f"{verb} of '{head.name}' has to wait: a {merging.kind} of {merging.title} is in progress",
-            hint="run `aimdvc commit` to finish it, or `aimdvc merge --abort` to undo it",
+            hint=f"run `aimdvc commit` to finish it, or `aimdvc merge --abort {head.name}` to undo it",
         )
 
 

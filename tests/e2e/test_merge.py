@@ -284,6 +284,90 @@ def test_rules_of_one_side_and_files_of_the_other_agree_in_the_merge(shell: Shel
     assert "warning" not in shell("fsck").out
 
 
+def test_rules_that_both_changed_are_settled_for_all_their_files(shell: Shell) -> None:
+    write_all(shell, {**BASE, "note.md": "note\n", "text.rst": "text\n"})
+    shell.commit("data", "base")
+    shell("switch", "-c", "topic")
+    shell("track", "*.md")
+    shell("add", "data")
+    shell("commit", "-m", "track md")
+    shell("switch", "main")
+    shell("track", "*.rst")
+    shell("add", "data")
+    shell("commit", "-m", "track rst")
+    shell("merge", "topic", code=1)
+    assert conflicts(shell) == [".gitattributes"]
+    shell("merge", "--theirs")
+    shell("commit")
+    assert in_git(shell, "show", "main:note.md").startswith("version https://git-lfs")
+    assert in_git(shell, "show", "main:text.rst") == "text"
+    assert "warning" not in shell("fsck").out
+    assert shell("status", "-s").out == ""
+
+
+def test_a_lone_file_conflicts_and_is_settled_by_its_own_path(shell: Shell) -> None:
+    shell.write("model.bin", "base\n")
+    shell.commit("model.bin", "base")
+    shell("switch", "-c", "topic")
+    shell.write("model.bin", "theirs\n")
+    shell.commit("model.bin", "theirs")
+    shell("switch", "main")
+    shell.write("model.bin", "ours\n")
+    shell.commit("model.bin", "ours")
+    shell("merge", "topic", code=1)
+    assert conflicts(shell) == ["model.bin"]
+    shell("merge", "--theirs", "--", "model.bin")
+    assert (shell.here / "model.bin").read_text() == "theirs\n"
+    shell("merge", "--abort")
+    shell("merge", "topic", code=1)
+    shell("add", "model.bin")
+    shell("commit")
+    assert (shell.here / "model.bin").read_text() == "ours\n"
+
+
+def test_a_reset_ends_the_merge_and_keeps_the_files(shell: Shell) -> None:
+    conflicting(shell)
+    shell("merge", "topic", code=1)
+    merged = data(shell)
+    shell("reset")
+    assert data(shell) == merged
+    assert shell("status", "--json").json["artifacts"][0]["merging"] is None
+    assert " M data/c.md" in shell("status", "-s").out
+
+
+def test_a_message_is_needed_for_what_is_no_merge(shell: Shell) -> None:
+    conflicting(shell)
+    shell.write("other/o", "o\n")
+    shell("add", "other")
+    shell("merge", "data@topic", code=1)
+    shell("merge", "--ours", "data")
+    assert "no message was given for 'other'" in shell("commit", code=2).err
+    shell("commit", "data")
+    assert in_git(shell, "log", "-1", "--format=%s", "main") == "Merge branch 'topic'"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["merge", "--abort", "topic"],
+        ["merge", "--abort", "--ours"],
+        ["merge", "--ours", "--no-ff"],
+        ["merge", "topic", "--", "data/a.txt"],
+        ["merge", "@topic:a.txt"],
+        ["merge", "--theirs", "--", "data/mine"],
+        ["revert"],
+        ["merge"],
+    ],
+)
+def test_what_can_t_be_meant_is_refused(arguments: list[str], shell: Shell) -> None:
+    conflicting(shell)
+    if "--theirs" in arguments:
+        shell("merge", "topic", code=1)
+    before = data(shell)
+    assert shell(arguments[0], "--json", *arguments[1:], code=2).json["exit_code"] == 2
+    assert data(shell) == before
+
+
 def test_metadata_that_both_changed_is_a_conflict_like_any_other(shell: Shell) -> None:
     write_all(shell, dict(BASE))
     shell.commit("data", "base")

@@ -107,7 +107,7 @@ def _artifact(artifact: ArtifactStatus) -> Iterator[str]:
         what = "`aimdvc push` sends it" if one.is_settled else "`aimdvc alias set` or `delete` decides"
         yield f"  alias {one.alias}: {here}, {there}: {what}"
     if artifact.merging is not None:
-        yield from _merging(artifact.merging)
+        yield from _merging(artifact.artifact, artifact.merging)
     if artifact.lock in _LOCK_LINES:
         yield f"  {_LOCK_LINES[artifact.lock]}"
     if artifact.is_clean:
@@ -127,8 +127,8 @@ def _artifact(artifact: ArtifactStatus) -> Iterator[str]:
             yield f"    … and {len(changes) - 50:,} more (`aimdvc status -s` lists all)"
 
 
-def _merging(merging: MergeInProgress) -> Iterator[str]:
-    yield f"  {merging.kind} of {merging.title} in progress (`aimdvc merge --abort` undoes it)"
+def _merging(name: str, merging: MergeInProgress) -> Iterator[str]:
+    yield f"  {merging.kind} of {merging.title} in progress (`aimdvc merge --abort {name}` undoes it)"
     if not merging.conflicts:
         yield "    all conflicts are settled: `aimdvc commit` finishes it"
         return
