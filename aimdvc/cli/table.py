@@ -39,7 +39,7 @@ COMMANDS: dict[str, Row] = {
     "reset": _row("reset", "Unstage everything, or move the branch to a version", "restore"),
     "alias": _row("alias", "Name versions by aliases, which can move"),
     "tag": _row("tag", "List the versions and other tags of an artifact", "reflog"),
-    "reflog": _row("reflog", "List where a branch or an alias stood, newest first"),
+    "reflog": _row("reflog", "List where HEAD, a branch or an alias stood, newest first"),
     "track": _row("track", "Store paths that match a pattern as blobs"),
     "untrack": _row("untrack", "Keep paths that match a pattern in Git itself", "track"),
     "meta": _row("meta", "Read and set description, type, labels and metadata"),

@@ -172,11 +172,12 @@ def rename_branch(workspace: Workspace, name: str, old: str | None, new: str) ->
         for one, wanted in ((HEADS + new, commit), (ref, None))
         if history.ref(one) != wanted
     ]
+    who, why = workspace.actor(), f"branch: renamed {ref} to {HEADS}{new}"
     if updates:
-        history.move_refs(updates, f"branch: renamed {ref} to {HEADS}{new}", workspace.actor())
+        history.move_refs(updates, why, who)
     if ref == head.branch:
         with workspace.state.transaction():
-            workspace.state.move_head(head, HEADS + new, head.commit, head.tree)
+            workspace.state.move_head(head, HEADS + new, head.commit, head.tree, who, why)
     return BranchMove(name, new, label(history, commit), commit, before)
 
 

@@ -156,15 +156,16 @@ def switch(
     """
     history = workspace.history(head.name)
     target = history.commit(to.commit).tree
+    who, message = workspace.actor(), f"{why}: to {to.commit[:12]}"
     pairs = list(_pairs(workspace, head, history, target, force))
     with files_written(workspace, head, pairs, force, means, why.partition(" ")[0]) as (plan, rows):
         if advance is not None:
-            history.move_refs([advance], f"{why}: to {to.commit[:12]}", workspace.actor())
+            history.move_refs([advance], message, who)
         with workspace.state.transaction():
             require_unmoved(workspace, head)
             workspace.state.delete_rows(head, removed(pairs))
             workspace.state.put_rows(head, rows)
-            workspace.state.move_head(head, to.branch, to.commit, target)
+            workspace.state.move_head(head, to.branch, to.commit, target, who, message)
             workspace.state.merges.end(head.id)
     return CheckedOut(
         head.name, head.path, label(history, to.commit), to.commit, to.branch, len(plan.write), len(plan.delete)

@@ -113,9 +113,10 @@ def _commit_one(workspace: Workspace, name: str, options: CommitOptions) -> Comm
             new = writer.commit(draft)
         subject = message.partition("\n")[0]
         kind = "commit (initial)" if head.commit is None else "commit (merge)" if len(parents) > 1 else "commit"
-        history.move_refs([RefUpdate(branch, head.commit, new)], f"{kind}: {subject}", options.author)
+        why = f"{kind}: {subject}"
+        history.move_refs([RefUpdate(branch, head.commit, new)], why, options.author)
         workspace.state.mark_committed(head)
-        workspace.state.move_head(head, branch, new, tree)
+        workspace.state.move_head(head, branch, new, tree, options.author, why)
         workspace.state.merges.end(head.id)
     return Committed(name, new, label(history, new), subject, len(edits))
 

@@ -9,8 +9,7 @@ from aimdvc.errors import UnknownRevision
 from aimdvc.git.history import History
 from aimdvc.model.commits import Signature
 from aimdvc.model.oid import GitId
-from aimdvc.ops.create import MAIN
-from aimdvc.ops.revisions import labels, short_branch
+from aimdvc.ops.revisions import labels
 from aimdvc.ops.settle import settle
 from aimdvc.ops.workspace import Workspace
 
@@ -45,31 +44,31 @@ class Tagged:
 
 
 def reflog(workspace: Workspace, name: str, ref: str | None, limit: int | None) -> list[Move]:
-    """Returns the moves of a branch, an alias or a remote's branch, newest first; by default of the current branch.
+    """Returns the moves of HEAD in this workspace, or of a branch, an alias or a remote's branch, newest first.
 
-    Those of a deleted one are kept, too. Raises UnknownRevision for what never was.
+    Those of a deleted branch are kept, too. Raises UnknownRevision for what never was.
     """
     head = settle(workspace, name)
     history = workspace.history(name)
-    short = ref or short_branch(head.branch or MAIN)
-    assert short is not None, "main is the default"
-    lines = next((found for full in _full_names(short) if (found := history.reflog(full))), None)
-    if lines is None:
-        if ref is None:
-            return []
-        raise UnknownRevision(
-            name, short, hint=f"`aimdvc branch -a {name}` and `alias list {name}` list what has moves"
-        )
+    if ref in (None, "HEAD"):
+        short = "HEAD"
+        found = [(one.old, one.new, one.who, one.why) for one in workspace.state.moves.newest(head.id, limit)]
+    else:
+        short = str(ref)
+        lines = next((lines for full in _full_names(short) if (lines := history.reflog(full))), None)
+        if lines is None:
+            hint = f"`aimdvc branch -a {name}` and `alias list {name}` list what has moves"
+            raise UnknownRevision(name, short, hint=hint)
+        found = [(one.old, one.new, one.who, one.message) for one in islice(reversed(lines), limit)]
     named = labels(history)
 
     def version(commit: GitId | None) -> str:
         return named.get(commit, commit[:12]) if commit is not None else ""
 
-    moves = (
-        Move(f"{short}@{{{count}}}", line.old, line.new, version(line.old), version(line.new), line.who, line.message)
-        for count, line in enumerate(reversed(lines))
-    )
-    return list(islice(moves, limit))
+    return [
+        Move(f"{short}@{{{count}}}", old, new, version(old), version(new), who, why)
+        for count, (old, new, who, why) in enumerate(found)
+    ]
 
 
 def _full_names(short: str) -> list[str]:

@@ -196,12 +196,13 @@ def _reset_index(workspace: Workspace, head: Head, commit: GitId, update: RefUpd
             gone.append(row.path)
         else:
             rows.append(row_of(entry, row.place))
+    who, why = workspace.actor(), f"reset: to {commit[:12]}"
     if update is not None:
-        history.move_refs([update], f"reset: to {commit[:12]}", workspace.actor())
+        history.move_refs([update], why, who)
     with workspace.state.transaction():
         workspace.state.delete_rows(head, gone)
         workspace.state.put_rows(head, rows)
-        workspace.state.move_head(head, head.branch, commit, tree)
+        workspace.state.move_head(head, head.branch, commit, tree, who, why)
         workspace.state.merges.end(head.id)
     return CheckedOut(head.name, head.path, label(history, commit), commit, head.branch, 0, 0)
 

@@ -1,6 +1,6 @@
 """`switch`: HEAD goes to a branch, and files, index and lock with it. Local changes elsewhere are kept, as in Git."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aimdvc.errors import Refused, UnknownRevision, UsageError
 from aimdvc.git.history import History
@@ -14,6 +14,9 @@ from aimdvc.ops.revisions import described, resolve, tracking_ref
 from aimdvc.ops.settle import settle
 from aimdvc.ops.workspace import Workspace
 from aimdvc.store.state import Head
+
+PREVIOUS = "-"
+"""Instead of a branch's name: the one before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +39,20 @@ def switch_to(workspace: Workspace, name: str, goal: Goal, means: Means) -> Chec
     head = settle(workspace, name)
     require_no_merge(workspace, head, "switch")
     history = workspace.history(name)
+    if goal.target == PREVIOUS:
+        goal = replace(goal, target=_previous(workspace, head))
     to, advance = _destination(history, head, goal)
     done = switch(workspace, head, to, goal.force, means, advance, "switch")
     sync_lock(workspace, moved={name})
     return done
+
+
+def _previous(workspace: Workspace, head: Head) -> str:
+    """Returns the branch that HEAD was on before it came to where it is."""
+    for move in workspace.state.moves.newest(head.id):
+        if move.old_branch not in (None, head.branch):
+            return str(move.old_branch).removeprefix(HEADS)
+    raise UsageError(f"HEAD of '{head.name}' was on no other branch yet", hint="name the branch to switch to")
 
 
 def _destination(history: History, head: Head, goal: Goal) -> tuple[Destination, RefUpdate | None]:

@@ -1,5 +1,6 @@
 """Branches: as a Git user expects them here, on a server and in a folder, with stock Git beside."""
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -200,7 +201,7 @@ def test_a_word_that_is_an_artifact_is_that_artifact(made: Shell) -> None:
 
 def test_reflog_lists_the_moves_and_names_the_places(made: Shell) -> None:
     made("reset", "--hard", "@topic")
-    moves = made("reflog", "--json").json["moves"]
+    moves = made("reflog", "data@main", "--json").json["moves"]
     assert [move["name"] for move in moves] == ["main@{0}", "main@{1}", "main@{2}"]
     assert [move["why"].partition(":")[0] for move in moves] == ["reset", "commit", "commit (initial)"]
     assert moves[0]["new"] == moves[1]["old"] == in_git(made, "rev-parse", "topic")
@@ -211,11 +212,40 @@ def test_reflog_lists_the_moves_and_names_the_places(made: Shell) -> None:
     assert "has no revision 'main@{9}'" in made("show", "@main@{9}", code=2).err
     made("reset", "--hard", "@main@{1}")
     assert (made.here / "data/a").read_text() == "two\n"
-    assert len(made("reflog", "-n", "1").out.splitlines()) == 1
+    assert len(made("reflog", "@main", "-n", "1").out.splitlines()) == 1
     made("alias", "set", "@HEAD", "production")
     made("alias", "set", "@topic", "production")
     assert len(made("reflog", "data@production").out.splitlines()) == 2
     assert made("reflog", "data@nothing", code=2)
+
+
+def test_the_reflog_of_head_tells_of_every_move_and_the_way_back(made: Shell) -> None:
+    assert "was on no other branch" in made("switch", "-", code=2).err
+    made("switch", "topic")
+    made("switch", "--detach", "v2?")
+    made("switch", "-")
+    assert current(made) == "topic"
+    made("switch", "@-")
+    assert current(made) == "main"
+    made("switch", "-")
+    made("commit", "--allow-empty", "-m", "three")
+    made("reset", "@HEAD~1")
+    moves = made("reflog", "--json").json["moves"]
+    assert [move["why"].partition(":")[0] for move in moves] == [
+        "reset",
+        "commit",
+        "switch",
+        "switch",
+        "switch",
+        "switch",
+        "switch",
+        "commit",
+        "commit (initial)",
+    ]
+    assert [move["name"] for move in moves[:2]] == ["HEAD@{0}", "HEAD@{1}"]
+    assert all(new["old"] == old["new"] for new, old in itertools.pairwise(moves))
+    assert len(made("reflog", "-n", "2").out.splitlines()) == 2
+    assert made("reflog").out.splitlines()[0].split()[:2] == [in_git(made, "rev-parse", "topic")[:12], "HEAD@{0}"]
 
 
 def test_tags_are_listed_newest_version_first(made: Shell, tmp_path: Path) -> None:

@@ -149,7 +149,8 @@ def switch_command(
     """Go to a branch, or make one and go there
 
     Files, index and aimdvc.lock become those of its tip. Local changes stay where the branches don't differ; a change
-    that would be lost stops it before anything is touched. A branch that only the remote has is made here, too.
+    that would be lost stops it before anything is touched. A branch that only the remote has is made here, too; `-` is
+    the branch that HEAD was on before.
 
     \b
     Example:

@@ -14,10 +14,11 @@ from aimdvc.ops.reflog import Move, list_tags, reflog
 @click.argument("selector", required=False, metavar="[NAME[@BRANCH|ALIAS]]", shell_complete=complete_branch)
 @click.option("-n", "limit", type=click.IntRange(min=0), metavar="N", help="At most N moves.")
 def reflog_command(cli: Cli, selector: str | None, limit: int | None) -> None:
-    """List where a branch or an alias stood, newest first
+    """List where HEAD, a branch or an alias stood, newest first
 
-    Of the current branch (main, when HEAD is detached), or of the one named, also when it is deleted. Each line begins
-    with a revision that other commands take: `aimdvc reset --hard images@main@{1}` goes back by one move.
+    Of HEAD in this workspace, or of the branch or alias that is named, also when it is deleted. Each line begins with
+    the commit that it moved to. Those of branches and aliases are revisions, too: `aimdvc reset --hard images@main@{1}`
+    goes back by one move.
 
     \b
     Example:
@@ -30,7 +31,7 @@ def reflog_command(cli: Cli, selector: str | None, limit: int | None) -> None:
 
 def _line(one: Move) -> str:
     places = f"{one.old_version or '-'} → {one.new_version or '-'}"
-    return f"{one.name}  {places}  {date_text(one.who)}  {one.who.name}: {one.why}"
+    return f"{(one.new or '-')[:12]:<12}  {one.name}  {places}  {date_text(one.who)}  {one.who.name}: {one.why}"
 
 
 @command("tag")
