@@ -120,13 +120,21 @@ def _bring_back(workspace: Workspace, head: Head, means: Means) -> CheckedOut | 
 
 
 def follow_pin(workspace: Workspace, head: Head, pin: Pin, force: bool, means: Means) -> CheckedOut:
-    """Checks out the commit that a pin names. Raises UnknownRevision when it was not fetched yet."""
+    """Checks out the commit that a pin names, on its branch where it is a tip. Raises UnknownRevision, Refused."""
     require_no_merge(workspace, head, "checkout")
     history = workspace.history(head.name)
     if not history.has(pin.commit):
         raise UnknownRevision(head.name, pin.commit, "run `aimdvc pull`: it was not fetched yet")
-    branch = MAIN if history.ref(MAIN) == pin.commit else None
-    return switch(workspace, head, Destination(pin.commit, branch), force, means)
+    return switch(workspace, head, Destination(pin.commit, _branch_at(history, head, pin.commit)), force, means)
+
+
+def _branch_at(history: History, head: Head, commit: GitId) -> str | None:
+    """Returns the branch that a pinned commit is the tip of: the current one, else main, else the only one."""
+    tips = [ref for ref, tip in history.refs("refs/heads/").items() if tip == commit]
+    for branch in (head.branch, MAIN):
+        if branch in tips:
+            return branch
+    return tips[0] if len(tips) == 1 else None
 
 
 def find_destination(history: History, name: str, head: Head | None, revision: str) -> Destination:

@@ -248,6 +248,31 @@ def test_the_reflog_of_head_tells_of_every_move_and_the_way_back(made: Shell) ->
     assert made("reflog").out.splitlines()[0].split()[:2] == [in_git(made, "rev-parse", "topic")[:12], "HEAD@{0}"]
 
 
+def test_a_lock_that_git_brings_back_leads_to_its_branch(tmp_path: Path) -> None:
+    code = Shell(tmp_path / "code")
+    code.here.mkdir()
+    git(code.here, "init", "-q", "-b", "main")
+    code("init")
+    code.write("data/a", "one\n")
+    code.commit("data", "one")
+    git(code.here, "add", "-A")
+    git(code.here, "commit", "-qm", "main's")
+    git(code.here, "switch", "-qc", "feature")
+    code("switch", "-c", "topic")
+    code.write("data/a", "two\n")
+    code.commit("data", "two")
+    git(code.here, "commit", "-qam", "the feature's")
+    git(code.here, "switch", "-q", "main")
+    code("checkout")
+    assert (current(code), (code.here / "data/a").read_text()) == ("main", "one\n")
+    git(code.here, "switch", "-q", "feature")
+    code("checkout")
+    assert (current(code), (code.here / "data/a").read_text()) == ("topic", "two\n")
+    code.write("data/a", "three\n")
+    code.commit("data", "three")
+    assert current(code) == "topic"
+
+
 def test_tags_are_listed_newest_version_first(made: Shell, tmp_path: Path) -> None:
     assert made("tag").out == ""
     (tmp_path / "r").mkdir()
