@@ -97,6 +97,27 @@ class Cli:
             return self.targets(self.paths)[0].head.name, parsed
         return default_artifact(self.workspace, self.here).name, parsed
 
+    def branch(self, text: str | None) -> tuple[str, str | None]:
+        """Returns (artifact, revision) of what was typed where a branch may stand alone, as in Git: `[NAME@]REV`."""
+        name, revision = self.branch_parts(text)
+        return name or self.selector(None)[0], revision
+
+    def branch_parts(self, text: str | None) -> tuple[str | None, str | None]:
+        """Returns what `[NAME@]REV` names, None for a part that it leaves out.
+
+        A word that is an artifact's name is that artifact; write `@WORD` for a branch of that name.
+        """
+        if text is None:
+            return None, None
+        if "@" not in text.replace("@{", "") and self.workspace.state.head(text) is None:
+            text = f"@{text}"
+        parsed = self._parsed(text)
+        if parsed.path is not None:
+            raise UsageError(
+                f"selector '{text}': expected no path", hint="a whole version is meant: leave the path out"
+            )
+        return self._known(parsed.name, True) if parsed.name is not None else None, parsed.revision
+
     def _parsed(self, text: str) -> Selector:
         try:
             return parse_selector(text)

@@ -100,18 +100,22 @@ def main() -> None:
     _fill_streams()
     if not has_output:
         sys.exit(_fail(StorageError("standard output", "is closed", hint="redirect it to /dev/null"), [], False))
-    for name in ("SIGTERM", "SIGHUP"):
-        # Windows has no SIGHUP. What was ignored at the start stays so: `nohup` runs us that way.
-        number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _on_signal)
+    handled = _handled_signals()
+    for number in handled:
+        signal.signal(number, _on_signal)
     if "_AIMDVC_COMPLETE" in os.environ:
         importlib.import_module("aimdvc.cli.bash").register()
     code = run(sys.argv[1:])
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, *handled):
         # Nothing is left to unwind: a signal now ends the process, without a traceback of Python's own ending.
         signal.signal(number, signal.SIG_DFL)
     sys.exit(code)
+
+
+def _handled_signals() -> list[signal.Signals]:
+    """Returns the signals that end a command; what was ignored at the start stays so: `nohup` runs us that way."""
+    known = [signal.Signals[name] for name in ("SIGTERM", "SIGHUP") if name in signal.Signals.__members__]
+    return [number for number in known if signal.getsignal(number) is not signal.SIG_IGN]
 
 
 def run(arguments: list[str]) -> int:

@@ -218,12 +218,13 @@ class History:
         return any(commit.id == ancestor for commit in self.iter_log(tip))
 
     def merge_base(self, one: GitId, other: GitId) -> GitId | None:
-        """Returns the newest commit that both reach and no other such commit reaches, or None."""
+        """Returns the newest commit that both reach and that no other such commit reaches, or None."""
         reached = self._reachable([one])
-        for commit in self.iter_log(other):
-            if commit.id in reached:
-                return commit.id
-        return None
+        common = {commit.id: commit for commit in self.iter_log(other) if commit.id in reached}
+        # With a commit both reach its parents: the best ones are nobody's parent there, whatever the clocks say.
+        inner = {parent for commit in common.values() for parent in commit.parents}
+        tips = [commit for git_id, commit in common.items() if git_id not in inner]
+        return max(tips, key=lambda commit: (commit.committer.time_s, commit.id)).id if tips else None
 
     def expand(self, prefix: str) -> list[GitId]:
         """Returns the commits whose ids begin with these hex digits."""
@@ -252,6 +253,10 @@ class History:
         if node is None or node.mode == Mode.TREE:
             return None
         return self._entry(RawEntry(path_bytes(path), node.mode, node.git_id))
+
+    def entry_of(self, path: str, mode: int, git_id: GitId) -> Entry:
+        """Returns the entry that a git object is at a path."""
+        return self._entry(RawEntry(path_bytes(path), mode, git_id))
 
     def _entry(self, raw: RawEntry) -> Entry:
         pointer = self._pointer(raw.git_id) if raw.mode in (Mode.FILE, Mode.EXECUTABLE) else None

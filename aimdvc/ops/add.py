@@ -15,6 +15,7 @@ from aimdvc.model.entries import path_bytes, path_text
 from aimdvc.model.paths import check_entry_path, windows_reason
 from aimdvc.model.progress import Progress
 from aimdvc.ops.create import create_artifact, restore_default_attributes
+from aimdvc.ops.merging import has_conflict, settle_named
 from aimdvc.ops.scan import Scan, clock_ns, scan
 from aimdvc.ops.settle import settle
 from aimdvc.ops.stage import ATTRIBUTES, Stager, Vanished, attribute_files, read_rules, reattribute
@@ -61,6 +62,8 @@ def add(workspace: Workspace, here: Path, paths: Sequence[str], options: AddOpti
             head = settle(workspace, target.head.name)
             result = results.setdefault(head.name, Added(head.name, head.path, is_new))
             stage_part(workspace, head, target.inner, options, result, progress)
+            # What is added by its name is what the user wants there, also when it is ours as it was.
+            settle_named(workspace, head, target.inner)
     return list(results.values())
 
 
@@ -69,6 +72,7 @@ def _targets(workspace: Workspace, here: Path, text: str, options: AddOptions) -
     found = find_target(workspace, path)
     if found is not None:
         known = _exists(workspace, path) or any(True for _ in workspace.state.rows(found.head, found.inner))
+        known = known or has_conflict(workspace, found.head, found.inner)
         if not known:
             raise UnknownPath(text, f"artifact '{found.head.name}' nor on disk", near_path(workspace, path, here))
         _check_options(found.head, options)

@@ -87,8 +87,17 @@ def follow_remote(
     tracked = {ref[len(prefix) :]: commit for ref, commit in history.refs(prefix).items()}
     theirs = tracked_names(known)
     for ref, git_id in list(theirs.items()):
+        if tracked.get(ref) == git_id:
+            continue
+        if not history.has(git_id):
+            # After a push: somebody else's, which no fetch has brought. What was last seen of it stays.
+            if ref in tracked:
+                theirs[ref] = tracked[ref]
+            else:
+                del theirs[ref]
+            continue
         # A tag on a blob or tree (the kernel's has one) is no version of anything.
-        if tracked.get(ref) != git_id and history.peel(git_id) is None:
+        if history.peel(git_id) is None:
             del theirs[ref]
     main = "heads/main"
     result = Fetched(name, connection.remote, tracked.get(main), theirs.get(main))

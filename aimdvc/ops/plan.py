@@ -98,7 +98,7 @@ def _plan_write(workspace: Workspace, head: Head, root: bytes, new: Entry, plan:
         if not force and not _is_clean(absolute, disk, row):
             plan.lost.append(new.path)
     elif status is not None:
-        _plan_directory_in_the_way(workspace, head, root, new.path, plan)
+        _plan_directory_in_the_way(workspace, head, root, new.path, plan, force)
     elif not force and _blocked(root, new.path, workspace, head):
         plan.lost.append(new.path)
     if not force and _is_staged_otherwise(row, new):
@@ -111,12 +111,14 @@ def _is_staged_otherwise(row: Row | None, new: Entry) -> bool:
     return row is not None and row.is_staged and bool(row.mode) and (row.mode, row.git_id) != (new.mode, new.git_id)
 
 
-def _plan_directory_in_the_way(workspace: Workspace, head: Head, root: bytes, path: str, plan: CheckoutPlan) -> None:
+def _plan_directory_in_the_way(
+    workspace: Workspace, head: Head, root: bytes, path: str, plan: CheckoutPlan, force: bool
+) -> None:
     """A directory gives way to a file when all in it is tracked: each of these has a pair that checks for changes.
 
-    What is not tracked there is never thrown away, not by force either, as in Git.
+    What is not tracked there is never thrown away, not by force either, as in Git; what is only staged, by force alone.
     """
-    tracked = {row.path for row in workspace.state.rows(head, path) if row.mode and not row.is_staged}
+    tracked = {row.path for row in workspace.state.rows(head, path) if row.mode and (force or not row.is_staged)}
     absolute = os.path.join(root, path_bytes(path))
     for directory, names, files in os.walk(absolute):
         links = [name for name in names if os.path.islink(os.path.join(directory, name))]

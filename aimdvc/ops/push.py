@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from aimdvc.errors import RefMoved, RemoteRefused
+from aimdvc.errors import RefMoved, Refused, RemoteRefused
 from aimdvc.git.history import History
 from aimdvc.git.transport import RemoteRefs
 from aimdvc.model.commits import RefUpdate
@@ -39,9 +39,10 @@ class PushOptions:
 
 @dataclass(slots=True)
 class Pushed:
-    """What a push did, or with `is_dry_run` would do, for one artifact. `size` is in bytes."""
+    """What a push did, or with `is_dry_run` would do, for one artifact: `branch` went there. `size` is in bytes."""
 
     artifact: str
+    branch: str
     url: str
     old: GitId | None
     new: GitId | None
@@ -60,9 +61,12 @@ class Pushed:
 
 @dataclass(slots=True)
 class _Push:
+    """`ref` is our branch, and `branch` what it is on the remote."""
+
     connection: Connection
     history: History
     known: RemoteRefs
+    ref: str
     branch: str
     old: GitId | None
     new: GitId | None
@@ -103,24 +107,30 @@ def _push_one(
     name = head.name
     history = workspace.history(name)
     is_dry_run = options.is_dry_run
+    # A detached HEAD has no branch to push: what main and the aliases have is sent all the same.
+    ref = MAIN if options.is_restore or head.branch is None else head.branch
+    short = ref.removeprefix("refs/heads/")
     if head.commit is None:
-        return Pushed(
-            name, connection.url, None, None, is_dry_run, notes=["it has no version yet: run `aimdvc commit`"]
-        )
+        note = "it has no version yet: run `aimdvc commit`"
+        return Pushed(name, short, connection.url, None, None, is_dry_run, notes=[note])
     known = connection.transport.read_refs(for_push=True)
     if known.head is None and known.refs and NUMBERING not in known.capabilities:
         # Git's receive-pack doesn't say what HEAD names, upload-pack does.
         known = replace(known, head=connection.transport.read_refs(for_push=False).head)
-    branch = known.head if known.head is not None and known.head in known.refs else MAIN
+    branch = _branch_there(head, ref, known, connection.url)
     setback = find_setback(history, connection.remote, tracked_names(known))
     if setback is not None and not options.is_restore:
         raise went_back(workspace, name, connection, setback)
-    new = _furthest(history, history.ref(MAIN), setback)
-    work = _Push(connection, history, known, branch, known.refs.get(branch), new, setback)
-    result = Pushed(name, connection.url, work.old, work.old, is_dry_run)
-    main_updates = _main_updates(work, result)
+    new = _furthest(history, history.ref(ref), setback)
+    work = _Push(connection, history, known, ref, branch, known.refs.get(branch), new, setback)
+    result = Pushed(name, short, connection.url, work.old, work.old, is_dry_run)
+    main_updates = _branch_updates(work, result)
     alias_updates = _alias_updates(work, result)
-    if is_dry_run or not (main_updates or alias_updates):
+    if is_dry_run:
+        return result
+    if not (main_updates or alias_updates):
+        # A push that was cut after the remote's refs moved, and before ours knew it, ends here.
+        follow_remote(workspace, name, history, connection, known)
         return result
     # Blobs before refs, of everything that a ref will lead to: an alias may name what main doesn't reach.
     tips = [update.new for update in [*main_updates, *alias_updates] if update.new is not None]
@@ -141,21 +151,34 @@ def _furthest(history: History, ours: GitId | None, setback: Setback | None) -> 
     return lost
 
 
-def _main_updates(work: _Push, result: Pushed) -> list[RefUpdate]:
-    is_numbering = NUMBERING not in work.known.capabilities
+def _branch_there(head: Head, ref: str, known: RemoteRefs, url: str) -> str:
+    """Returns the name that a branch of ours has on the remote, whose HEAD branch is our main."""
+    its_main = known.head if known.head is not None and known.head in known.refs else MAIN
+    if ref == MAIN:
+        return its_main
+    if ref == its_main:
+        raise Refused(
+            f"'{ref.removeprefix('refs/heads/')}' of '{url}' is main here: a branch of that name can't be pushed there",
+            hint=f"run `aimdvc branch -m {head.name}@{ref.removeprefix('refs/heads/')} NEW`, then push",
+        )
+    return ref
+
+
+def _branch_updates(work: _Push, result: Pushed) -> list[RefUpdate]:
+    is_numbering = work.ref == MAIN and NUMBERING not in work.known.capabilities
     lost = _lost_versions(work) if is_numbering else []
     if work.new is None or work.new == work.old:
         return lost
     if work.old is not None:
         if not work.history.has(work.old):
             raise RefMoved(
-                "main", f"'{work.connection.url}' has versions that are not here", _after_restore(work, result)
+                result.branch, f"'{work.connection.url}' has versions that are not here", _after_restore(work, result)
             )
         if work.history.is_ancestor(work.new, work.old):
             result.notes.append("the remote is ahead: run `aimdvc pull`")
             return []
         if not work.history.is_ancestor(work.old, work.new):
-            raise RefMoved("main", f"it and '{work.connection.url}' have diverged", _after_restore(work, result))
+            raise RefMoved(result.branch, f"it and '{work.connection.url}' have diverged", _after_restore(work, result))
     result.new = work.new
     updates = [RefUpdate(work.branch, work.old, work.new)]
     if is_numbering:
@@ -263,7 +286,7 @@ def new_pointers(history: History, tips: Iterable[GitId], have: Sequence[GitId])
 
 
 def _versions_of(history: History, main: Sequence[RefUpdate], work: _Push) -> list[str]:
-    if not main or work.new is None:
+    if not main or work.new is None or work.ref != MAIN:
         return []
     if work.new == work.old:
         return [update.ref[len("refs/tags/") :] for update in main]

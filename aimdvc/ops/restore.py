@@ -1,7 +1,7 @@
 """`restore` and `reset`: files back from the index or a version; HEAD, and the index with it, to another version."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,7 +10,7 @@ from aimdvc.model.commits import RefUpdate
 from aimdvc.model.entries import Entry
 from aimdvc.model.oid import GitId
 from aimdvc.ops.blobs import Means, ensure_blobs
-from aimdvc.ops.checkout import CheckedOut, Destination, entry_of, switch
+from aimdvc.ops.checkout import CheckedOut, Destination, entry_of, removed, staged_rows, switch
 from aimdvc.ops.content import read_inline
 from aimdvc.ops.create import forget_artifact
 from aimdvc.ops.lockfile import sync_lock
@@ -92,15 +92,7 @@ def _bring(workspace: Workspace, head: Head, plan: CheckoutPlan, means: Means) -
 
 
 def _follow(workspace: Workspace, head: Head, pairs: Sequence[tuple[Entry | None, Entry | None]]) -> None:
-    rows: list[Row] = []
-    for old, new in pairs:
-        path = (new or old).path  # type: ignore[union-attr]
-        before = workspace.state.row(head, path)
-        head_mode, head_id = (before.head_mode, before.head_id) if before else (0, None)
-        if new is not None:
-            rows.append(row_of(new)._replace(head_mode=head_mode, head_id=head_id))
-        elif before is not None:
-            rows.append(before.deleted())
+    rows = staged_rows(workspace, head, (row_of(new) for _, new in pairs if new is not None), removed(pairs))
     rows = as_rules_want(workspace, head, rows)
     with workspace.state.transaction():
         workspace.state.put_rows(head, rows)
@@ -116,14 +108,7 @@ def unstage(workspace: Workspace, targets: Sequence[Target]) -> list[Restored]:
             for row in workspace.state.staged(head, target.inner)
             if row.place is not Place.HIDDEN or row.head_mode  # aimdvc's own first entries stay
         ]
-        history = workspace.history(head.name)
-        rows, gone = [], []
-        for row in staged:
-            entry = history.entry(head.tree, row.path) if row.head_mode and head.tree else None
-            if entry is None:
-                gone.append(row.path)
-            else:
-                rows.append(row_of(entry, row.place))
+        rows, gone = unstaged_rows(workspace, head, staged)
         with workspace.state.transaction():
             workspace.state.delete_rows(head, gone)
             workspace.state.put_rows(head, rows)
@@ -131,11 +116,24 @@ def unstage(workspace: Workspace, targets: Sequence[Target]) -> list[Restored]:
     return results
 
 
+def unstaged_rows(workspace: Workspace, head: Head, staged: Iterable[Row]) -> tuple[list[Row], list[str]]:
+    """Returns what makes these entries HEAD's again: the rows to put, and the paths that HEAD doesn't have."""
+    history = workspace.history(head.name)
+    rows, gone = [], []
+    for row in staged:
+        entry = history.entry(head.tree, row.path) if row.head_mode and head.tree else None
+        if entry is None:
+            gone.append(row.path)
+        else:
+            rows.append(row_of(entry, row.place))
+    return rows, gone
+
+
 def reset(workspace: Workspace, name: str, revision: str | None, is_hard: bool, means: Means) -> CheckedOut:
     """Moves the branch (or a detached HEAD) to a revision and makes the index its tree; `is_hard` the files too.
 
-    The old tip stays in the reflog. Without `is_hard` no file is touched. An artifact that has no version yet is
-    forgotten, as if it had never been added.
+    The old tip stays in the reflog, and a merge in progress ends. Without `is_hard` no file is touched. An artifact
+    that has no version yet is forgotten, as if it had never been added.
     """
     head = settle(workspace, name)
     history = workspace.history(name)
@@ -173,12 +171,14 @@ def _reset_index(workspace: Workspace, head: Head, commit: GitId, update: RefUpd
             gone.append(row.path)
         else:
             rows.append(row_of(entry, row.place))
+    who, why = workspace.actor(), f"reset: to {commit[:12]}"
     if update is not None:
-        history.move_refs([update], f"reset: to {commit[:12]}", workspace.actor())
+        history.move_refs([update], why, who)
     with workspace.state.transaction():
         workspace.state.delete_rows(head, gone)
         workspace.state.put_rows(head, rows)
-        workspace.state.move_head(head, head.branch, commit, tree)
+        workspace.state.move_head(head, head.branch, commit, tree, who, why)
+        workspace.state.merges.end(head.id)
     return CheckedOut(head.name, head.path, label(history, commit), commit, head.branch, 0, 0)
 
 

@@ -5,7 +5,7 @@ The attributes decide by path alone; the content never does. What is refused is 
 
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from aimdvc.errors import ChangedMeanwhile, UnsafePath
@@ -183,7 +183,7 @@ def row_content(workspace: Workspace, head: Head, row: Row) -> bytes:
 
 
 def reattribute(
-    rows: Iterator[Row], attributes: Attributes, history: History, workspace: Workspace, writer: BlobWriter
+    rows: Iterable[Row], attributes: Attributes, history: History, workspace: Workspace, writer: BlobWriter
 ) -> Iterator[Row]:
     """Yields the rows that the rules now represent otherwise, so that one commit holds rules and entries together."""
     for row in rows:

@@ -14,10 +14,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from aimdvc.fs.sqlite import locked, mapped_sqlite, open_database
+from aimdvc.model.commits import Signature
 from aimdvc.model.entries import path_bytes, path_text
 from aimdvc.model.oid import GitId, Oid
+from aimdvc.store.merging import MERGING_SCHEMA, Merges
+from aimdvc.store.moves import MOVES_SCHEMA, HeadMove, HeadMoves
 
-FORMAT = 1
+FORMAT = 2
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS artifact (
@@ -125,7 +128,9 @@ class State:
         What a lost database held comes back from aimdvc.lock by `checkout`; only what was staged is gone.
         """
         self.path = directory / "state.db"
-        self._database = open_database(self.path, _SCHEMA, FORMAT)
+        self._database = open_database(self.path, _SCHEMA + MERGING_SCHEMA + MOVES_SCHEMA, FORMAT)
+        self.merges = Merges(self._database)
+        self.moves = HeadMoves(self._database)
 
     def close(self) -> None:
         """Closes the database."""
@@ -167,9 +172,14 @@ class State:
     def delete_head(self, head: Head) -> None:
         """Forgets an artifact. Within a transaction."""
         self._database.execute("DELETE FROM artifact WHERE id = ?", (head.id,))
+        self.merges.end(head.id)
+        self.moves.forget(head.id)
 
-    def move_head(self, head: Head, branch: str | None, commit: GitId | None, tree: GitId | None) -> None:
-        """Notes what is checked out now. Within a transaction."""
+    def move_head(
+        self, head: Head, branch: str | None, commit: GitId | None, tree: GitId | None, who: Signature, why: str
+    ) -> None:
+        """Notes what is checked out now, and that HEAD moved, by whom and why. Within a transaction."""
+        self.moves.add(head.id, HeadMove(head.commit, commit, head.branch, who, why))
         self._database.execute(
             "UPDATE artifact SET branch = ?, head = ?, tree = ? WHERE id = ?", (branch, commit, tree, head.id)
         )

@@ -20,13 +20,14 @@ from aimdvc.ops.commit import CommitOptions, commit
 from aimdvc.ops.connect import Connector
 from aimdvc.ops.fsck import fsck
 from aimdvc.ops.mv import mv
-from aimdvc.ops.pull import pull
+from aimdvc.ops.pull import PullOptions, pull
 from aimdvc.ops.push import PushOptions, push
 from aimdvc.ops.rm import RmOptions, rm
 from aimdvc.ops.transfer import blob_fetcher
 from aimdvc.ops.workspace import Workspace
 from aimdvc.remote.session import Session
 from aimdvc.store.locate import Places
+from tests.crash import lines
 from tests.shell import Shell, files_of, git
 
 T = TypeVar("T")
@@ -90,7 +91,7 @@ def _restore_remote(workspace: Workspace, here: Path) -> None:
 
 def _pull(workspace: Workspace, here: Path) -> None:
     connector = _connector()
-    finish(pull(workspace, connector, [], None, _means(connector)))
+    finish(pull(workspace, connector, [], PullOptions(), _means(connector)))
 
 
 def _rm(workspace: Workspace, here: Path) -> None:
@@ -218,6 +219,10 @@ ACT: dict[str, Act] = {
 }
 
 
+PREPARE |= lines.PREPARE
+ACT |= lines.ACT
+
+
 class Scene:
     """A prepared directory that can be put back to its beginning at any time."""
 
@@ -258,7 +263,9 @@ class Scene:
         lock = [(name, pin.path) for name, pin in pins.items()]
         state = [(one["artifact"], one["path"], one["lock"]) for one in shell("status", "--json").json["artifacts"]]
         ignored = {str(path): path.read_text() for path in self.work.rglob(".gitignore")}
-        return files_of(self.work), subjects, shell("status", "-s").out, remote, sorted(refs), lock, state, ignored
+        stands = shell("status").out, shell("branch", "data").out
+        said = shell("status", "-s").out, stands
+        return files_of(self.work), subjects, said, remote, sorted(refs), lock, state, ignored
 
     def _remote_refs(self) -> list[str]:
         repository = self.root / "remote" / "data.git"

@@ -25,6 +25,9 @@ COMMANDS = {
     "pull": ["pull"],
     "rm": ["rm", "-r", "data/same", "data/sub", "data/large.bin"],
     "mv": ["mv", "data/large.bin", "data/same", "data/sub"],
+    "merge": ["merge", "topic"],
+    "switch": ["switch", "topic"],
+    "revert": ["revert", "topic"],
 }
 FAULTS = {
     "kill": f"inject={DURABLE}:signal=KILL",

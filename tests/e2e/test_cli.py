@@ -259,6 +259,8 @@ COMPLETED = [
     ("aimdvc checkout scenes@", ["best", "HEAD", "main", "v1?", "v2?"]),
     ("aimdvc diff scenes@best scenes@v", ["v1?", "v2?"]),
     ("aimdvc -C data log @b", ["best"]),
+    ("aimdvc switch m", ["main"]),
+    ("aimdvc merge scenes@m", ["main"]),
     ("aimdvc add da", []),
     ("aimdvc log scenes -- da", []),
     ("aimdvc log nothing@", []),

@@ -23,8 +23,9 @@ from aimdvc.ops.push import Pushed, PushOptions, push
 def push_command(cli: Cli, names: tuple[str, ...], is_all: bool, dry_run: bool, restore: bool) -> int:
     """Send versions and aliases to the remote
 
-    To each artifact's own: first the blobs that it lacks, then all refs in one step. One that lost a race says so,
-    exits with 5, and has changed nothing. With nothing to push it costs one small round trip an artifact.
+    The current branch of each artifact goes to its own remote; main is numbered there. First the blobs that it lacks,
+    then all refs in one step. One that lost a race says so, exits with 5, and has changed nothing. With nothing to push
+    it costs one small round trip an artifact.
 
     A remote that lost versions which it had, as after a restore from an older backup, gets nothing by itself: that
     exits with 5, too. `--restore` pushes them again under their numbers, as a plain fast-forward: what others pushed
@@ -49,7 +50,7 @@ def _line(cli: Cli, one: Pushed) -> str:
         return f"{one.artifact}: nothing to push"
     parts = []
     if one.new != one.old:
-        what = ", ".join(one.versions[-5:]) or (one.new or "")[:12]
+        what = ", ".join(one.versions[-5:]) or f"{one.branch} {(one.new or '')[:12]}"
         parts.append(f"{what} ({plural(one.blobs, 'blob')}, {size_text(one.size)})" if not one.is_dry_run else what)
     here = {known.alias for known in list_aliases(cli.workspace, one.artifact)} if one.aliases else set()
     moved = [alias for alias in one.aliases if alias in here]

@@ -8,7 +8,9 @@ import click
 from aimdvc.cli.command import command, zero_option
 from aimdvc.cli.context import Cli
 from aimdvc.cli.output import plural, shown_path
-from aimdvc.ops.status import ArtifactStatus, Status, status
+from aimdvc.ops.create import MAIN
+from aimdvc.ops.revisions import short_branch
+from aimdvc.ops.status import ArtifactStatus, MergeInProgress, Status, status
 from aimdvc.ops.targets import Target
 
 _LETTERS = {"added": "A", "modified": "M", "deleted": "D"}
@@ -21,7 +23,9 @@ _LOCK_LINES = {
 
 @command("status")
 @click.argument("paths", nargs=-1, metavar="[PATH…]", type=click.Path())
-@click.option("-s", "--short", is_flag=True, help="One line a path: staged and workspace letter, path.")
+@click.option(
+    "-s", "--short", is_flag=True, help="One line a path: staged and workspace letter (UU: a conflict), path."
+)
 @zero_option
 def status_command(cli: Cli, paths: tuple[str, ...], short: bool, is_zero: bool) -> None:
     """Show what is staged, changed, untracked and pinned
@@ -64,6 +68,8 @@ def _short(found: Status) -> Iterator[tuple[str, str]]:
             letters.setdefault(change.path, [" ", " "])[0] = _LETTERS[change.kind]
         for change in artifact.unstaged:
             letters.setdefault(change.path, [" ", " "])[1] = _LETTERS[change.kind]
+        for path in artifact.merging.conflicts if artifact.merging is not None else ():
+            letters[path] = ["U", "U"]
         for path in sorted(letters):
             yield "".join(letters[path]), _place(artifact, path)
         # What was taken out of the index alone is deleted there, and untracked.
@@ -91,6 +97,8 @@ def _artifact(artifact: ArtifactStatus) -> Iterator[str]:
     at = f"at {artifact.version}" if artifact.version else "no version yet"
     if artifact.branch is None and artifact.commit is not None:
         at += ", detached"
+    if artifact.branch not in (None, MAIN):
+        at += f" on {short_branch(artifact.branch)}"
     named = f" ({', '.join(artifact.aliases)})" if artifact.aliases else ""
     yield f"{artifact.artifact}: '{artifact.path}' {at}{named}"
     if artifact.ahead or artifact.behind:
@@ -105,6 +113,8 @@ def _artifact(artifact: ArtifactStatus) -> Iterator[str]:
         there = f"{one.there} on {artifact.remote}" if one.there else f"not on {artifact.remote}"
         what = "`aimdvc push` sends it" if one.is_settled else "`aimdvc alias set` or `delete` decides"
         yield f"  alias {one.alias}: {here}, {there}: {what}"
+    if artifact.merging is not None:
+        yield from _merging(artifact.artifact, artifact.merging)
     if artifact.lock in _LOCK_LINES:
         yield f"  {_LOCK_LINES[artifact.lock]}"
     if artifact.is_clean:
@@ -122,3 +132,16 @@ def _artifact(artifact: ArtifactStatus) -> Iterator[str]:
             yield f"    {kind + ': ' if kind else ''}{shown_path(path)}"
         if len(changes) > 50:
             yield f"    … and {len(changes) - 50:,} more (`aimdvc status -s` lists all)"
+
+
+def _merging(name: str, merging: MergeInProgress) -> Iterator[str]:
+    yield f"  {merging.kind} of {merging.title} in progress (`aimdvc merge --abort {name}` undoes it)"
+    if not merging.conflicts:
+        yield "    all conflicts are settled: `aimdvc commit` finishes it"
+        return
+    how = "`aimdvc merge --ours|--theirs -- PATH`, or `aimdvc add PATH`"
+    yield f"    {plural(len(merging.conflicts), 'conflict')}, now as ours ({how}):"
+    for path in merging.conflicts[:50]:
+        yield f"    both changed: {shown_path(path)}"
+    if len(merging.conflicts) > 50:
+        yield f"    … and {len(merging.conflicts) - 50:,} more (`aimdvc status --json` lists all)"
