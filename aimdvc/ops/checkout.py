@@ -7,7 +7,7 @@ on disk as wanted is kept.
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aimdvc.errors import ChangedMeanwhile, LocalChange, UnknownArtifact, UnknownRevision
 from aimdvc.git.history import History
@@ -15,12 +15,14 @@ from aimdvc.model.commits import RefUpdate
 from aimdvc.model.entries import Entry, path_text
 from aimdvc.model.lock import Pin
 from aimdvc.model.oid import GitId
+from aimdvc.model.patterns import Part
 from aimdvc.model.pointer import Pointer
 from aimdvc.ops.adopt import adopt
 from aimdvc.ops.blobs import Means, ensure_blobs
 from aimdvc.ops.create import MAIN
 from aimdvc.ops.lockfile import LockState, lock_state, read_pins, sync_lock
 from aimdvc.ops.merging import require_no_merge
+from aimdvc.ops.part import everything, moving_rows, wanted_paths
 from aimdvc.ops.plan import CheckoutPlan, EntryPair, plan_checkout, row_of
 from aimdvc.ops.relocate import relocate
 from aimdvc.ops.revisions import label, resolve
@@ -33,7 +35,10 @@ from aimdvc.store.state import Head, Place, Row, Stat, is_racy
 
 @dataclass(frozen=True, slots=True)
 class CheckedOut:
-    """What a checkout did. Counts are of files on disk; `commit` is None for an artifact that has none."""
+    """What a checkout did. Counts are of files on disk; `commit` is None for an artifact that has none.
+
+    `absent` counts the files of the version that are not checked out.
+    """
 
     artifact: str
     path: str
@@ -42,18 +47,33 @@ class CheckedOut:
     branch: str | None
     written: int
     deleted: int
+    absent: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where a HEAD goes: a commit, and the branch it is then on, None for detached."""
+    """Where a HEAD goes: a commit, and the branch it is then on, None for detached.
+
+    `part` is what is checked out from now on, None for what was.
+    """
 
     commit: GitId
     branch: str | None
+    part: Part | None = None
 
 
-def checkout(workspace: Workspace, name: str, revision: str | None, force: bool, means: Means) -> CheckedOut:
-    """Makes the artifact's files those of a revision; a branch's name attaches HEAD to it.
+@dataclass(frozen=True, slots=True)
+class CheckoutOptions:
+    """`force` loses local changes; `part` is what to check out from now on, None for what was."""
+
+    force: bool = False
+    part: Part | None = None
+
+
+def checkout(
+    workspace: Workspace, name: str, revision: str | None, options: CheckoutOptions, means: Means
+) -> CheckedOut:
+    """Makes the artifact's files those of a revision, or a part of them; a branch's name attaches HEAD to it.
 
     Raises LocalChange before anything is touched, MissingBlob, UnknownRevision, StorageError.
     """
@@ -61,7 +81,7 @@ def checkout(workspace: Workspace, name: str, revision: str | None, force: bool,
     require_no_merge(workspace, head, "checkout")
     history = workspace.history(name)
     to = find_destination(history, name, head, revision or "HEAD")
-    result = switch(workspace, head, to, force, means)
+    result = switch(workspace, head, replace(to, part=options.part), options.force, means)
     sync_lock(workspace, moved={name})
     return result
 
@@ -74,7 +94,7 @@ def bring_back(workspace: Workspace, name: str, revision: str | None, path: str,
     to = find_destination(history, name, None, revision or "main")
     remotes = {ref.split("/")[2] for ref in history.refs("refs/remotes/")}
     source = f"{min(remotes)}/{name}" if remotes and "origin" not in remotes else None
-    head = adopt(workspace, name, path, source, to.commit)
+    head = adopt(workspace, name, Pin(to.commit, path, source))
     result = switch(workspace, head, to, False, means)
     sync_lock(workspace, moved={name})
     return result
@@ -108,7 +128,7 @@ def checkout_lock(workspace: Workspace, force: bool, means: Means) -> Followed:
             elif head.commit == pin.commit and (restored := _bring_back(workspace, head, means)) is not None:
                 moved.append(restored)
         elif workspace.repository_path(name).exists() and workspace.history(name).has(pin.commit):
-            head = adopt(workspace, name, pin.path, pin.source, pin.commit)
+            head = adopt(workspace, name, pin, is_known=True)
             moved.append(follow_pin(workspace, head, pin, force, means))
         else:
             missing.append(name)
@@ -123,7 +143,7 @@ def _bring_back(workspace: Workspace, head: Head, means: Means) -> CheckedOut | 
         return None
     rows = (workspace.state.row(head, path_text(raw)) for raw in gone)
     entries = [entry for row in rows if row is not None and (entry := entry_of(row)) is not None]
-    plan = plan_checkout(workspace, head, [(entry, entry) for entry in entries], False)
+    plan = plan_checkout(workspace, head, [(entry, entry) for entry in entries], False, everything)
     if plan.lost:
         raise LocalChange(f"checkout of '{head.name}' would lose local changes", sorted(set(plan.lost)))
     ensure_blobs(workspace, head, plan.pointers(), means)
@@ -184,30 +204,51 @@ def switch(
     target = history.commit(to.commit).tree
     who, message = workspace.actor(), f"{why}: to {to.commit[:12]}"
     pairs = list(_pairs(workspace, head, history, target, force))
-    with files_written(workspace, head, pairs, force, means, why.partition(" ")[0]) as (plan, rows):
+    moving = [] if to.part is None else _moving(workspace, head, to.part, pairs)
+    pairs += [(entry_of(row), entry_of(row)) for row in moving]
+    with files_written(workspace, head, pairs, force, means, why.partition(" ")[0], to.part) as (plan, rows):
         if advance is not None:
             history.move_refs([advance], message, who)
         with workspace.state.transaction():
             require_unmoved(workspace, head)
             workspace.state.delete_rows(head, removed(pairs))
-            workspace.state.put_rows(head, rows)
+            workspace.state.put_rows(head, _still_staged(rows, moving))
+            if to.part is not None:
+                workspace.state.parts.put(head.id, to.part)
             workspace.state.move_head(head, to.branch, to.commit, target, who, message)
             workspace.state.merges.end(head.id)
-    return CheckedOut(
-        head.name, head.path, label(history, to.commit), to.commit, to.branch, len(plan.write), len(plan.delete)
-    )
+    version, absent = label(history, to.commit), workspace.state.parts.count_absent(head.id)
+    return CheckedOut(head.name, head.path, version, to.commit, to.branch, len(plan.write), len(plan.delete), absent)
+
+
+def _moving(workspace: Workspace, head: Head, part: Part, pairs: Iterable[EntryPair]) -> list[Row]:
+    changed = {(old or new).path for old, new in pairs}  # type: ignore[union-attr]
+    return [row for row in moving_rows(workspace, head, part) if row.path not in changed]
+
+
+def _still_staged(rows: Sequence[Row], moving: Sequence[Row]) -> list[Row]:
+    """Returns the rows; an entry that only came to the disk or left it stays staged if it was."""
+    staged = {row.path: row for row in moving if row.is_staged}
+    return [row.with_head_of(staged[row.path]) if row.path in staged else row for row in rows]
 
 
 @contextmanager
 def files_written(
-    workspace: Workspace, head: Head, pairs: Sequence[EntryPair], force: bool, means: Means, what: str
+    workspace: Workspace,
+    head: Head,
+    pairs: Sequence[EntryPair],
+    force: bool,
+    means: Means,
+    what: str,
+    part: Part | None = None,
 ) -> Iterator[tuple[CheckoutPlan, list[Row]]]:
     """Makes the files those of the second entries of the pairs; the `with` body saves the index rows that it is given.
 
     While it lasts no other verb writes files. Raises LocalChange before anything is touched, MissingBlob,
-    ChangedMeanwhile; `what` is the verb that would lose a change.
+    ChangedMeanwhile; `what` is the verb that would lose a change. What is outside of the part, or of that in force, is
+    not written.
     """
-    plan = plan_checkout(workspace, head, pairs, force)
+    plan = plan_checkout(workspace, head, pairs, force, wanted_paths(workspace, head, part))
     if plan.lost:
         hint = None if what == "checkout" else "commit them, or put them aside first"
         hint = "move them away first" if force else hint
@@ -277,6 +318,7 @@ def staged_rows(workspace: Workspace, head: Head, rows: Iterable[Row], deleted: 
 def _planned_rows(workspace: Workspace, plan: CheckoutPlan, stats: dict[str, Stat]) -> list[Row]:
     now_ns = clock_ns(workspace.places.state)
     rows = [row_of(entry, Place.HIDDEN) for entry in plan.hidden]
+    rows += [row_of(entry, Place.ABSENT) for entry in plan.absent]
     rows += [row_of(entry, Place.DISK, _settled(stats.get(entry.path), now_ns)) for entry in plan.write]
     return rows + [row_of(entry, Place.DISK, _settled(stat, now_ns)) for entry, stat in plan.keep]
 

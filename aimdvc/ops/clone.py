@@ -14,8 +14,10 @@ from aimdvc.errors import NotAuthorised, NoWorkspace, RemoteRefused, UnknownRevi
 from aimdvc.fs.disk import Disk
 from aimdvc.fs.faults import mapped
 from aimdvc.git.history import History
+from aimdvc.model.lock import Pin
 from aimdvc.model.names import check_artifact_name
 from aimdvc.model.oid import GitId
+from aimdvc.model.patterns import Part
 from aimdvc.model.selector import split_url_selector
 from aimdvc.ops.adopt import adopt
 from aimdvc.ops.blobs import Means
@@ -35,22 +37,24 @@ from aimdvc.store.locate import Places, find_workspace, places_for
 
 @dataclass(frozen=True, slots=True)
 class Cloned:
-    """An artifact that is now here: `path` is where its files are."""
+    """An artifact that is now here: `path` is where its files are. `absent` counts those that were left out."""
 
     artifact: str
     path: str
     version: str
     commit: GitId | None
     files: int
+    absent: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What is cloned: the remote's URL, the artifact's name below it, and the revision wanted."""
+    """What is cloned: the remote's URL, the artifact's name below it, the revision, and the part, None for all."""
 
     url: str
     name: str
     revision: str | None
+    part: Part | None = None
 
     @property
     def typed(self) -> str:
@@ -67,9 +71,8 @@ def parse_origin(text: str, here: Path) -> Origin:
     return Origin(checked_url(url, here), check_artifact_name(name.removesuffix(".git")), revision)
 
 
-def clone(connector: Connector, here: Path, text: str, path: str | None, disk: Disk, means: Means) -> Cloned:
+def clone(connector: Connector, here: Path, origin: Origin, path: str | None, disk: Disk, means: Means) -> Cloned:
     """Brings an artifact into the workspace of `here` and pins it; outside of one, PATH becomes one."""
-    origin = parse_origin(text, here)
     try:
         places = find_workspace(here)
     except NoWorkspace:
@@ -108,9 +111,8 @@ def _clone_alone(connector: Connector, root: Path, origin: Origin, disk: Disk, m
     return cloned
 
 
-def get(connector: Connector, here: Path, text: str, out: Path, disk: Disk, means: Means) -> Cloned:
+def get(connector: Connector, origin: Origin, out: Path, disk: Disk, means: Means) -> Cloned:
     """Writes the files of a version into `out`, without a workspace. Run again, it goes on where it was cut."""
-    origin = parse_origin(text, here)
     out = Path(os.path.realpath(out))
     own = out / ".aimdvc"
     with _begun(out, origin, disk):
@@ -167,7 +169,7 @@ def _bring(workspace: Workspace, connector: Connector, wanted: Wanted, means: Me
         to = find_destination(history, name, None, wanted.origin.revision or "main")
     except UnknownRevision as error:
         raise UnknownRevision(name, error.revision, _what_there_is(history)) from error
-    head = adopt(workspace, name, wanted.path, wanted.source, to.commit)
+    head = adopt(workspace, name, Pin(to.commit, wanted.path, wanted.source), wanted.origin.part)
     result = switch(workspace, head, to, False, means)
     if is_pinned:
         sync_lock(workspace, moved={name})
@@ -209,7 +211,7 @@ def _is_barely_begun(root: Path) -> bool:
 
 def _cloned(workspace: Workspace, result: CheckedOut) -> Cloned:
     path = workspace.root / result.path if result.path != "." else workspace.root
-    return Cloned(result.artifact, str(path), result.version, result.commit, result.written)
+    return Cloned(result.artifact, str(path), result.version, result.commit, result.written, result.absent)
 
 
 def _quoted(value: str) -> str:

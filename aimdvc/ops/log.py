@@ -90,13 +90,17 @@ def _changes(workspace: Workspace, name: str, commit: Commit, paths: Sequence[st
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One entry of a version. `id` is the oid of a blob, or the git id of what lies in Git; `size` is in bytes."""
+    """One entry of a version. `id` is the oid of a blob, or the git id of what lies in Git; `size` is in bytes.
+
+    `is_here` says that its content is in the store, `is_absent` that the path is not checked out.
+    """
 
     path: str
     mode: str
     size: int
     id: str
     is_here: bool
+    is_absent: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +130,7 @@ def ls(workspace: Workspace, selector: Selector, name: str) -> Iterator[Listed]:
     history = workspace.history(name)
     tree = history.commit(resolve(history, name, selector.revision or "HEAD", head.commit)).tree
     found = False
+    absent = set(workspace.state.parts.absent_paths(head.id))
     for entry in history.iter_entries(tree):
         if not is_wanted((None, entry), [selector.path] if selector.path else []):
             continue
@@ -139,6 +144,7 @@ def ls(workspace: Workspace, selector: Selector, name: str) -> Iterator[Listed]:
             content_size(workspace, head, entry),
             pointer.oid if pointer else entry.git_id,
             pointer is None or workspace.blobs.has(pointer.oid),
+            entry.path in absent,
         )
     if selector.path and not found:
         raise unknown_path(history, name, tree, selector.path)

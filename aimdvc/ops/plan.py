@@ -16,6 +16,7 @@ from aimdvc.model.oid import Oid
 from aimdvc.model.paths import check_entry_path
 from aimdvc.model.pointer import Pointer
 from aimdvc.ops.content import read_inline
+from aimdvc.ops.part import IsWanted
 from aimdvc.ops.scan import is_same_content
 from aimdvc.ops.stage import ATTRIBUTES, stat_of
 from aimdvc.ops.workspace import Workspace
@@ -30,15 +31,16 @@ ReadInline = Callable[[Entry], bytes]
 class CheckoutPlan:
     """`write` and `delete` are for the disk; `keep` are already there; `lost` would lose a local change.
 
-    `clear` are directories in the way of a file; when `delete` is done, nothing but directories is left in them. `seen`
-    is the stat of what the plan found at each path to write or delete, None for nothing: it is looked at again before
-    the path changes.
+    `absent` are entries that are not checked out. `clear` are directories in the way of a file; when `delete` is done,
+    nothing but directories is left in them. `seen` is the stat of what the plan found at each path to write or delete,
+    None for nothing: it is looked at again before the path changes.
     """
 
     write: list[Entry] = field(default_factory=list)
     delete: list[str] = field(default_factory=list)
     keep: list[tuple[Entry, Stat]] = field(default_factory=list)
     hidden: list[Entry] = field(default_factory=list)
+    absent: list[Entry] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
     clear: list[str] = field(default_factory=list)
     seen: dict[str, Stat | None] = field(default_factory=dict)
@@ -48,10 +50,12 @@ class CheckoutPlan:
         return [entry.pointer for entry in self.write if entry.pointer is not None]
 
 
-def plan_checkout(workspace: Workspace, head: Head, pairs: Iterable[EntryPair], force: bool) -> CheckoutPlan:
-    """Returns what turns the disk from the first entries of the pairs into the second. Reads no more than it must.
+def plan_checkout(
+    workspace: Workspace, head: Head, pairs: Iterable[EntryPair], force: bool, is_wanted: IsWanted
+) -> CheckoutPlan:
+    """Returns what turns the disk from the first entries of the pairs into the second, as far as they are wanted there.
 
-    Raises UnsafePath for an entry that may not be written.
+    Reads no more than it must. Raises UnsafePath for an entry that may not be written.
     """
     plan = CheckoutPlan()
     root = path_bytes(workspace.artifact_root(head))
@@ -71,6 +75,9 @@ def plan_checkout(workspace: Workspace, head: Head, pairs: Iterable[EntryPair], 
             continue
         # Before the disk is looked at: a hostile tree names what lies elsewhere.
         check_entry_path(path)
+        if not is_wanted(path):
+            _plan_absence(workspace, head, root, new, plan, force)
+            continue
         if is_empty and not has_staged:
             plan.write.append(new)
             plan.seen[path] = None
@@ -111,6 +118,13 @@ def _is_staged_otherwise(row: Row | None, new: Entry) -> bool:
     return row is not None and row.is_staged and bool(row.mode) and (row.mode, row.git_id) != (new.mode, new.git_id)
 
 
+def _plan_absence(workspace: Workspace, head: Head, root: bytes, new: Entry, plan: CheckoutPlan, force: bool) -> None:
+    plan.absent.append(new)
+    if not force and _is_staged_otherwise(workspace.state.row(head, new.path), new):
+        plan.lost.append(new.path)
+    _plan_deletion(workspace, head, root, new.path, plan, force)
+
+
 def _plan_directory_in_the_way(
     workspace: Workspace, head: Head, root: bytes, path: str, plan: CheckoutPlan, force: bool
 ) -> None:
@@ -118,7 +132,8 @@ def _plan_directory_in_the_way(
 
     What is not tracked there is never thrown away, not by force either, as in Git; what is only staged, by force alone.
     """
-    tracked = {row.path for row in workspace.state.rows(head, path) if row.mode and (force or not row.is_staged)}
+    rows = [row for row in workspace.state.rows(head, path) if row.mode and row.place is Place.DISK]
+    tracked = {row.path for row in rows if force or not row.is_staged}
     absolute = os.path.join(root, path_bytes(path))
     for directory, names, files in os.walk(absolute):
         links = [name for name in names if os.path.islink(os.path.join(directory, name))]

@@ -5,17 +5,18 @@ stops as that of `merge` does.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aimdvc.errors import UnknownRevision
 from aimdvc.git.history import History
 from aimdvc.model.commits import RefUpdate
 from aimdvc.model.lock import Pin
 from aimdvc.model.oid import GitId
+from aimdvc.model.patterns import Part
 from aimdvc.ops.adopt import adopt
 from aimdvc.ops.blobs import Means
 from aimdvc.ops.bulk import Bulk, each
-from aimdvc.ops.checkout import follow_pin
+from aimdvc.ops.checkout import CheckedOut, Destination, follow_pin, switch
 from aimdvc.ops.connect import Connector, connect_artifact, connect_source
 from aimdvc.ops.create import MAIN, check_artifact_path
 from aimdvc.ops.fetch import fetch_history
@@ -48,10 +49,14 @@ class Pulled:
 
 @dataclass(frozen=True, slots=True)
 class PullOptions:
-    """`favor` settles every conflict with one side; `rebase` makes local commits anew on the remote's tip."""
+    """`favor` settles every conflict with one side; `rebase` makes local commits anew on the remote's tip.
+
+    `part` is what to check out from now on, None for what was.
+    """
 
     favor: Favor | None = None
     rebase: bool = False
+    part: Part | None = None
 
 
 def pull(
@@ -67,13 +72,17 @@ def pull(
     def act(name: str) -> Pulled:
         pin = pins.get(name)
         if name not in have and pin is not None:
-            return _bring(workspace, connector, name, pin, means)
-        return _pull_one(workspace, connector, name, pin, options, means)
+            return _bring(workspace, connector, name, pin, options.part, means)
+        chosen = _choose(workspace, name, options.part, means) if options.part is not None else None
+        done = _pull_one(workspace, connector, name, pin, options, means)
+        if chosen is None:
+            return done
+        return replace(done, written=done.written + chosen.written, deleted=done.deleted + chosen.deleted)
 
     return each(list(names) or sorted(have | pins.keys()), act)
 
 
-def _bring(workspace: Workspace, connector: Connector, name: str, pin: Pin, means: Means) -> Pulled:
+def _bring(workspace: Workspace, connector: Connector, name: str, pin: Pin, part: Part | None, means: Means) -> Pulled:
     check_artifact_path(workspace, pin.path)
     history = workspace.history(name)
     if not history.has(pin.commit):
@@ -82,7 +91,7 @@ def _bring(workspace: Workspace, connector: Connector, name: str, pin: Pin, mean
         start_main(workspace, history, connection.remote)
         if not history.has(pin.commit):
             raise not_published(name, pin, connection.url)
-    head = adopt(workspace, name, pin.path, pin.source, pin.commit)
+    head = adopt(workspace, name, pin, part, is_known=True)
     result = follow_pin(workspace, head, pin, force=False, means=means)
     sync_lock(workspace, moved={name})
     return Pulled(name, "checkout", result.version, None, result.commit, result.written, result.deleted)
@@ -135,6 +144,17 @@ def _pull_one(
         done = bring_in(workspace, head, tip, MergeOptions(options.favor), means)
     sync_lock(workspace, moved={name})
     return Pulled(name, done.how, done.version, old, done.new, done.written, done.deleted)
+
+
+def _choose(workspace: Workspace, name: str, part: Part, means: Means) -> CheckedOut | None:
+    """Makes a part what is checked out, before anything is brought that would not be wanted."""
+    head = settle(workspace, name)
+    require_no_merge(workspace, head, "pull")
+    if head.commit is not None:
+        return switch(workspace, head, Destination(head.commit, head.branch, part), False, means, why="pull")
+    with workspace.state.transaction():
+        workspace.state.parts.put(head.id, part)
+    return None
 
 
 def require_commit(history: History, name: str, commit: GitId | None) -> GitId:

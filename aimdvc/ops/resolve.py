@@ -12,6 +12,7 @@ from aimdvc.ops.blobs import Means
 from aimdvc.ops.checkout import entry_of, files_written, removed, require_unmoved, staged_rows
 from aimdvc.ops.join import Favor
 from aimdvc.ops.merging import open_conflicts, require_merge
+from aimdvc.ops.part import wanted_paths
 from aimdvc.ops.plan import EntryPair, plan_checkout
 from aimdvc.ops.restore import unstaged_rows
 from aimdvc.ops.rules import as_rules_want
@@ -140,7 +141,7 @@ def _require_unedited(workspace: Workspace, head: Head, pairs: Sequence[EntryPai
     if not edited:
         return
     # An abort that was cut has put some of them back already: these are not edits.
-    plan = plan_checkout(workspace, head, pairs, True)
+    plan = plan_checkout(workspace, head, pairs, True, wanted_paths(workspace, head, None))
     lost = edited & {*(entry.path for entry in plan.write), *plan.delete}
     if lost:
         raise LocalChange(

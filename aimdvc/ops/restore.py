@@ -14,6 +14,7 @@ from aimdvc.ops.checkout import CheckedOut, Destination, entry_of, removed, stag
 from aimdvc.ops.content import read_inline
 from aimdvc.ops.create import forget_artifact
 from aimdvc.ops.lockfile import sync_lock
+from aimdvc.ops.part import everything, wanted_paths
 from aimdvc.ops.plan import CheckoutPlan, is_hidden, plan_checkout, row_of
 from aimdvc.ops.revisions import label, resolve
 from aimdvc.ops.rules import as_rules_want
@@ -49,7 +50,7 @@ def _restore_one(workspace: Workspace, target: Target, revision: str | None, mea
     if not pairs:
         hint = near_path(workspace, head.path if head.is_file else os.path.join(head.path, target.inner))
         raise UnknownPath(target.inner or head.path, f"artifact '{head.name}'", hint)
-    plan = plan_checkout(workspace, head, pairs, force=True)
+    plan = plan_checkout(workspace, head, pairs, True, everything)
     if plan.lost:
         raise LocalChange("files that are not tracked are in the way", sorted(plan.lost), "move them away first")
     ensure_blobs(workspace, head, plan.pointers(), means)
@@ -65,6 +66,10 @@ def _wanted(
 ) -> list[tuple[Entry | None, Entry | None]]:
     history = workspace.history(head.name)
     rows = [row for row in workspace.state.rows(head, inner) if row.place is not Place.HIDDEN]
+    # A path of which nothing is checked out is brought whole: that is what it was named for.
+    has_some = any(row.place is Place.DISK for row in rows)
+    is_wanted = wanted_paths(workspace, head, None) if has_some else everything
+    rows = [row for row in rows if is_wanted(row.path)]
     if revision is None:
         return [(entry_of(row), entry_of(row)) for row in rows if row.mode]
     tree = history.commit(resolve(history, head.name, revision, head.commit)).tree
@@ -72,7 +77,7 @@ def _wanted(
     wanted = {
         entry.path: entry
         for entry in history.iter_entries(tree)
-        if _is_at(entry.path, inner) and not is_hidden(entry, read)
+        if _is_at(entry.path, inner) and not is_hidden(entry, read) and is_wanted(entry.path)
     }
     have = {row.path: entry_of(row) for row in rows}
     return [(have.get(path), wanted.get(path)) for path in sorted(have.keys() | wanted.keys())]
@@ -86,7 +91,11 @@ def _bring(workspace: Workspace, head: Head, plan: CheckoutPlan, means: Means) -
     stats = write_plan(workspace, head, plan, means.progress)
     now_ns = clock_ns(workspace.places.state)
     kept = [(entry.path, stat) for entry, stat in plan.keep]
+    there = [*plan.write, *(entry for entry, _ in plan.keep)]
     with workspace.state.transaction():
+        rows = [row for _, row in workspace.state.paired(head, map(row_of, there)) if row is not None]
+        back = [row._replace(place=Place.DISK) for row in rows if row.place is Place.ABSENT]
+        workspace.state.put_rows(head, back)
         workspace.state.refresh_stats(head, [*stats.items(), *kept], now_ns)
     return len(plan.write)
 
@@ -157,11 +166,13 @@ def _reset_index(workspace: Workspace, head: Head, commit: GitId, update: RefUpd
     tree = history.commit(commit).tree
     rows, gone = [], []
     read = partial(read_inline, workspace, head)
+    is_wanted = wanted_paths(workspace, head, None)
     for old, new in history.tree_changes(head.tree, tree):
         if new is None:
             gone.append(old.path)  # type: ignore[union-attr]
         else:
-            rows.append(row_of(new, Place.HIDDEN if is_hidden(new, read) else Place.DISK))
+            place = Place.DISK if is_wanted(new.path) else Place.ABSENT
+            rows.append(row_of(new, Place.HIDDEN if is_hidden(new, read) else place))
     changed = {row.path for row in rows} | set(gone)
     for row in list(workspace.state.staged(head)):
         if row.path in changed:
@@ -189,7 +200,7 @@ def restore_from(
     head = settle(workspace, name)
     lost: list[str] = []
     for target in targets:
-        plan = plan_checkout(workspace, head, _wanted(workspace, head, target.inner, revision), force)
+        plan = plan_checkout(workspace, head, _wanted(workspace, head, target.inner, revision), force, everything)
         lost.extend(plan.lost)
     if lost:
         raise LocalChange(f"checkout of '{name}' would lose local changes", sorted(set(lost)))

@@ -17,6 +17,7 @@ from aimdvc.model.oid import GitId
 from aimdvc.model.progress import Progress
 from aimdvc.ops.checkout import entry_of, require_same, require_unmoved
 from aimdvc.ops.create import forget_artifact
+from aimdvc.ops.part import everything
 from aimdvc.ops.plan import CheckoutPlan, plan_checkout
 from aimdvc.ops.rules import as_rules_want
 from aimdvc.ops.scan import changed_suspects, scan
@@ -133,7 +134,7 @@ def _entries_step(
 
 
 def _plan_removal(workspace: Workspace, head: Head, rows: Sequence[Row], options: RmOptions) -> CheckoutPlan:
-    plan = plan_checkout(workspace, head, ((entry_of(row), None) for row in rows), options.force)
+    plan = plan_checkout(workspace, head, ((entry_of(row), None) for row in rows), options.force, everything)
     if plan.lost:
         raise LocalChange(
             f"rm would lose local changes of '{head.name}'",

@@ -44,6 +44,9 @@ def scan(workspace: Workspace, head: Head, under: str = "", use_ignore: bool = T
             untracked[path] = status
         elif row != status:
             suspects[path] = status
+    # What lies where the index has an entry that is not checked out is that entry, changed or not.
+    for path in list(workspace.state.parts.iter_absent(head.id, untracked)):
+        suspects[path] = untracked.pop(path)
     deleted = sorted(cached.keys() - walked.files.keys()) if len(cached) > len(walked.files) - len(untracked) else []
     return Scan(suspects, untracked, deleted, walked)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from aimdvc.git.history import History
 from aimdvc.model.entries import path_text
 from aimdvc.model.oid import GitId
+from aimdvc.model.patterns import WHOLE, Part
 from aimdvc.ops.alias import alias_bases
 from aimdvc.ops.create import MAIN
 from aimdvc.ops.lockfile import LockState, lock_state, read_pins
@@ -53,6 +54,7 @@ class ArtifactStatus:
     """How one artifact stands.
 
     `ahead` and `behind` count commits against the remote's same branch (its main, when detached) as last fetched.
+    `part` is what of it is checked out, and `absent` counts the files that are not.
     `has_remote_gone_back` says that the remote, when last asked, had lost versions; it was not followed.
     """
 
@@ -73,6 +75,8 @@ class ArtifactStatus:
     alias_differences: list[AliasDifference] = field(default_factory=list)
     has_remote_gone_back: bool = False
     merging: MergeInProgress | None = None
+    part: Part = WHOLE
+    absent: int = 0
 
     @property
     def is_clean(self) -> bool:
@@ -120,6 +124,8 @@ def _status(workspace: Workspace, head: Head, lock: str) -> ArtifactStatus:
     if merging is not None:
         left = [conflict.path for conflict in open_conflicts(workspace, head)]
         result.merging = MergeInProgress(merging.kind, merging.title, left)
+    result.part = workspace.state.parts.get(head.id)
+    result.absent = workspace.state.parts.count_absent(head.id)
     _compare_with_remote(history, head, result)
     return result
 

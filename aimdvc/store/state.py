@@ -19,8 +19,9 @@ from aimdvc.model.entries import path_bytes, path_text
 from aimdvc.model.oid import GitId, Oid
 from aimdvc.store.merging import MERGING_SCHEMA, Merges
 from aimdvc.store.moves import MOVES_SCHEMA, HeadMove, HeadMoves
+from aimdvc.store.parts import PARTS_SCHEMA, Parts
 
-FORMAT = 2
+FORMAT = 3
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS artifact (
@@ -128,9 +129,10 @@ class State:
         What a lost database held comes back from aimdvc.lock by `checkout`; only what was staged is gone.
         """
         self.path = directory / "state.db"
-        self._database = open_database(self.path, _SCHEMA + MERGING_SCHEMA + MOVES_SCHEMA, FORMAT)
+        self._database = open_database(self.path, _SCHEMA + MERGING_SCHEMA + MOVES_SCHEMA + PARTS_SCHEMA, FORMAT)
         self.merges = Merges(self._database)
         self.moves = HeadMoves(self._database)
+        self.parts = Parts(self._database)
 
     def close(self) -> None:
         """Closes the database."""
@@ -174,6 +176,7 @@ class State:
         self._database.execute("DELETE FROM artifact WHERE id = ?", (head.id,))
         self.merges.end(head.id)
         self.moves.forget(head.id)
+        self.parts.forget(head.id)
 
     def move_head(
         self, head: Head, branch: str | None, commit: GitId | None, tree: GitId | None, who: Signature, why: str

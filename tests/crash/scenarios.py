@@ -15,7 +15,7 @@ from aimdvc.model.progress import Silent
 from aimdvc.ops.add import AddOptions, add
 from aimdvc.ops.blobs import Means
 from aimdvc.ops.bulk import Bulk
-from aimdvc.ops.checkout import checkout
+from aimdvc.ops.checkout import CheckoutOptions, checkout
 from aimdvc.ops.commit import CommitOptions, commit
 from aimdvc.ops.connect import Connector
 from aimdvc.ops.fsck import fsck
@@ -78,7 +78,7 @@ def _commit(workspace: Workspace, here: Path) -> None:
 
 
 def _checkout(workspace: Workspace, here: Path) -> None:
-    checkout(workspace, "data", "v1?", False, _means(_connector()))
+    checkout(workspace, "data", "v1?", CheckoutOptions(), _means(_connector()))
 
 
 def _push(workspace: Workspace, here: Path) -> None:

@@ -11,7 +11,7 @@ from aimdvc.errors import StorageError
 from aimdvc.fs.disk import Disk
 from aimdvc.model.progress import Silent
 from aimdvc.ops.blobs import Means
-from aimdvc.ops.clone import clone
+from aimdvc.ops.clone import clone, parse_origin
 from aimdvc.ops.connect import Connector
 from aimdvc.ops.init import init
 from aimdvc.ops.transfer import blob_fetcher
@@ -75,7 +75,7 @@ def test_clone_is_cut_at_every_step(tmp_path: Path, number: int | None) -> None:
 
     def act(disk: Disk) -> None:
         connector = Connector(_no_session)
-        clone(connector, here, address, "place", disk, Means(blob_fetcher(connector), Silent()))
+        clone(connector, here, parse_origin(address, here), "place", disk, Means(blob_fetcher(connector), Silent()))
         assert files_of(here / "place") == wanted
         assert Shell(here / "place")("status", "-s").out == ""
         assert Shell(here / "place")("fsck").code == 0

@@ -16,7 +16,7 @@ from aimdvc.git.kinds import BLOB, TREE
 from aimdvc.model.oid import GitId
 from aimdvc.model.progress import Silent
 from aimdvc.ops.blobs import Means
-from aimdvc.ops.checkout import checkout
+from aimdvc.ops.checkout import CheckoutOptions, checkout
 from aimdvc.ops.connect import Connector
 from aimdvc.ops.transfer import blob_fetcher
 from aimdvc.ops.workspace import Workspace
@@ -134,7 +134,7 @@ def test_directories_that_are_swapped_for_links_while_we_write(shell: Shell, dec
         for turn in range(60):
             with Workspace.open(shell.here, Disk()) as workspace:
                 try:
-                    checkout(workspace, "data", "main" if turn % 2 else "HEAD~1", True, means)
+                    checkout(workspace, "data", "main" if turn % 2 else "HEAD~1", CheckoutOptions(force=True), means)
                 except AimdvcError:
                     continue
     finally:

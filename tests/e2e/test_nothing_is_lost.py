@@ -11,7 +11,7 @@ from aimdvc.errors import ChangedMeanwhile
 from aimdvc.fs.disk import Disk
 from aimdvc.model.progress import Silent
 from aimdvc.ops.blobs import Means
-from aimdvc.ops.checkout import checkout
+from aimdvc.ops.checkout import CheckoutOptions, checkout
 from aimdvc.ops.connect import Connector
 from aimdvc.ops.transfer import blob_fetcher
 from aimdvc.ops.workspace import Workspace
@@ -142,7 +142,7 @@ def test_a_file_that_is_edited_while_a_checkout_runs_is_left_alone(shell: Shell,
     revision = "main" if step == "unlink" else "HEAD~1"
     means = Means(blob_fetcher(Connector(no_session)), Silent())
     with Workspace.open(shell.here, Disk(edit)) as workspace, pytest.raises(ChangedMeanwhile):
-        checkout(workspace, "data", revision, False, means)
+        checkout(workspace, "data", revision, CheckoutOptions(), means)
     assert target.read_text() == "hours of work"
     assert shell("fsck").code == 0
 

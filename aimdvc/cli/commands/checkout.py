@@ -6,9 +6,10 @@ from aimdvc.cli.command import command
 from aimdvc.cli.completion import complete_selector
 from aimdvc.cli.context import Cli
 from aimdvc.cli.output import plural
+from aimdvc.cli.part import absent_text, all_option, part_of, part_options
 from aimdvc.errors import UsageError
 from aimdvc.model.selector import parse_selector
-from aimdvc.ops.checkout import CheckedOut, bring_back, checkout, checkout_lock
+from aimdvc.ops.checkout import CheckedOut, CheckoutOptions, bring_back, checkout, checkout_lock
 from aimdvc.ops.restore import restore_from
 from aimdvc.ops.targets import workspace_path
 
@@ -17,19 +18,36 @@ from aimdvc.ops.targets import workspace_path
 @click.argument("selector", required=False, metavar="[NAME@REV]", shell_complete=complete_selector)
 @click.option("-f", "--force", is_flag=True, help="Lose local changes.")
 @click.option("--at", "place", metavar="PATH", help="Bring an artifact that only the store has to PATH.")
-def checkout_command(cli: Cli, selector: str | None, force: bool, place: str | None) -> None:
+@part_options
+@all_option
+def checkout_command(
+    cli: Cli,
+    selector: str | None,
+    force: bool,
+    place: str | None,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    is_all: bool,
+) -> None:
     """Make the files those of a version, or of aimdvc.lock
 
     With NAME@REV that artifact's; without, those of all artifacts as aimdvc.lock pins them. A local change that would
     be lost stops it before anything is touched. After `--`, only those PATHs are brought, and HEAD stays. Blobs that
     aren't here are fetched. An artifact that was removed from the workspace comes back with --at.
 
+    --include and --exclude check out only a part of the files, from now on, and --all ends that. Files that leave the
+    part are removed when they are unchanged (`aimdvc help partial`).
+
     \b
     Example:
       aimdvc checkout images@v3
       aimdvc checkout images@v2 -- data/images/labels.csv
+      aimdvc checkout images --include 'train/**' --exclude '*.tiff'
     """
     workspace = cli.workspace
+    part = part_of(include, exclude, is_all)
+    if part is not None and (cli.paths or place is not None):
+        raise click.UsageError("a part is chosen by patterns alone: neither with paths after `--` nor with --at")
     if cli.paths:
         name, parsed = cli.selector(selector)
         targets = [target for target in cli.targets(cli.paths) if target.head.name == name]
@@ -48,7 +66,7 @@ def checkout_command(cli: Cli, selector: str | None, force: bool, place: str | N
         )
         cli.out.result({"artifacts": [back]}, [_line(back)])
         return
-    if selector is None:
+    if selector is None and part is None:
         followed = checkout_lock(workspace, force, cli.means)
         lines = [_line(one) for one in followed.moved]
         lines += [f"{name}: pinned in aimdvc.lock, not here: `aimdvc pull` brings it" for name in followed.missing]
@@ -56,7 +74,7 @@ def checkout_command(cli: Cli, selector: str | None, force: bool, place: str | N
         cli.out.result(value, lines or ["Everything is as aimdvc.lock says"])
         return
     name, parsed = cli.selector(selector)
-    done = checkout(workspace, name, parsed.revision, force, cli.means)
+    done = checkout(workspace, name, parsed.revision, CheckoutOptions(force, part), cli.means)
     cli.out.result({"artifacts": [done]}, [_line(done)])
 
 
@@ -64,4 +82,5 @@ def _line(done: CheckedOut) -> str:
     detached = "" if done.branch else ", detached"
     return (
         f"{done.artifact} at {done.version}{detached}: {plural(done.written, 'file')} written, {done.deleted:,} deleted"
+        f"{absent_text(done.absent)}"
     )

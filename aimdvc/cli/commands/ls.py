@@ -21,7 +21,8 @@ _JSON_LIMIT = 1 << 20
 def ls_command(cli: Cli, selector: str | None, is_long: bool, is_zero: bool) -> None:
     """List the artifacts, or the files of a version
 
-    With -z, of artifacts the name and the path, of files the path alone.
+    Files that are not checked out here are marked so. With -z, of artifacts the name and the path, of files the path
+    alone.
 
     \b
     Example:
@@ -46,7 +47,7 @@ def ls_command(cli: Cli, selector: str | None, is_long: bool, is_zero: bool) -> 
         if is_zero:
             cli.out.fields([facts + entry.path])
         else:
-            cli.out.line(facts + shown_path(entry.path))
+            cli.out.line(facts + shown_path(entry.path) + ("  (not checked out)" if entry.is_absent else ""))
 
 
 def _quoted(path: str) -> str:

@@ -8,6 +8,7 @@ from aimdvc.cli.completion import complete_name
 from aimdvc.cli.context import Cli
 from aimdvc.cli.network import blob_fetcher, connector
 from aimdvc.cli.output import plural
+from aimdvc.cli.part import all_option, part_of, part_options
 from aimdvc.ops.blobs import Means
 from aimdvc.ops.fetch import Fetched, FetchOptions, fetch
 from aimdvc.ops.join import Favor
@@ -54,30 +55,49 @@ def _fetched(one: Fetched) -> str:
 @click.option("--ours", "favor", flag_value="ours", help="Settle paths that both sides changed with what is here.")
 @click.option("--theirs", "favor", flag_value="theirs", help="Settle paths that both sides changed with the remote's.")
 @click.option("--rebase", is_flag=True, help="Make local commits anew on the remote's tip, instead of a merge.")
-def pull_command(cli: Cli, names: tuple[str, ...], favor: Favor | None, rebase: bool) -> int:
+@part_options
+@all_option
+def pull_command(
+    cli: Cli,
+    names: tuple[str, ...],
+    favor: Favor | None,
+    rebase: bool,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    is_all: bool,
+) -> int:
     """Fetch, then bring the files up to date
 
     After a `git clone`, bring what aimdvc.lock pins. Fast-forwards the current branch to the remote's same branch, else
     merges by path. Where both sides changed one path it stops as `merge` does: --ours, --theirs, or `aimdvc merge`
     afterwards, settle it. Local changes that would be lost stop it, too. --rebase changes nothing when there is a
-    conflict; it refuses to make anew what is published, or pinned by a commit of the code.
+    conflict; it refuses to make anew what is published, or pinned by a commit of the code. --include and --exclude
+    bring only a part of one artifact's files, from now on (`aimdvc help partial`).
 
     \b
     Example:
       aimdvc pull
       aimdvc pull --theirs images
+      aimdvc pull images --include 'train/**'
     """
     if rebase and favor:
         raise click.UsageError("--rebase settles no conflicts: it excludes --ours and --theirs")
+    part = part_of(include, exclude, is_all)
+    wanted = list(names)
+    if part is not None and not names:
+        wanted = [cli.selector(None)[0]]
     with connector(cli) as connections:
         means = Means(blob_fetcher(connections), cli.progress)
-        bulk = pull(cli.workspace, connections, names, PullOptions(favor, rebase), means)
+        bulk = pull(cli.workspace, connections, wanted, PullOptions(favor, rebase, part), means)
     return finish(cli, bulk, _pulled, "No artifacts here, and none pinned")
 
 
 def _pulled(one: Pulled) -> str:
     if one.how == "up-to-date":
-        return f"{one.artifact}: up to date" + (f" at {one.version}" if one.version else "")
+        files = (
+            f": {plural(one.written, 'file')} written, {one.deleted:,} deleted" if one.written or one.deleted else ""
+        )
+        return f"{one.artifact}: up to date" + (f" at {one.version}" if one.version else "") + files
     if one.how == "local":
         return f"{one.artifact}: fetched; the remote doesn't have this branch: `aimdvc push {one.artifact}` sends it"
     if one.how == "detached":

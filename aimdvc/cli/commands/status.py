@@ -8,6 +8,7 @@ import click
 from aimdvc.cli.command import command, zero_option
 from aimdvc.cli.context import Cli
 from aimdvc.cli.output import plural, shown_path
+from aimdvc.cli.part import part_line
 from aimdvc.ops.create import MAIN
 from aimdvc.ops.revisions import short_branch
 from aimdvc.ops.status import ArtifactStatus, MergeInProgress, Status, status
@@ -115,6 +116,7 @@ def _artifact(artifact: ArtifactStatus) -> Iterator[str]:
         yield f"  alias {one.alias}: {here}, {there}: {what}"
     if artifact.merging is not None:
         yield from _merging(artifact.artifact, artifact.merging)
+    yield from part_line(artifact.part, artifact.absent)
     if artifact.lock in _LOCK_LINES:
         yield f"  {_LOCK_LINES[artifact.lock]}"
     if artifact.is_clean:

@@ -1,0 +1,73 @@
+"""Partial checkouts, in `state.db`: the patterns of each artifact, and which entries of the index are not checked out.
+
+Knows rows, not files; store/state.py opens the database and holds this. Writing is within a transaction.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+from aimdvc.model.entries import path_bytes, path_text
+from aimdvc.model.patterns import Part
+
+PARTS_SCHEMA = """
+CREATE TABLE IF NOT EXISTS pattern (
+    artifact INTEGER NOT NULL, position INTEGER NOT NULL, is_exclude INTEGER NOT NULL, pattern BLOB NOT NULL,
+    PRIMARY KEY (artifact, position)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS absent_entry ON entry (artifact, path) WHERE place = 2;
+"""
+
+_BATCH = 500
+
+
+class Parts:
+    """The parts that are checked out, by the artifact's number in the database."""
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._database = database
+
+    def get(self, artifact: int) -> Part:
+        """Returns the patterns that new paths are held against."""
+        rows = self._database.execute(
+            "SELECT is_exclude, pattern FROM pattern WHERE artifact = ? ORDER BY position", (artifact,)
+        ).fetchall()
+        include, exclude = (tuple(path_text(raw) for kind, raw in rows if kind == wanted) for wanted in (0, 1))
+        return Part(include, exclude)
+
+    def put(self, artifact: int, part: Part) -> None:
+        """Replaces the patterns."""
+        self.forget(artifact)
+        kinds = [(0, pattern) for pattern in part.include] + [(1, pattern) for pattern in part.exclude]
+        self._database.executemany(
+            "INSERT INTO pattern VALUES (?, ?, ?, ?)",
+            ((artifact, position, kind, path_bytes(pattern)) for position, (kind, pattern) in enumerate(kinds)),
+        )
+
+    def forget(self, artifact: int) -> None:
+        """Forgets the patterns of an artifact."""
+        self._database.execute("DELETE FROM pattern WHERE artifact = ?", (artifact,))
+
+    def count_absent(self, artifact: int) -> int:
+        """Returns how many entries are not checked out, deletions aside."""
+        counted: int = self._database.execute(
+            "SELECT count(*) FROM entry WHERE artifact = ? AND place = 2 AND mode != 0", (artifact,)
+        ).fetchone()[0]
+        return counted
+
+    def absent_paths(self, artifact: int) -> list[str]:
+        """Returns the entries that are not checked out, by path."""
+        rows = self._database.execute(
+            "SELECT path FROM entry WHERE artifact = ? AND place = 2 AND mode != 0 ORDER BY path", (artifact,)
+        )
+        return [path_text(row[0]) for row in rows]
+
+    def iter_absent(self, artifact: int, paths: Iterable[bytes]) -> Iterator[bytes]:
+        """Yields those of the paths that the index has and that are not checked out."""
+        pending = iter(paths if self.count_absent(artifact) else ())
+        while batch := list(islice(pending, _BATCH)):
+            marks = ",".join("?" * len(batch))
+            found = self._database.execute(
+                f"SELECT path FROM entry WHERE artifact = ? AND place = 2 AND mode != 0 AND path IN ({marks})",  # noqa: S608
+                (artifact, *batch),
+            )
+            yield from [row[0] for row in found]
