@@ -32,6 +32,8 @@ MEMBERS = {
     "logout": ("origin removed",),
     "fsck": ("is_whole checked",),
     "du": ("artifacts on_disk",),
+    "prune": ("pruned",),
+    "trash": ("batches", "batches size put_back"),
     "config": ("settings",),
     "serve": ("url admin_key",),
     "demo": ("files bytes steps identical",),

@@ -45,6 +45,8 @@ COMMANDS: dict[str, Row] = {
     "push": _row("push", "Send versions and aliases to the remote"),
     "fsck": _row("fsck", "Read and hash everything, and name what is damaged"),
     "du": _row("du", "Show how much room each artifact takes", "fsck"),
+    "prune": _row("prune", "Move blobs that nothing needs into the trash"),
+    "trash": _row("trash", "List, put back and delete what prune took away"),
     "config": _row("config", "Read and set the workspace's settings"),
     "serve": _row("serve", "Serve artifacts to others, over HTTP"),
     "demo": _row("demo", "Run the main job on copies of real files"),

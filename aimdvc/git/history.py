@@ -109,6 +109,10 @@ class History:
         """Returns the moves of a ref, oldest first."""
         return self._refs.reflog(name)
 
+    def logged(self) -> list[str]:
+        """Returns what has a reflog, deleted refs too."""
+        return self._refs.logged()
+
     # Objects
 
     def has(self, git_id: GitId) -> bool:

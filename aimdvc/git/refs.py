@@ -8,14 +8,14 @@ import fcntl
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from aimdvc.errors import Busy, CorruptRepository, RefMoved
 from aimdvc.fs.disk import Disk
-from aimdvc.fs.faults import mapped
+from aimdvc.fs.faults import mapped, storage_error
 from aimdvc.model.commits import RefUpdate, Signature
 from aimdvc.model.oid import GitId, is_git_id
 
@@ -77,7 +77,7 @@ class Refs:
 
     def _loose_names(self, directory: str) -> Iterator[str]:
         root = self._path / directory
-        for parent, _, names in os.walk(root):
+        for parent, _, names in os.walk(root, onerror=_unless_gone(root)):
             inside = os.path.relpath(parent, self._path)
             for name in names:
                 if not name.endswith(".lock"):
@@ -288,10 +288,17 @@ class Refs:
                 self._disk.rename(logs / name, directory / last)
         self._remove_empty(logs / ref)
 
+    def logged(self) -> list[str]:
+        """Returns what has a reflog: refs, deleted ones too, and HEAD."""
+        found = [name.removeprefix("logs/") for name in self._loose_names("logs")]
+        return sorted(found + list(self._loose_names(_DELETED_LOGS)))
+
     def reflog(self, name: str) -> list[ReflogLine]:
         """Returns the moves of a ref, oldest first; a line that was cut is left out."""
         try:
-            text = (self._path / "logs" / name).read_text("utf-8", "surrogateescape")
+            inside = name if name.startswith(f"{_DELETED_LOGS}/") else f"logs/{name}"
+            with mapped(self._path / inside):
+                text = (self._path / inside).read_text("utf-8", "surrogateescape")
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return []
         lines = []
@@ -303,6 +310,16 @@ class Refs:
             if is_git_id(old) and is_git_id(new) and signature is not None:
                 lines.append(ReflogLine(_known(old), _known(new), signature, message))
         return lines
+
+
+def _unless_gone(root: Path) -> Callable[[OSError], None]:
+    """Returns what a walk does with a directory that it can't list: its refs are not as good as none."""
+
+    def act(error: OSError) -> None:
+        if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+            raise storage_error(error, error.filename or root) from error
+
+    return act
 
 
 def _parents(ref: str) -> list[str]:

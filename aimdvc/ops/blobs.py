@@ -24,7 +24,7 @@ def ensure_blobs(workspace: Workspace, head: Head, pointers: Sequence[Pointer], 
     """Fetches those of the blobs that the store lacks. Raises MissingBlob or what the remote raises."""
     if not pointers:
         return
-    missing = workspace.blobs.missing(pointer.oid for pointer in pointers)
+    missing = workspace.blobs.claim(pointer.oid for pointer in pointers)
     if missing:
         wanted = list({pointer.oid: pointer for pointer in pointers if pointer.oid in missing}.values())
         means.fetch(workspace, head, wanted, means.progress)

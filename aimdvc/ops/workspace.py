@@ -22,6 +22,7 @@ from aimdvc.model.settings import Settings, parse_settings
 from aimdvc.store.blobs import BlobStore
 from aimdvc.store.locate import Places, find_workspace, has_left_store
 from aimdvc.store.materialise import Place
+from aimdvc.store.roots import PATH_FILE
 from aimdvc.store.state import Head, State
 
 CLONE_MARK = "clone"
@@ -75,6 +76,10 @@ class Workspace:
     def state(self) -> State:
         """HEADs and index."""
         self.disk.make_directory(self.places.state)
+        if self.places.work_tree is not None and not (self.places.state / "state.db").exists():
+            # Maintenance looks for the locks of every workspace that shares the store (store/roots.py).
+            inside = os.path.relpath(self.root, self.places.work_tree)
+            self.disk.replace_file(self.places.state / PATH_FILE, os.fsencode(inside) + b"\n")
         return State(self.places.state)
 
     @cached_property

@@ -1,7 +1,8 @@
 """The blob store: contents by their SHA-256. Blobs of 64 KiB and more are files, smaller ones lie in blob packs.
 
 A blob appears by rename, whole and durable, and is never rewritten. Reading checks the hash. Safe for many processes;
-a process that dies leaves files in `tmp/` that the next writer removes.
+a process that dies leaves files in `tmp/` that the next writer removes. Maintenance may move a blob while it is wanted:
+a reader that finds it gone looks up once more, then brings it back from the trash.
 """
 
 import contextlib
@@ -23,6 +24,8 @@ from aimdvc.model.pointer import Pointer
 from aimdvc.store.blobwriter import BlobWriter
 from aimdvc.store.catalog import Catalog, PackedBlob
 from aimdvc.store.layout import Layout
+from aimdvc.store.sweep import Sweeper
+from aimdvc.store.trash import Trash, put_back_file, read_packed
 
 CHUNK = 1 << 20
 
@@ -37,6 +40,7 @@ class BlobStore:
         for directory in self.layout.directories():
             disk.make_directory(directory)
         self.catalog = Catalog(root, disk)
+        self.trash = Trash(self.layout, disk)
         self._descriptors: dict[str, int] = {}
         self._lock = threading.Lock()
 
@@ -51,6 +55,33 @@ class BlobStore:
         files = str(self.layout.files)
         return {oid for oid in wanted if not os.path.exists(f"{files}/{oid[:2]}/{oid}")}
 
+    def claim(self, oids: Iterable[Oid]) -> set[Oid]:
+        """Returns those of the blobs that aren't here; the others are noted as wanted now, so that prune leaves them.
+
+        For verbs that count on blobs being here: noted first, looked for afterwards. Those in the trash come back.
+        """
+        wanted = set(oids)
+        missing = self.missing(wanted)
+        if self.catalog.touch(wanted - missing):
+            missing = self.missing(wanted)
+        return self.rescue(missing)
+
+    def rescue(self, oids: set[Oid]) -> set[Oid]:
+        """Puts blobs back that lie in the trash; returns those that don't. Durable."""
+        if not oids or not self.trash.batches():
+            return oids
+        left = set(oids)
+        for oid in oids:
+            path = self.trash.find_file(oid)
+            if path is not None:
+                put_back_file(path, self.layout, self.catalog, self._disk)
+                left.discard(oid)
+        with self.writer() as writer:
+            for oid, pack, offset, size in self.trash.iter_packed(left.copy()):
+                if oid in left and writer.add_bytes(read_packed(pack, oid, offset, size)).oid == oid:
+                    left.discard(oid)
+        return left
+
     def path_of(self, oid: Oid) -> Path | None:
         """Returns the file of a blob that is stored as one, or None."""
         path = self.layout.blob_file(oid)
@@ -62,7 +93,7 @@ class BlobStore:
 
     def read_packed(self, oid: Oid, place: PackedBlob) -> bytes:
         """Returns a packed blob's bytes, hash-checked. Raises CorruptBlob, MissingBlob."""
-        content = os.pread(self._descriptor(place.pack, oid), place.size, place.offset)
+        content = self._read_place(oid, place)
         if hashlib.sha256(content).hexdigest() != oid:
             self.set_aside(oid)
             raise CorruptBlob(oid, f"{len(content)} bytes with another hash in pack '{place.pack}'")
@@ -95,7 +126,9 @@ class BlobStore:
             with mapped(path):
                 return path.open("rb", buffering=0)
         except FileNotFoundError:
-            raise MissingBlob(oid) from None
+            if self.rescue({oid}):
+                raise MissingBlob(oid) from None
+            return self.open(oid)
 
     def iter_chunks(self, oid: Oid) -> Iterator[bytes]:
         """Yields a blob's bytes, at most 1 MiB at a time; of a damaged one the last chunk is never given.
@@ -136,7 +169,7 @@ class BlobStore:
             for chunk in self._hashed(oid):
                 advance(len(chunk))
             return
-        content = os.pread(self._descriptor(place.pack, oid), place.size, place.offset)
+        content = self._read_place(oid, place)
         if hashlib.sha256(content).hexdigest() != oid:
             raise CorruptBlob(oid, f"{len(content)} bytes with another hash in pack '{place.pack}'")
         advance(len(content))
@@ -185,14 +218,14 @@ class BlobStore:
         packs = sum(path.stat().st_size for path in self.layout.packs.iterdir())
         return packs + sum(path.stat().st_size for path in self.layout.files.glob("*/*"))
 
-    def touch(self, oids: Iterable[Oid]) -> None:
-        """Notes that blobs were wanted now, so that prune leaves them."""
-        self.catalog.touch(oids)
-
     def writer(self) -> BlobWriter:
         """Returns a writer, to use as a context manager: all it took in is durable when that ends."""
         remove_leftovers(self.layout.temporary)
         return BlobWriter(self.layout, self.catalog, self._disk, self.is_whole)
+
+    def sweeper(self) -> Sweeper:
+        """Returns what takes blobs out of the store."""
+        return Sweeper(self.layout, self.catalog, self._disk)
 
     def close(self) -> None:
         """Closes files and database."""
@@ -208,6 +241,20 @@ class BlobStore:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _read_place(self, oid: Oid, place: PackedBlob) -> bytes:
+        try:
+            descriptor = self._descriptor(place.pack, oid)
+        except MissingBlob:
+            again = self.catalog.find(oid)
+            if (again is None or again == place) and self.rescue({oid}):
+                raise
+            again = self.catalog.find(oid)
+            if again is None or again == place:
+                raise
+            place = again
+            descriptor = self._descriptor(place.pack, oid)
+        return os.pread(descriptor, place.size, place.offset)
 
     def _descriptor(self, pack: str, oid: Oid) -> int:
         with self._lock:

@@ -47,7 +47,7 @@ class BlobWriter:
         self._pending_bytes = 0
         self._size = 0
         self._blobs: dict[Oid, tuple[int, int]] = {}
-        self._touched: set[Oid] = set()
+        self._met: set[Oid] = set()
         self._files: list[tuple[Path, Path]] = []
         self._files_bytes = 0
 
@@ -83,7 +83,7 @@ class BlobWriter:
 
     def _pack(self, oid: Oid, content: bytes) -> None:
         with self._lock:
-            if oid in self._blobs or oid in self._pending or oid in self._touched:
+            if oid in self._blobs or oid in self._pending or oid in self._met:
                 return
             self._pending[oid] = content
             self._pending_bytes += len(content) + FRAME.size
@@ -94,8 +94,10 @@ class BlobWriter:
 
     def _write_pending(self) -> None:
         """Appends the pending blobs that the store lacks: one look-up and one write for all of them."""
+        # Noted as wanted first, and looked at afterwards: what prune took before that is written anew.
+        self._catalog.touch(self._catalog.find_many(self._pending))
         stored = {oid for oid in self._catalog.find_many(self._pending) if self._is_whole(oid)}
-        self._touched.update(stored)
+        self._met.update(stored)
         parts: list[bytes] = []
         for oid, content in self._pending.items():
             if oid in stored:
@@ -125,13 +127,13 @@ class BlobWriter:
             self._temp.write(end_frame(len(self._blobs)))
             self._disk.publish(self._temp, self._layout.packs / name, 0o444)
             blobs = ((oid, offset, size) for oid, (offset, size) in self._blobs.items())
-            self._catalog.insert_pack(name, blobs, self._touched)
+            self._catalog.insert_pack(name, blobs)
         except BaseException:  # An interrupt is no better than a failure:
             # never synced again after a failure. A pack that has its name already is found by the next open.
             self.discard()
             raise
         self._temp = None
-        self._blobs, self._touched, self._size = {}, set(), 0
+        self._blobs, self._size = {}, 0
 
     def _add_stream(self, chunks: Iterable[bytes], expected: Pointer | None) -> Pointer:
         digest = hashlib.sha256()
@@ -153,8 +155,9 @@ class BlobWriter:
         target = self._layout.blob_file(pointer.oid)
         # What the disk holds under this name may be a crash's or its own doing: it is read before it is trusted, and
         # replaced by what we have in hand when it is wrong. Whoever wrote it may not have lived to sync its directory.
+        if target.exists():
+            self._catalog.touch([pointer.oid])
         if target.exists() and self._is_whole(pointer.oid):
-            os.utime(target)
             self._has_met_files = True
             return
         if pointer.size >= _ALONE:
@@ -185,9 +188,6 @@ class BlobWriter:
             if self._has_met_files:
                 self._disk.sync_filesystem(self._layout.files)
                 self._has_met_files = False
-            if self._touched:
-                self._catalog.touch(self._touched)
-                self._touched = set()
 
     def discard(self) -> None:
         """Throws away what isn't durable yet."""

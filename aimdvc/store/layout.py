@@ -40,6 +40,11 @@ class Layout:
         """Files whose bytes are not what their names say, by oid: kept for a look, never read."""
         return self.root / "damaged"
 
+    @property
+    def trash(self) -> Path:
+        """What maintenance took out of the store, a directory each time; emptied by `trash empty` alone."""
+        return self.root / "trash"
+
     def directories(self) -> tuple[Path, ...]:
         """Returns what must exist."""
         return (self.files, self.packs, self.partial)

@@ -1,0 +1,56 @@
+"""`aimdvc prune`."""
+
+import sys
+from collections.abc import Iterator
+
+import click
+
+from aimdvc.cli.command import command
+from aimdvc.cli.context import Cli
+from aimdvc.cli.network import connector
+from aimdvc.cli.output import plural, size_text
+from aimdvc.ops.prune import EXPIRE_DAYS, Pruned, PruneOptions, prune
+
+
+@command("prune")
+@click.option("--dry-run", is_flag=True, help="Say what would be taken, and take nothing.")
+@click.option("--remote", metavar="NAME", help="Take, too, what is not checked out and that this remote has.")
+@click.option("--expire", "days", metavar="DAYS", type=click.FloatRange(0), default=EXPIRE_DAYS, show_default=True)
+@click.option("-z", "is_nul", is_flag=True, help="Print the oids, each followed by a NUL byte, and nothing else.")
+@click.option("--trust-clock", is_flag=True, help="Go on though the store has times of the future.")
+def prune_command(cli: Cli, dry_run: bool, remote: str | None, days: float, is_nul: bool, trust_clock: bool) -> None:
+    """Move blobs that nothing needs into the trash
+
+    What no branch, alias, version, reflog of 90 days, index, or aimdvc.lock of any commit of the code needs, and nobody
+    wanted for DAYS. With --remote also what is in history only, when that remote is asked now and has it. A root
+    that can't be read stops it. It frees room only when `aimdvc trash empty` follows.
+
+    \b
+    Example:
+      aimdvc prune --dry-run
+      aimdvc prune --remote origin
+    """
+    options = PruneOptions(remote, days, dry_run, trust_clock)
+    with connector(cli) as connections:
+        done = prune(cli.workspace, connections, options, cli.progress)
+    if is_nul:
+        for oid in done.oids:
+            cli.out.raw(oid.encode() + b"\0")
+        sys.stdout.flush()
+        return
+    cli.out.result({"pruned": done}, _lines(done))
+
+
+def _lines(done: Pruned) -> Iterator[str]:
+    verb = "Would move" if done.is_dry_run else "Moved"
+    yield f"{verb} {plural(done.unreachable + done.on_remote, 'blob')} ({size_text(done.size)}) into the trash" + (
+        f": {plural(done.unreachable, 'blob')} that nothing needs, {done.on_remote:,} that the remote has"
+        if done.on_remote
+        else ""
+    )
+    if done.young:
+        yield f"{plural(done.young, 'blob')} that nothing needs stay: they were wanted of late (--expire)"
+    if done.unproven:
+        yield f"{plural(done.unproven, 'blob')} stay: the remote was not proven to have them"
+    if not done.is_dry_run and done.unreachable + done.on_remote:
+        yield "`aimdvc trash empty` frees the room, `aimdvc trash restore` undoes this"
