@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from aimdvc.errors import Refused
+from aimdvc.errors import Refused, RemoteRefused
 from aimdvc.fs.locks import exclusive
 from aimdvc.model.oid import Oid
 from aimdvc.model.pointer import Pointer
@@ -149,7 +149,10 @@ def prove(
             proven.difference_update(pointer.oid for pointer in needed)
         for its_remote, path in places:
             connection = connector.connect(workspace, its_remote, remote_url(workspace, its_remote), path)
-            present = connection.blobs.present(needed, progress)
+            try:
+                present = connection.blobs.present(needed, progress)
+            except RemoteRefused:
+                present = set()  # An artifact that was never pushed, or that this key may not see.
             proven.difference_update(pointer.oid for pointer in needed if pointer.oid not in present)
     progress.finish()
     return proven
