@@ -34,6 +34,7 @@ MEMBERS = {
     "du": ("artifacts on_disk",),
     "prune": ("pruned",),
     "trash": ("batches", "batches size put_back"),
+    "maintenance": ("joined",),
     "config": ("settings",),
     "serve": ("url admin_key",),
     "demo": ("files bytes steps identical",),

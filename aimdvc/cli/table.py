@@ -47,6 +47,7 @@ COMMANDS: dict[str, Row] = {
     "du": _row("du", "Show how much room each artifact takes", "fsck"),
     "prune": _row("prune", "Move blobs that nothing needs into the trash"),
     "trash": _row("trash", "List, put back and delete what prune took away"),
+    "maintenance": _row("maintenance", "Join small packs and loose objects of the store"),
     "config": _row("config", "Read and set the workspace's settings"),
     "serve": _row("serve", "Serve artifacts to others, over HTTP"),
     "demo": _row("demo", "Run the main job on copies of real files"),

@@ -26,9 +26,11 @@ class Objects:
 
     def __init__(self, repository: Path) -> None:
         self._repository = repository
+        self._opened = 0
 
     @cached_property
     def _store(self) -> "DiskObjectStore":
+        self._opened = self._packs_changed()
         store: DiskObjectStore = importlib.import_module("dulwich.object_store").DiskObjectStore(
             str(self._repository / "objects")
         )
@@ -58,9 +60,28 @@ class Objects:
     def has(self, git_id: GitId) -> bool:
         """Returns whether a git object is here. Raises CorruptRepository when a pack's index is damaged."""
         try:
-            return _name(git_id) in self._store
+            return _name(git_id) in self._store or (self._has_moved() and self.has(git_id))
         except self._faults as error:
+            if self._has_moved():
+                return self.has(git_id)
             raise self._damaged(git_id, error) from error
+
+    def _has_moved(self) -> bool:
+        """Returns whether packs came or went since the store was opened, and opens it anew: the object may be there.
+
+        Maintenance, ours or git's, moves objects between packs while others read.
+        """
+        if self._packs_changed() == self._opened:
+            return False
+        self.close()
+        del self.__dict__["_store"]
+        return True
+
+    def _packs_changed(self) -> int:
+        try:
+            return (self._repository / "objects" / "pack").stat().st_mtime_ns
+        except FileNotFoundError:
+            return 0
 
     def read(self, git_id: GitId) -> tuple[int, bytes]:
         """Returns a git object's type and content, hash-checked.
@@ -70,8 +91,12 @@ class Objects:
         try:
             kind, content = self._store.get_raw(_name(git_id))
         except KeyError as error:
+            if self._has_moved():
+                return self.read(git_id)
             raise CorruptRepository(str(self._repository), f"git object {git_id} is missing") from error
         except self._faults as error:
+            if self._has_moved():
+                return self.read(git_id)
             raise self._damaged(git_id, error) from error
         digest = hashlib.sha1(b"%s %d\0" % (KIND_NAMES.get(kind, b"?"), len(content)), usedforsecurity=False)
         digest.update(content)

@@ -16,6 +16,7 @@ from aimdvc.model.progress import Progress
 from aimdvc.ops.add import Added, AddOptions, stage_part
 from aimdvc.ops.create import MAIN
 from aimdvc.ops.lockfile import sync_lock
+from aimdvc.ops.maintain import tidy
 from aimdvc.ops.revisions import label
 from aimdvc.ops.scan import changed_suspects, scan
 from aimdvc.ops.settle import settle, tree_edits
@@ -63,6 +64,7 @@ def commit(workspace: Workspace, names: Iterable[str], options: CommitOptions, p
                 made.append(committed)
     finally:
         sync_lock(workspace, moved={committed.artifact for committed in made})
+    tidy(workspace, [committed.artifact for committed in made])
     return made
 
 

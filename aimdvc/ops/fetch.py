@@ -13,6 +13,7 @@ from aimdvc.model.oid import GitId
 from aimdvc.model.progress import Progress
 from aimdvc.ops.bulk import Bulk, each
 from aimdvc.ops.connect import Connection, Connector, connect_artifact
+from aimdvc.ops.maintain import tidy
 from aimdvc.ops.workspace import Workspace
 
 MAIN = "refs/heads/main"
@@ -48,7 +49,10 @@ def fetch_history(workspace: Workspace, name: str, connection: Connection, progr
     wants = sorted({commit for ref, commit in known.refs.items() if _is_wanted(history, ref, commit)})
     if wants:
         connection.transport.fetch(history, wants, progress)
-    return follow_remote(workspace, name, history, connection, known)
+    fetched = follow_remote(workspace, name, history, connection, known)
+    if wants:
+        tidy(workspace, [name])
+    return fetched
 
 
 def follow_remote(

@@ -6,17 +6,16 @@ Cut anywhere, the next run goes on; nothing is lost, since the trash holds it (s
 
 import time
 from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 from aimdvc.errors import Refused, RemoteRefused
-from aimdvc.fs.locks import exclusive
 from aimdvc.model.oid import Oid
 from aimdvc.model.pointer import Pointer
 from aimdvc.model.progress import Progress
 from aimdvc.ops.connect import Connector, remote_url
+from aimdvc.ops.maintain import maintaining
 from aimdvc.ops.roots import Roots, read_all_roots
 from aimdvc.ops.workspace import Workspace
 from aimdvc.store.sweep import Stored, Sweeper, Taken
@@ -26,7 +25,6 @@ EXPIRE_DAYS = 14.0
 
 _DAY_S = 24 * 3600
 _CLOCK_SLACK_S = 3600
-_LOCK_WAIT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +61,7 @@ def prune(workspace: Workspace, connector: Connector | None, options: PruneOptio
     now = time.time()
     if options.remote is not None:
         remote_url(workspace, options.remote)
-    with maintaining(workspace, _LOCK_WAIT_S):
+    with maintaining(workspace):
         roots = read_all_roots(workspace, progress)
         sweeper = workspace.blobs.sweeper()
         result = Pruned(options.is_dry_run)
@@ -96,12 +94,6 @@ def prune(workspace: Workspace, connector: Connector | None, options: PruneOptio
             result.unreachable, result.on_remote = taken.blobs, other.blobs
             result.size = taken.size + other.size
     return result
-
-
-def maintaining(workspace: Workspace, wait_s: float) -> AbstractContextManager[None]:
-    """Keeps other maintenance of the store away, to save work. Raises Busy."""
-    workspace.disk.make_directory(workspace.places.store)
-    return exclusive(workspace.places.store / "maintenance.lock", "the store's maintenance", wait_s)
 
 
 def check_clock(now_s: float, newest_s: int) -> None:

@@ -15,6 +15,7 @@ from aimdvc.git.history import History
 from aimdvc.git.reach import Walk, newest_move, tips
 from aimdvc.model.oid import GitId
 from aimdvc.model.progress import Progress
+from aimdvc.ops.maintain import artifact_names
 from aimdvc.ops.workspace import Workspace
 from aimdvc.store.roots import StateRoots, read_roots, state_directories, workspace_path
 
@@ -55,15 +56,6 @@ def read_all_roots(workspace: Workspace, progress: Progress) -> Roots:
         _reach(workspace, name, heads, (pinned, anytime | states.git_ids), roots, progress)
     progress.finish()
     return roots
-
-
-def artifact_names(workspace: Workspace) -> list[str]:
-    """Returns every artifact that the store has a history of, of all workspaces."""
-    directory = workspace.places.store / "repos"
-    if not directory.is_dir():
-        return []
-    with mapped(directory):
-        return sorted(path.name.removesuffix(".git") for path in directory.iterdir() if path.name.endswith(".git"))
 
 
 def _reach(

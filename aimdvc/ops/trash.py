@@ -6,13 +6,12 @@ from dataclasses import dataclass, field
 from aimdvc.errors import UsageError
 from aimdvc.model.oid import Oid
 from aimdvc.model.progress import Progress
-from aimdvc.ops.prune import maintaining
+from aimdvc.ops.maintain import maintaining
 from aimdvc.ops.roots import read_all_roots
 from aimdvc.ops.workspace import Workspace
 from aimdvc.store.trash import Batch
 
 _DAY_S = 24 * 3600
-_LOCK_WAIT_S = 60.0
 
 
 @dataclass(slots=True)
@@ -35,7 +34,7 @@ def restore_trash(workspace: Workspace, name: str | None) -> list[Batch]:
     chosen = [batch for batch in batches if name in (None, batch.name)]
     if name is not None and not chosen:
         raise UsageError(f"nothing in the trash is named '{name}'", hint="`aimdvc trash list` shows what there is")
-    with maintaining(workspace, _LOCK_WAIT_S):
+    with maintaining(workspace):
         for batch in chosen:
             workspace.blobs.trash.restore(batch.name, workspace.blobs.catalog)
     return chosen
@@ -48,7 +47,7 @@ def empty_trash(workspace: Workspace, older_than_days: float, progress: Progress
     """
     before = time.time() - older_than_days * _DAY_S
     result = Emptied()
-    with maintaining(workspace, _LOCK_WAIT_S):
+    with maintaining(workspace):
         batches = [batch for batch in list_trash(workspace) if batch.time_s <= before]
         if not batches:
             return result

@@ -20,6 +20,7 @@ from aimdvc.fs.disk import Disk
 from aimdvc.fs.faults import mapped
 from aimdvc.fs.leftovers import remove_leftovers
 from aimdvc.model.frames import FRAME, MAGIC, end_frame, frame_header
+from aimdvc.model.joining import worth_joining
 from aimdvc.model.oid import Oid
 from aimdvc.store.blobwriter import PACK_LIMIT
 from aimdvc.store.catalog import Catalog, PackRow
@@ -121,35 +122,15 @@ class Sweeper:
             self._rewrite(group, held.keys(), before, into, taken)
         return taken
 
-    def small_packs(self) -> list[str]:
-        """Returns the packs that are worth joining, none when there are few: each blob is copied a few times at most.
-
-        As in Git's geometric repacking, a pack is left that is larger than all the smaller ones together.
-        """
-        sizes = sorted(
-            (path.stat().st_size, path.name) for path in self._layout.packs.iterdir() if path.suffix == ".pack"
-        )
-        chosen: list[str] = []
-        total = 0
-        for size, name in sizes:
-            if size > PACK_LIMIT // 2 or (len(chosen) >= JOIN_AT // 2 and size > total):
-                break
-            chosen.append(name)
-            total += size
-        return chosen if len(chosen) >= JOIN_AT else []
+    def small_packs(self, at_least: int | None = None) -> list[str]:
+        """Returns the packs that are worth joining, none when there are fewer than `at_least`, else 50."""
+        at_least = JOIN_AT if at_least is None else at_least
+        packs = [(path.stat().st_size, path.name) for path in self._layout.packs.iterdir() if path.suffix == ".pack"]
+        return worth_joining(packs, at_least, PACK_LIMIT) if len(packs) >= at_least else []
 
     def join(self, names: Sequence[str]) -> None:
         """Makes one pack of several; the old ones are deleted when each of their blobs is in the new one, durable."""
-        group: list[str] = []
-        size = 0
-        for name in names:
-            group.append(name)
-            size += sum(row.size for row in self._catalog.pack_rows(name))
-            if size >= PACK_LIMIT:
-                self._rewrite(group, (), 0, None, Taken())
-                group, size = [], 0
-        if len(group) > 1:
-            self._rewrite(group, (), 0, None, Taken())
+        self._rewrite(names, (), 0, None, Taken())
 
     def _rewrite(
         self, names: Sequence[str], drop: Collection[Oid], before: int, into: Path | None, taken: Taken

@@ -22,6 +22,9 @@ COMMANDS = {
     "checkout": ["checkout", "data@v1?"],
     "push": ["push"],
     "pull": ["pull"],
+    "prune": ["prune"],
+    "trash-empty": ["trash", "empty"],
+    "maintenance": ["maintenance"],
 }
 FAULTS = {
     "kill": f"inject={DURABLE}:signal=KILL",

@@ -214,7 +214,9 @@ def test_a_workspace_below_the_repositorys_root_keeps_what_its_pins_name(tmp_pat
     with BlobStore(place / ".git/aimdvc", Disk()) as blobs:
         needed = {pointer.oid for pointer in blobs.iter_pointers()}
     # All that is left of one of them is what the code's history pins.
-    state = next(path for path in (place / ".git/aimdvc/workspaces").iterdir() if (path / "path").read_text() == "two\n")
+    state = next(
+        path for path in (place / ".git/aimdvc/workspaces").iterdir() if (path / "path").read_text() == "two\n"
+    )
     (state / "state.db").unlink()
     for refs in (place / ".git/aimdvc/repos/two.git").glob("refs/heads/*"):
         refs.unlink()
