@@ -21,16 +21,28 @@ def connect(path: Path) -> sqlite3.Connection:
     Raises CorruptRepository for a file that is no database, StorageError.
     """
     with mapped_sqlite(path):
-        database = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
         try:
-            # WAL needs shared memory, which a network file system doesn't give (sqlite.org/wal.html).
-            journal = "DELETE" if is_network_filesystem(path.parent) else "WAL"
-            if database.execute("PRAGMA journal_mode").fetchone()[0].upper() != journal:
-                database.execute(f"PRAGMA journal_mode = {journal}")
-            database.execute("PRAGMA synchronous = FULL")
-        except sqlite3.Error:
-            database.close()
-            raise
+            return _opened(path, "NORMAL")
+        except sqlite3.OperationalError:
+            if not is_full(path):
+                raise
+            # A write-ahead log shares 32 KiB of memory through a file, for which there is no room. Alone it needs none,
+            # so what is there can be read, and room be made.
+            return _opened(path, "EXCLUSIVE")
+
+
+def _opened(path: Path, locking: str) -> sqlite3.Connection:
+    database = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+    try:
+        database.execute(f"PRAGMA locking_mode = {locking}")
+        # WAL needs shared memory, which a network file system doesn't give (sqlite.org/wal.html).
+        journal = "DELETE" if is_network_filesystem(path.parent) else "WAL"
+        if database.execute("PRAGMA journal_mode").fetchone()[0].upper() != journal:
+            database.execute(f"PRAGMA journal_mode = {journal}")
+        database.execute("PRAGMA synchronous = FULL")
+    except sqlite3.Error:
+        database.close()
+        raise
     return database
 
 

@@ -9,12 +9,12 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from aimdvc.errors import CorruptRepository, ProtocolError
+from aimdvc.errors import CorruptRepository, DiskFull, ProtocolError, ReadOnlyStorage
 from aimdvc.fs.disk import Disk
 from aimdvc.fs.sqlite import locked, mapped_sqlite, open_database
 from aimdvc.model.frames import scan_frames
@@ -61,7 +61,9 @@ class Catalog:
         self._packs = root / "blobs" / "packs"
         self._lock = threading.RLock()
         self._database = open_database(self.path, _SCHEMA, FORMAT)
-        self.adopt_new_packs()
+        # Where nothing can be written, reading goes on with what is known: the next one that can write adopts them.
+        with suppress(DiskFull, ReadOnlyStorage):
+            self.adopt_new_packs()
 
     def close(self) -> None:
         """Closes the database."""

@@ -10,10 +10,9 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import quote
 
 from aimdvc.errors import StorageError, UnsupportedFormat
-from aimdvc.fs.sqlite import BUSY_TIMEOUT_S, mapped_sqlite
+from aimdvc.fs.sqlite import connect, mapped_sqlite
 from aimdvc.model.oid import GitId
 from aimdvc.store.locate import Places
 from aimdvc.store.state import FORMAT, origin_of_source
@@ -70,8 +69,7 @@ def read_roots(directory: Path, into: StateRoots) -> None:
     path = directory / "state.db"
     if not path.exists():
         return
-    with mapped_sqlite(path):
-        database = sqlite3.connect(f"file:{quote(str(path))}?mode=rw", timeout=BUSY_TIMEOUT_S, uri=True)
+    database = connect(path)
     try:
         with mapped_sqlite(path):
             found = database.execute("PRAGMA user_version").fetchone()[0]

@@ -8,6 +8,7 @@ that the catalog knows or adopts; what was not taken yet is taken by the next ru
 
 import hashlib
 import os
+import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from aimdvc.errors import CorruptBlob
+from aimdvc.errors import CorruptBlob, StorageError
 from aimdvc.fs.disk import Disk
 from aimdvc.fs.faults import mapped
 from aimdvc.fs.leftovers import remove_leftovers
@@ -141,34 +142,53 @@ class Sweeper:
             moved = self._copy(names, drop, new)
         except FileNotFoundError:
             return  # Another maintenance was faster.
-        with self._catalog.alone() as database:
-            known = dict(database.execute("SELECT name, id FROM pack"))
-            target = known.get(new)
-            if moved and target is None:
-                target = database.execute("INSERT INTO pack (name) VALUES (?)", (new,)).lastrowid
-            for name in names:
-                if name not in known:
-                    continue
-                database.executemany(
-                    "UPDATE blob SET pack = ?, offset = ? WHERE oid = ? AND pack = ?",
-                    ((target, offset, bytes.fromhex(oid), known[name]) for oid, offset in moved.get(name, ())),
-                )
-                left = database.execute("SELECT oid, size, seen FROM blob WHERE pack = ?", (known[name],)).fetchall()
-                if any(seen >= before or Oid(oid.hex()) not in drop for oid, _, seen in left):
-                    continue  # Wanted meanwhile: the pack stays, with the blobs that were to go.
-                database.execute("DELETE FROM blob WHERE pack = ?", (known[name],))
-                database.execute("DELETE FROM pack WHERE id = ?", (known[name],))
-                taken.blobs += len(left)
-                taken.size += sum(size for _, size, _ in left)
-                # Gone before the commit: a cut in between leaves a pack that is lost, and one that is adopted.
-                with suppress(FileNotFoundError):
-                    if into is None:
-                        self._disk.unlink(self._layout.packs / name)
-                    else:
-                        self._disk.make_directory(into / "packs")
-                        self._disk.rename(self._layout.packs / name, into / "packs" / name)
-                        self._disk.sync_directory(into / "packs")
-            self._disk.sync_directory(self._layout.packs)
+        gone: list[str] = []
+        try:
+            with self._catalog.alone() as database:
+                known = dict(database.execute("SELECT name, id FROM pack"))
+                target = known.get(new)
+                if moved and target is None:
+                    target = database.execute("INSERT INTO pack (name) VALUES (?)", (new,)).lastrowid
+                for name in names:
+                    if name not in known:
+                        continue
+                    database.executemany(
+                        "UPDATE blob SET pack = ?, offset = ? WHERE oid = ? AND pack = ?",
+                        ((target, offset, bytes.fromhex(oid), known[name]) for oid, offset in moved.get(name, ())),
+                    )
+                    if self._forget(database, known[name], drop, before, taken):
+                        # Gone before the commit: a cut in between leaves a pack that is lost, and one to adopt.
+                        self._remove(name, into)
+                        gone.append(name)
+                self._disk.sync_directory(self._layout.packs)
+        except StorageError:
+            if into is not None:
+                for name in gone:
+                    with suppress(FileNotFoundError):
+                        self._disk.rename(into / "packs" / name, self._layout.packs / name)
+            raise
+
+    def _forget(
+        self, database: sqlite3.Connection, pack: int, drop: Collection[Oid], before: int, taken: Taken
+    ) -> bool:
+        """Forgets a pack whose blobs are all to go; returns False where one was wanted meanwhile: it stays, then."""
+        left = database.execute("SELECT oid, size, seen FROM blob WHERE pack = ?", (pack,)).fetchall()
+        if any(seen >= before or Oid(oid.hex()) not in drop for oid, _, seen in left):
+            return False
+        database.execute("DELETE FROM blob WHERE pack = ?", (pack,))
+        database.execute("DELETE FROM pack WHERE id = ?", (pack,))
+        taken.blobs += len(left)
+        taken.size += sum(size for _, size, _ in left)
+        return True
+
+    def _remove(self, name: str, into: Path | None) -> None:
+        with suppress(FileNotFoundError):
+            if into is None:
+                self._disk.unlink(self._layout.packs / name)
+            else:
+                self._disk.make_directory(into / "packs")
+                self._disk.rename(self._layout.packs / name, into / "packs" / name)
+                self._disk.sync_directory(into / "packs")
 
     def _copy(self, names: Sequence[str], drop: Collection[Oid], new: str) -> dict[str, list[tuple[Oid, int]]]:
         """Writes the pack; returns by old pack what was copied: oid and offset in the new one. Streams."""

@@ -104,6 +104,7 @@ class Trash:
         for path in sorted([*directory.glob("files/*"), *directory.glob("packs/*")]):
             self._disk.unlink(path)
         self._remove_empty(directory)
+        self._disk.sync_directory(self._layout.trash)
 
     def _remove_empty(self, directory: Path) -> None:
         for path in (directory / "files", directory / "packs", directory):

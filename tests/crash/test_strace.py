@@ -72,7 +72,8 @@ def sweep(scene: Scene, fault: str, points: range) -> int:
 @pytest.mark.parametrize("verb", COMMANDS)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_some_system_calls(verb: str, fault: str, tmp_path: Path) -> None:
-    assert sweep(Scene(tmp_path, verb), fault, range(2, 40, 9)) > 0
+    first = 1 if fault == "sync-error" else 2  # The first write that fails may be that of the error message, too.
+    assert sweep(Scene(tmp_path, verb), fault, range(first, 40, 9)) > 0
 
 
 @pytest.mark.sweep

@@ -11,7 +11,7 @@ import pytest
 
 from aimdvc.fs.disk import Disk
 from aimdvc.git import consolidate as module
-from aimdvc.git.consolidate import consolidate, is_due
+from aimdvc.git.consolidate import consolidate
 from aimdvc.git.history import History
 from aimdvc.git.kinds import BLOB
 from aimdvc.git.packs import PackWriter, git_id_of
@@ -172,7 +172,6 @@ def test_it_runs_by_itself_when_there_is_much(shell: Shell, monkeypatch: pytest.
     assert loose(repository(shell)) < 300
     assert packs(repository(shell))
     assert len(list((store(shell) / "blobs/packs").iterdir())) < 8
-    assert not is_due(repository(shell))
     assert shell("fsck").code == 0
 
 
