@@ -13,6 +13,7 @@ from aimdvc.model.pointer import find_pointer
 from aimdvc.model.progress import Progress
 from aimdvc.ops.lockfile import read_pins
 from aimdvc.ops.revisions import labels, version_numbers
+from aimdvc.ops.roots import used_oids
 from aimdvc.ops.workspace import Workspace
 from aimdvc.store.blobs import BlobStore
 from aimdvc.store.state import Head
@@ -294,15 +295,23 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class StoreUsage:
-    """Room on disk: `on_disk` is the whole blob store in bytes, each blob counted once."""
+    """Room on disk, in bytes: `on_disk` is the whole blob store, each blob counted once; `trash` is beside it.
+
+    `spare` is the part of the store that no index, HEAD or pin of now names: what `prune` could take at most.
+    """
 
     artifacts: list[Usage]
     on_disk: int
+    spare: int
+    trash: int
 
 
 def du(workspace: Workspace) -> StoreUsage:
     """Returns how much room the artifacts and the store take."""
-    return StoreUsage(list(_usages(workspace)), workspace.blobs.size_on_disk())
+    used = used_oids(workspace)
+    spare = sum(pointer.size for pointer in workspace.blobs.iter_pointers() if bytes.fromhex(pointer.oid) not in used)
+    trash = sum(batch.size for batch in workspace.blobs.trash.batches())
+    return StoreUsage(list(_usages(workspace)), workspace.blobs.size_on_disk(), spare, trash)
 
 
 def _usages(workspace: Workspace) -> Iterator[Usage]:

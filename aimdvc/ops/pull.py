@@ -18,6 +18,7 @@ from aimdvc.ops.bulk import Bulk, each
 from aimdvc.ops.checkout import Destination, follow_pin, switch
 from aimdvc.ops.connect import Connector, connect_artifact, connect_source
 from aimdvc.ops.create import MAIN, check_artifact_path
+from aimdvc.ops.evict import keep_within_limit
 from aimdvc.ops.fetch import fetch_history
 from aimdvc.ops.join import Favor, Sides, merge
 from aimdvc.ops.lockfile import LockState, lock_state, read_pins, sync_lock
@@ -56,7 +57,9 @@ def pull(
             return _bring(workspace, connector, name, pin, means)
         return _pull_one(workspace, connector, name, pin, favor, means)
 
-    return each(list(names) or sorted(have | pins.keys()), act)
+    bulk = each(list(names) or sorted(have | pins.keys()), act)
+    keep_within_limit(workspace, connector, means.progress)
+    return bulk
 
 
 def _bring(workspace: Workspace, connector: Connector, name: str, pin: Pin, means: Means) -> Pulled:

@@ -58,6 +58,14 @@ def read_all_roots(workspace: Workspace, progress: Progress) -> Roots:
     return roots
 
 
+def used_oids(workspace: Workspace) -> set[bytes]:
+    """Returns the raw oids that an index or a HEAD of any workspace of the store names. Raises as `read_all_roots`."""
+    states = StateRoots()
+    for directory in state_directories(workspace.places):
+        read_roots(directory, states)
+    return states.oids
+
+
 def _reach(
     workspace: Workspace,
     name: str,

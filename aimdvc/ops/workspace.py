@@ -18,7 +18,7 @@ from aimdvc.fs.locks import exclusive
 from aimdvc.git.history import History
 from aimdvc.model.commits import Signature
 from aimdvc.model.gitconfig import parse
-from aimdvc.model.settings import Settings, parse_settings
+from aimdvc.model.settings import LocalSettings, Settings, parse_local_settings, parse_settings
 from aimdvc.store.blobs import BlobStore
 from aimdvc.store.locate import Places, find_workspace, has_left_store
 from aimdvc.store.materialise import Place
@@ -94,6 +94,17 @@ class Workspace:
         path = self.config_path
         text = path.read_bytes() if path.exists() else b""
         return parse_settings(parse(text, str(path)))
+
+    @cached_property
+    def local_settings(self) -> LocalSettings:
+        """What `store.config` says, which lies in the store and is never committed."""
+        path = self.local_config_path
+        return parse_local_settings(parse(path.read_bytes() if path.exists() else b"", str(path)))
+
+    @property
+    def local_config_path(self) -> Path:
+        """The settings of this machine."""
+        return self.places.store / "store.config"
 
     @property
     def config_path(self) -> Path:

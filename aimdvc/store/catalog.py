@@ -22,8 +22,8 @@ from aimdvc.model.oid import Oid
 
 FORMAT = 2
 _BATCH = 500
-_FRESH_S = 24 * 3600
-"""Seconds; a blob seen as recently as this isn't noted again: prune's least age is far longer."""
+FRESH_S = 3600
+"""Seconds; a blob seen as recently as this isn't noted again. Who deletes at once leaves what was seen within it."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS pack (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
@@ -109,7 +109,7 @@ class Catalog:
     def touch(self, oids: Iterable[Oid]) -> bool:
         """Notes that blobs were wanted now, so that prune leaves them; durable. Returns whether any had to be noted.
 
-        What was noted within the last day is not noted again, so most calls only read.
+        What was noted within the last hour is not noted again, so most calls only read.
         """
         with self._lock, mapped_sqlite(self.path):
             stale = [oid for batch in _batches(oids) for oid in self._stale(batch)]
@@ -124,7 +124,7 @@ class Catalog:
         fresh = self._database.execute(
             f"SELECT oid FROM blob WHERE oid IN ({marks}) AND seen > ? UNION ALL"  # noqa: S608
             f" SELECT oid FROM file WHERE oid IN ({marks}) AND seen > ?",
-            (*batch, int(time.time()) - _FRESH_S, *batch, int(time.time()) - _FRESH_S),
+            (*batch, int(time.time()) - FRESH_S, *batch, int(time.time()) - FRESH_S),
         )
         known = {row[0] for row in fresh}
         return [Oid(oid.hex()) for oid in batch if oid not in known]

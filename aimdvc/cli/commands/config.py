@@ -16,6 +16,8 @@ def config_command(cli: Cli, key: str | None, value: str | None, unset: bool) ->
     """Read and set the workspace's settings
 
     `.aimdvc/config` keeps them, and Git commits it. Keys are core.link (reflink, hardlink or copy) and remote.NAME.url.
+    cache.limit (such as 50G) is this machine's, and kept in the store: beyond it, push and pull delete blobs that a
+    remote has and that no workspace needs.
 
     \b
     Example:

@@ -52,7 +52,8 @@ def _places(damage: Damage, word: str) -> Iterator[str]:
 def du_command(cli: Cli) -> None:
     """Show how much room each artifact takes
 
-    Its blobs in all versions, and what is checked out.
+    Its blobs in all versions, and what is checked out; then the store, what of it no workspace has checked out, and the
+    trash.
 
     \b
     Example:
@@ -64,6 +65,9 @@ def du_command(cli: Cli) -> None:
         f" checked out {size_text(one.checked_out)}"
         for one in used.artifacts
     ]
+    lines.append(f"store: {size_text(used.on_disk)} on disk, {size_text(used.spare)} of it not checked out")
+    if used.trash:
+        lines.append(f"trash: {size_text(used.trash)}; `aimdvc trash empty` frees them")
     cli.out.result(
-        {"artifacts": used.artifacts, "on_disk": used.on_disk}, [*lines, f"store: {size_text(used.on_disk)} on disk"]
+        {"artifacts": used.artifacts, "on_disk": used.on_disk, "spare": used.spare, "trash": used.trash}, lines
     )

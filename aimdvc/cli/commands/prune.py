@@ -9,6 +9,9 @@ from aimdvc.cli.command import command
 from aimdvc.cli.context import Cli
 from aimdvc.cli.network import connector
 from aimdvc.cli.output import plural, size_text
+from aimdvc.errors import UsageError
+from aimdvc.model.settings import parse_size
+from aimdvc.ops.evict import Evicted, evict
 from aimdvc.ops.prune import EXPIRE_DAYS, Pruned, PruneOptions, prune
 
 
@@ -17,19 +20,31 @@ from aimdvc.ops.prune import EXPIRE_DAYS, Pruned, PruneOptions, prune
 @click.option("--remote", metavar="NAME", help="Take, too, what is not checked out and that this remote has.")
 @click.option("--expire", "days", metavar="DAYS", type=click.FloatRange(0), default=EXPIRE_DAYS, show_default=True)
 @click.option("-z", "is_nul", is_flag=True, help="Print the oids, each followed by a NUL byte, and nothing else.")
+@click.option("--limit", metavar="SIZE", help="Delete what remotes have, the longest unwanted first, down to SIZE.")
 @click.option("--trust-clock", is_flag=True, help="Go on though the store has times of the future.")
-def prune_command(cli: Cli, dry_run: bool, remote: str | None, days: float, is_nul: bool, trust_clock: bool) -> None:
+def prune_command(
+    cli: Cli, dry_run: bool, remote: str | None, days: float, is_nul: bool, limit: str | None, trust_clock: bool
+) -> None:
     """Move blobs that nothing needs into the trash
 
     What no branch, alias, version, reflog of 90 days, index, or aimdvc.lock of any commit of the code needs, and nobody
     wanted for DAYS. With --remote also what is in history only, when that remote is asked now and has it. A root
     that can't be read stops it. It frees room only when `aimdvc trash empty` follows.
 
+    --limit does something else: it deletes at once, of what no workspace needs, what a remote is asked now and has.
+
     \b
     Example:
       aimdvc prune --dry-run
       aimdvc prune --remote origin
     """
+    if limit is not None:
+        if dry_run or remote is not None or is_nul:
+            raise UsageError("--limit stands alone", hint="`aimdvc prune --dry-run --remote NAME` shows what could go")
+        with connector(cli) as connections:
+            evicted = evict(cli.workspace, connections, parse_size(limit), cli.progress)
+        cli.out.result({"evicted": evicted}, _evicted(evicted))
+        return
     options = PruneOptions(remote, days, dry_run, trust_clock)
     with connector(cli) as connections:
         done = prune(cli.workspace, connections, options, cli.progress)
@@ -39,6 +54,12 @@ def prune_command(cli: Cli, dry_run: bool, remote: str | None, days: float, is_n
         sys.stdout.flush()
         return
     cli.out.result({"pruned": done}, _lines(done))
+
+
+def _evicted(done: Evicted) -> Iterator[str]:
+    yield f"Deleted {plural(done.blobs, 'blob')} ({size_text(done.size)}) that a remote has"
+    if done.on_disk > done.limit:
+        yield f"The store still has {size_text(done.on_disk)}: in use, or within the hour, or on no remote"
 
 
 def _lines(done: Pruned) -> Iterator[str]:
