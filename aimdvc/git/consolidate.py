@@ -55,7 +55,8 @@ def is_due(repository: Path) -> bool:
 def consolidate(repository: Path, disk: Disk, is_forced: bool = False) -> Consolidated | None:
     """Joins what is worth it, with `is_forced` whatever there is of small packs and loose objects.
 
-    Returns None where another process does it. Raises CorruptRepository for a damaged object; nothing is deleted then.
+    Returns None where another process does it, ours or git's. Raises CorruptRepository for a damaged object; nothing is
+    deleted then.
     """
     directory = repository / "objects" / "pack"
     try:
@@ -68,7 +69,7 @@ def consolidate(repository: Path, disk: Disk, is_forced: bool = False) -> Consol
                 return Consolidated(0, 0)
             _join(directory, packs, loose, disk)
             return Consolidated(len(packs), len(loose))
-    except Busy:
+    except (Busy, FileNotFoundError):
         return None
 
 

@@ -68,7 +68,7 @@ class BlobStore:
 
     def rescue(self, oids: set[Oid]) -> set[Oid]:
         """Puts blobs back that lie in the trash; returns those that don't. Durable."""
-        if not oids or not self.trash.batches():
+        if not oids or self.trash.is_empty():
             return oids
         left = set(oids)
         for oid in oids:
@@ -209,14 +209,15 @@ class BlobStore:
         for oid, place in self.catalog.iter_blobs():
             yield Pointer(oid, place.size)
         for directory in sorted(self.layout.files.iterdir()):
-            for path in sorted(directory.iterdir()):
-                if len(path.name) == 64:
-                    yield Pointer(Oid(path.name), path.stat().st_size)
+            for oid, status in self.layout.iter_files(directory.name):
+                yield Pointer(oid, status.st_size)
 
     def size_on_disk(self) -> int:
         """Returns how many bytes all blobs take, each counted once."""
-        packs = sum(path.stat().st_size for path in self.layout.packs.iterdir())
-        return packs + sum(path.stat().st_size for path in self.layout.files.glob("*/*"))
+        files = (
+            status.st_size for path in self.layout.files.iterdir() for _, status in self.layout.iter_files(path.name)
+        )
+        return sum(size for size, _ in self.layout.iter_packs()) + sum(files)
 
     def writer(self) -> BlobWriter:
         """Returns a writer, to use as a context manager: all it took in is durable when that ends."""

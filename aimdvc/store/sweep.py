@@ -65,11 +65,8 @@ class Sweeper:
                 yield Stored(row.oid, row.size, row.seen, name)
         for directory in sorted(self._layout.files.iterdir()):
             seen = self._catalog.files_seen(directory.name)
-            for entry in os.scandir(directory):
-                if len(entry.name) == 64:
-                    oid = Oid(entry.name)
-                    status = entry.stat(follow_symlinks=False)
-                    yield Stored(oid, status.st_size, max(int(status.st_mtime), seen.get(oid, 0)), None)
+            for oid, status in self._layout.iter_files(directory.name):
+                yield Stored(oid, status.st_size, max(int(status.st_mtime), seen.get(oid, 0)), None)
 
     def take_files(self, oids: Sequence[Oid], before: int, into: Path | None) -> Taken:
         """Moves files that nobody wanted since `before` into a trash batch, or deletes them where it is None."""
@@ -126,7 +123,7 @@ class Sweeper:
     def small_packs(self, at_least: int | None = None) -> list[str]:
         """Returns the packs that are worth joining, none when there are fewer than `at_least`, else 50."""
         at_least = JOIN_AT if at_least is None else at_least
-        packs = [(path.stat().st_size, path.name) for path in self._layout.packs.iterdir() if path.suffix == ".pack"]
+        packs = list(self._layout.iter_packs())
         return worth_joining(packs, at_least, PACK_LIMIT) if len(packs) >= at_least else []
 
     def join(self, names: Sequence[str]) -> None:

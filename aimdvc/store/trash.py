@@ -12,6 +12,7 @@ import os
 import re
 import time
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -50,6 +51,10 @@ class Trash:
         """Returns the directory of a new batch; nothing is made before something is put there."""
         now = datetime.fromtimestamp(time.time(), timezone.utc)
         return self._layout.trash / f"{now.strftime(_TIME)}-{why}-{os.urandom(4).hex()}"
+
+    def is_empty(self) -> bool:
+        """Returns whether nothing is there."""
+        return not self._directories()
 
     def batches(self) -> list[Batch]:
         """Returns what is there, oldest first."""
@@ -142,8 +147,9 @@ def _described(path: Path) -> Batch | None:
         return None
     files = packs = size = 0
     for kind in ("files", "packs"):
-        for entry in os.scandir(path / kind) if (path / kind).is_dir() else ():
-            size += entry.stat(follow_symlinks=False).st_size
-            files, packs = files + (kind == "files"), packs + (kind == "packs")
+        with suppress(FileNotFoundError):  # Another command may be emptying it.
+            for entry in os.scandir(path / kind):
+                size += entry.stat(follow_symlinks=False).st_size
+                files, packs = files + (kind == "files"), packs + (kind == "packs")
     moment = datetime.strptime(match[1], _TIME).replace(tzinfo=timezone.utc)
     return Batch(path.name, match[2], int(moment.timestamp()), files, packs, size)
