@@ -6,7 +6,7 @@
     ├── Refused               1  LocalChange, MergeConflict, CheckFailed
     ├── IntegrityError        3  CorruptBlob, MissingBlob, CorruptRepository, MalformedPointer
     ├── UnsafeError           4  UnsafePath, UnsafeUrl, UnsupportedFormat
-    ├── ConcurrentChange      5  RefMoved, Busy, ChangedMeanwhile
+    ├── ConcurrentChange      5  RefMoved, RemoteWentBack, Busy, ChangedMeanwhile
     ├── RemoteError           6  RemoteUnreachable, RemoteRefused, ProtocolError
     ├── NotAuthorised         7
     └── StorageError          8  DiskFull, ReadOnlyStorage
@@ -106,8 +106,8 @@ class UnknownRemote(UsageError):
 
     hint = "run `aimdvc remote add NAME URL`; `aimdvc remote list` shows those there are"
 
-    def __init__(self, name: str) -> None:
-        super().__init__(f"no remote '{name}'")
+    def __init__(self, name: str, hint: str | None = None) -> None:
+        super().__init__(f"no remote '{name}'", hint)
 
 
 class NoAuthor(UsageError):
@@ -243,6 +243,20 @@ class RefMoved(ConcurrentChange):
     def __init__(self, ref: str, reason: str = "it moved meanwhile", hint: str | None = None) -> None:
         self.ref = ref
         super().__init__(f"'{ref}' was not updated: {reason}", hint)
+
+
+class RemoteWentBack(ConcurrentChange):
+    """The remote lost versions that it had, as after a restore from an older backup; nothing was changed."""
+
+    def __init__(self, artifact: str, url: str, versions: Sequence[str]) -> None:
+        self.versions = list(versions)
+        more = f" and {len(versions) - 3} more" if len(versions) > 3 else ""
+        lost = f"{', '.join(versions[:3])}{more}" if versions else "commits of main"
+        super().__init__(
+            f"'{url}' went back: it lost {lost}; all is kept here",
+            f"run `aimdvc push --restore {artifact}` to push again what it lost, or"
+            f" `aimdvc fetch --force {artifact}` to follow it",
+        )
 
 
 class Busy(ConcurrentChange):

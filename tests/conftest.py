@@ -1,14 +1,43 @@
 """A home, a user and settings of their own for every test; nothing of the machine's leaks in."""
 
-from collections.abc import Iterator
+import os
+import sys
+import threading
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
+from aimdvc.server.app import Application
 from aimdvc.server.embedded import EmbeddedServer
+from aimdvc.server.guard import StartResponse
 from tests.shell import Shell
 
+# The same examples in every run, so that a failure is a change's; `HYPOTHESIS_PROFILE=long` looks for new ones.
+settings.register_profile("short", deadline=None, derandomize=True)
+settings.register_profile("long", deadline=None, max_examples=20_000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "short"))
+
 _FOREIGN = ("AIMDVC_API_KEY", "AIMDVC_HOST", "AIMDVC_AUTHOR", "AIMDVC_TIMEOUT", "GIT_DIR", "GIT_WORK_TREE")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def measured() -> Iterator[None]:
+    """Has coverage, where it runs, see granian's threads: not Python's own, so `threading.settrace` misses them."""
+    trace = threading.gettrace()
+    if trace is None:
+        yield
+        return
+    answer = Application.__call__
+
+    def traced(self: Application, environ: Mapping[str, object], start_response: StartResponse) -> Iterable[bytes]:
+        sys.settrace(trace)
+        return answer(self, environ, start_response)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Application, "__call__", traced)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -71,3 +71,11 @@ def command(name: str, takes_paths: bool = False) -> Callable[[Function], click.
         return click.command(name, cls=cls, context_settings={"help_option_names": ["-h", "--help"]})(made)
 
     return decorate
+
+
+def zero_option(function: Function) -> Function:
+    """Adds `-z` to a command that prints paths; it comes as `is_zero`."""
+    made: Function = click.option("-z", "is_zero", is_flag=True, help="Print paths as they are, a NUL after each.")(
+        function
+    )
+    return made

@@ -6,6 +6,7 @@ import click
 
 from aimdvc.cli.context import Cli
 from aimdvc.errors import AimdvcError
+from aimdvc.ops.branch import local_branches
 from aimdvc.ops.revisions import aliases, labels
 from aimdvc.ops.targets import default_artifact
 
@@ -20,7 +21,7 @@ def complete_name(ctx: click.Context, param: click.Parameter, incomplete: str) -
 
 
 def complete_selector(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    """Returns the artifacts that begin so; after an `@` the versions, aliases and main of the artifact before it."""
+    """Returns the artifacts that begin so; after an `@` the versions, aliases and branches of that one."""
     name, at, _ = incomplete.partition("@")
     if not at:
         return complete_name(ctx, param, incomplete)
@@ -28,10 +29,23 @@ def complete_selector(ctx: click.Context, param: click.Parameter, incomplete: st
         with _cli(ctx) as cli:
             head = cli.workspace.head(name) if name else default_artifact(cli.workspace, cli.here)
             history = cli.workspace.history(head.name)
-            revisions = [*aliases(history), "HEAD", "main", *labels(history).values()]
+            revisions = [*aliases(history), "HEAD", *local_branches(history), *labels(history).values()]
     except AimdvcError:
         return []
     return [found for found in (f"{name}@{revision}" for revision in revisions) if found.startswith(incomplete)]
+
+
+def complete_branch(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Returns what `complete_selector` does, and the branches of the current directory's artifact, to stand alone."""
+    found = complete_selector(ctx, param, incomplete)
+    if "@" in incomplete:
+        return found
+    try:
+        with _cli(ctx) as cli:
+            history = cli.workspace.history(default_artifact(cli.workspace, cli.here).name)
+            return found + [branch for branch in local_branches(history) if branch.startswith(incomplete)]
+    except AimdvcError:
+        return found
 
 
 def _cli(ctx: click.Context) -> Cli:

@@ -13,6 +13,7 @@ from aimdvc.cli.output import Output
 from aimdvc.cli.progress import Bar
 from aimdvc.errors import InvalidName, UnknownArtifact, UnsafePath, UsageError
 from aimdvc.fs.disk import Disk
+from aimdvc.model.nearest import did_you_mean
 from aimdvc.model.pointer import Pointer
 from aimdvc.model.progress import Progress, Silent
 from aimdvc.model.selector import Selector, is_revision, parse_selector
@@ -96,6 +97,27 @@ class Cli:
             return self.targets(self.paths)[0].head.name, parsed
         return default_artifact(self.workspace, self.here).name, parsed
 
+    def branch(self, text: str | None) -> tuple[str, str | None]:
+        """Returns (artifact, revision) of what was typed where a branch may stand alone, as in Git: `[NAME@]REV`."""
+        name, revision = self.branch_parts(text)
+        return name or self.selector(None)[0], revision
+
+    def branch_parts(self, text: str | None) -> tuple[str | None, str | None]:
+        """Returns what `[NAME@]REV` names, None for a part that it leaves out.
+
+        A word that is an artifact's name is that artifact; write `@WORD` for a branch of that name.
+        """
+        if text is None:
+            return None, None
+        if "@" not in text.replace("@{", "") and self.workspace.state.head(text) is None:
+            text = f"@{text}"
+        parsed = self._parsed(text)
+        if parsed.path is not None:
+            raise UsageError(
+                f"selector '{text}': expected no path", hint="a whole version is meant: leave the path out"
+            )
+        return self._known(parsed.name, True) if parsed.name is not None else None, parsed.revision
+
     def _parsed(self, text: str) -> Selector:
         try:
             return parse_selector(text)
@@ -111,14 +133,16 @@ class Cli:
             raise
 
     def _meant(self, text: str, or_revision: bool) -> str:
-        """Returns a hint for what stands in the place of a name: a path of an artifact, or a revision; else ""."""
+        """Returns a hint for what stands in the place of a name: a path, a name nearly right, a revision; else ""."""
         try:
             target = find_target(self.workspace, workspace_path(self.workspace, self.here, text))
         except UnsafePath:
             target = None
         if target is not None:
             return f"that is a path: its artifact is named '{target.head.name}'"
-        return f"write '@{text}' or 'NAME@{text}' for a version" if or_revision and is_revision(text) else ""
+        near = did_you_mean(text, [head.name for head in self.workspace.state.heads()])
+        as_revision = f"write '@{text}' or 'NAME@{text}' for a version" if or_revision and is_revision(text) else ""
+        return near or as_revision
 
     def targets(self, paths: tuple[str, ...]) -> list[Target]:
         """Returns what typed paths mean. Raises UnknownPath."""

@@ -1,6 +1,5 @@
 """The `aimdvc` command: finds the subcommand, runs it, and turns whatever happens into one line and an exit code."""
 
-import difflib
 import importlib
 import json
 import os
@@ -16,10 +15,12 @@ from aimdvc.cli.output import drop, kind_of, say_error
 from aimdvc.cli.table import COMMANDS
 from aimdvc.errors import AimdvcError, StorageError, UsageError
 from aimdvc.fs.faults import storage_error
+from aimdvc.model.nearest import did_you_mean, nearest
 from aimdvc.version import __version__
 
 _EXIT_USAGE = 2
 _EXIT_BUG = 70
+_SIGPIPE = 13
 
 
 class _Lazy(click.Group):
@@ -42,8 +43,8 @@ class _Lazy(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            near = difflib.get_close_matches(args[0], COMMANDS, 1)
-            hint = f"did you mean `aimdvc {near[0]}`?" if near else "`aimdvc --help` lists the commands"
+            near = nearest(args[0], COMMANDS)
+            hint = f"did you mean `aimdvc {near}`?" if near else "`aimdvc --help` lists the commands"
             raise UsageError(f"no such command '{args[0]}'", hint=hint) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -99,11 +100,22 @@ def main() -> None:
     _fill_streams()
     if not has_output:
         sys.exit(_fail(StorageError("standard output", "is closed", hint="redirect it to /dev/null"), [], False))
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    handled = _handled_signals()
+    for number in handled:
         signal.signal(number, _on_signal)
     if "_AIMDVC_COMPLETE" in os.environ:
         importlib.import_module("aimdvc.cli.bash").register()
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    for number in (signal.SIGINT, *handled):
+        # Nothing is left to unwind: a signal now ends the process, without a traceback of Python's own ending.
+        signal.signal(number, signal.SIG_DFL)
+    sys.exit(code)
+
+
+def _handled_signals() -> list[signal.Signals]:
+    """Returns the signals that end a command; what was ignored at the start stays so: `nohup` runs us that way."""
+    known = [signal.Signals[name] for name in ("SIGTERM", "SIGHUP") if name in signal.Signals.__members__]
+    return [number for number in known if signal.getsignal(number) is not signal.SIG_IGN]
 
 
 def run(arguments: list[str]) -> int:
@@ -138,6 +150,8 @@ def run(arguments: list[str]) -> int:
         if not error.filename:
             drop(sys.stdout)
         return _fail(failed, options, as_json)
+    except MemoryError:
+        return _fail(StorageError("memory", "there is not enough of it"), options, as_json)
     except Exception as error:  # the boundary: what is not in our tree is a bug, said in one line
         if "--debug" in options:
             traceback.print_exc()
@@ -155,7 +169,7 @@ def _fill_streams() -> None:
 
 def _left_alone() -> int:
     drop(sys.stdout)
-    return 128 + signal.SIGPIPE
+    return 128 + _SIGPIPE
 
 
 def _stopped(as_json: bool, kind: str, number: int) -> int:
@@ -187,7 +201,10 @@ def _usage_message(error: click.ClickException) -> str:
 
 
 def _usage_hint(error: click.ClickException) -> str:
-    if isinstance(error, click.NoSuchOption) and error.possibilities:
-        return f"did you mean {sorted(error.possibilities)[0]}?"
     ctx = getattr(error, "ctx", None)
+    if isinstance(error, click.NoSuchOption) and ctx is not None:
+        known = [name for param in ctx.command.params for name in param.opts if name.startswith("--")]
+        hint = did_you_mean(error.option_name, known)
+        if hint is not None:
+            return hint
     return f"run `{ctx.command_path if ctx is not None else 'aimdvc'} --help`"

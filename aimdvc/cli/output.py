@@ -5,15 +5,29 @@ import json
 import os
 import re
 import sys
+import time
 from collections.abc import Iterable, Mapping
 from enum import Enum
 from pathlib import Path
 from typing import TextIO
 
 from aimdvc.errors import AimdvcError
+from aimdvc.model.commits import Signature
 
 # C0, C1, line separators, what turns the direction of writing, and surrogates that stand for no byte.
 _STEERING = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udc7f\udd00-\udfff]")
+
+_C_ESCAPES = {
+    "\a": "\\a",
+    "\b": "\\b",
+    "\t": "\\t",
+    "\n": "\\n",
+    "\v": "\\v",
+    "\f": "\\f",
+    "\r": "\\r",
+    '"': '\\"',
+    "\\": "\\\\",
+}
 
 
 class Output:
@@ -22,13 +36,21 @@ class Output:
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json
 
-    def result(self, value: Mapping[str, object], lines: Iterable[str]) -> None:
-        """Prints a result: the mapping as JSON, or the lines."""
+    def result(self, value: Mapping[str, object], lines: Iterable[str], fields: Iterable[str] | None = None) -> None:
+        """Prints a result: the mapping as JSON, the fields of `-z` as they are, or the lines."""
         if self.as_json:
             sys.stdout.write(json.dumps(plain(value), ensure_ascii=True) + "\n")
             return
+        if fields is not None:
+            self.fields(fields)
+            return
         for line in lines:
             self.line(line)
+
+    def fields(self, fields: Iterable[str]) -> None:
+        """Prints what `-z` asks for: each field byte for byte as it is, and a NUL after it."""
+        for text in fields:
+            sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape") + b"\0")
 
     def line(self, text: str = "") -> None:
         """Prints one line, with what could steer the terminal escaped; bytes that are no UTF-8 come out as they are."""
@@ -110,16 +132,28 @@ def _escaped(match: re.Match[str]) -> str:
 
 
 def shown_path(path: str) -> str:
-    """Returns a path fit for a line: quoted as Git quotes it when it holds control characters."""
-    if path.isprintable():
+    """Returns a path fit for a line, on a terminal as in a pipe: as Git quotes it with `core.quotePath=false`.
+
+    In quotes, and escaped as in C, when it holds what is no printable UTF-8, a quote or a backslash; bytes in octal.
+    """
+    if path.isprintable() and '"' not in path and "\\" not in path:
         return path
-    escaped = (
-        path.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r")
-    )
-    parts = (char if char.isprintable() or 0xDC80 <= ord(char) <= 0xDCFF else f"\\{ord(char):03o}" for char in escaped)
-    return '"' + "".join(parts) + '"'
+    return '"' + "".join(map(_quoted, path)) + '"'
+
+
+def _quoted(char: str) -> str:
+    if char in _C_ESCAPES:
+        return _C_ESCAPES[char]
+    return char if char.isprintable() else "".join(f"\\{byte:03o}" for byte in char.encode("utf-8", "surrogateescape"))
 
 
 def plural(count: int, word: str) -> str:
     """Returns `1 file`, `2 files`."""
     return f"{count:,} {word}{'' if count == 1 else 's'}"
+
+
+def date_text(who: Signature) -> str:
+    """Returns when somebody signed, in the time of the place."""
+    sign, offset = ("-" if who.zone_s < 0 else "+"), abs(who.zone_s) // 60
+    local = time.gmtime(who.time_s + who.zone_s)
+    return f"{time.strftime('%Y-%m-%d %H:%M:%S', local)} {sign}{offset // 60:02}{offset % 60:02}"

@@ -6,7 +6,6 @@ write). Nothing here knows what it stores.
 """
 
 import ctypes
-import fcntl
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -14,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 
 from aimdvc.errors import StorageError
+from aimdvc.fs import system
 from aimdvc.fs.faults import mapped
 from aimdvc.fs.leftovers import temporary_name
 
@@ -22,7 +22,8 @@ Before = Callable[[str, Path | str], None]
 _FICLONE = 0x40049409
 _SYNC_FILE_RANGE_WRITE = 2
 _FLUSH_EVERY = 16 << 20
-_CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+ZEROS = bytes(1 << 20)
+"""What a chunk of a hole reads as; it is left out when a file is written, so that a sparse file stays sparse."""
 
 
 def nothing(operation: str, path: Path | str) -> None:
@@ -53,11 +54,16 @@ class TempFile:
         self.fd = descriptor
         self._flusher = Flusher(descriptor)
         self._is_kept = False
+        self._ends_in_hole = False
 
     def write(self, content: bytes | memoryview) -> None:
         """Appends all the bytes, however short the writes are."""
         self._disk.before("write", self.path)
+        self._ends_in_hole = content == ZEROS
         with mapped(self.path):
+            if self._ends_in_hole:
+                os.lseek(self.fd, len(content), os.SEEK_CUR)
+                return
             written = os.write(self.fd, content)
             if written < len(content):
                 view = memoryview(content)[written:]
@@ -69,6 +75,8 @@ class TempFile:
         """Makes the bytes durable. After a failure the file must be discarded."""
         self._disk.before("fsync", self.path)
         with mapped(self.path):
+            if self._ends_in_hole:
+                os.ftruncate(self.fd, os.lseek(self.fd, 0, os.SEEK_CUR))
             os.fsync(self.fd)
 
     def close(self) -> None:
@@ -132,7 +140,7 @@ class Disk:
             path = directory / temporary_name(f"{prefix}tmp-")
             try:
                 with mapped(directory):
-                    return TempFile(self, path, os.open(path, _CREATE, 0o600))
+                    return TempFile(self, path, os.open(path, system.CREATE, 0o600))
             except FileExistsError:
                 continue
 
@@ -140,7 +148,7 @@ class Disk:
         """Makes a written file appear under its name, whole and durable; replaces what was there."""
         temp.sync()
         with mapped(target):
-            os.fchmod(temp.fd, mode)
+            system.set_mode(temp.fd, temp.path, mode)
         temp.close()
         self.rename(temp.path, target)
         self.sync_directory(target.parent)
@@ -154,6 +162,9 @@ class Disk:
         if not files:
             return
         self.sync_filesystem(files[0][0].parent)
+        if not system.HAS_DIRECTORIES:
+            for temporary, _ in files:
+                _sync_file(temporary)
         for temporary, target in files:
             self.make_directory(target.parent)
             with mapped(temporary):
@@ -192,8 +203,10 @@ class Disk:
     def sync_directory(self, path: Path) -> None:
         """Makes the names in a directory durable."""
         self.before("fsync", path)
+        if not system.HAS_DIRECTORIES:
+            return
         with mapped(path):
-            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            descriptor = os.open(path, system.READ_DIRECTORY)
             try:
                 os.fsync(descriptor)
             finally:
@@ -202,8 +215,10 @@ class Disk:
     def sync_filesystem(self, path: Path) -> None:
         """Makes everything written on the file system of `path` durable: cheaper than many fsyncs."""
         self.before("syncfs", path)
+        if not system.HAS_DIRECTORIES:
+            return
         with mapped(path):
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = os.open(path, system.READ)
             try:
                 _syncfs(descriptor)
             finally:
@@ -212,13 +227,7 @@ class Disk:
 
 def reflink(source_fd: int, target_fd: int) -> bool:
     """Makes one file share another's blocks, copied on write; returns False where the file system can't."""
-    if not sys.platform.startswith("linux"):
-        return False
-    try:
-        fcntl.ioctl(target_fd, _FICLONE, source_fd)
-    except OSError:
-        return False
-    return True
+    return sys.platform.startswith("linux") and system.clone_blocks(source_fd, target_fd, _FICLONE)
 
 
 def start_writing(descriptor: int) -> None:
@@ -234,9 +243,19 @@ def current_umask() -> int:
     return umask
 
 
+def _sync_file(path: Path) -> None:
+    with mapped(path):
+        descriptor = os.open(path, system.WRITE)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
 def _syncfs(descriptor: int) -> None:
     if not sys.platform.startswith("linux"):
-        os.sync()
+        if system.HAS_SYNC:
+            os.sync()
         return
     library = ctypes.CDLL(None, use_errno=True)
     if library.syncfs(descriptor) != 0:

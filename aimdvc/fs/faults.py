@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from aimdvc.errors import DiskFull, ReadOnlyStorage, StorageError
+from aimdvc.fs.system import free_space
 
 _FULL = {errno.ENOSPC: "no space left", errno.EDQUOT: "the quota is used up", errno.EFBIG: "the file is too large"}
 _READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
@@ -16,7 +17,7 @@ def storage_error(error: OSError, path: Path | str) -> StorageError:
     """Returns our error for an OSError at a path; no space, no inodes and no rights are told apart."""
     shown = str(path)
     if error.errno in _FULL:
-        reason = "no inodes left" if error.errno == errno.ENOSPC and _has_no_inodes(path) else _FULL[error.errno]
+        reason = "no inodes left" if error.errno == errno.ENOSPC and has_no_inodes(path) else _FULL[error.errno]
         return DiskFull(shown, reason)
     reason = (error.strerror or str(error)).lower()
     if error.errno in _READ_ONLY:
@@ -41,16 +42,14 @@ def is_full(path: Path | str, least_bytes: int = 256 << 10) -> bool:
     return status is not None and status.f_bavail * status.f_frsize < least_bytes
 
 
-def _has_no_inodes(path: Path | str) -> bool:
+def has_no_inodes(path: Path | str) -> bool:
+    """Returns whether the file system of a path can hold no more files, whatever their size."""
     status = _file_system(path)
     return status is not None and status.f_files > 0 and status.f_favail == 0
 
 
-def _file_system(path: Path | str) -> os.statvfs_result | None:
+def _file_system(path: Path | str) -> "os.statvfs_result | None":
     probe = Path(path)
     while not probe.exists() and probe != probe.parent:
         probe = probe.parent
-    try:
-        return os.statvfs(probe)
-    except OSError:
-        return None
+    return free_space(probe)

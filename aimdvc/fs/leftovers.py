@@ -13,6 +13,8 @@ from collections.abc import Collection
 from functools import lru_cache
 from pathlib import Path
 
+from aimdvc.fs.system import IS_WINDOWS
+
 _FOREIGN_AGE_S = 24 * 3600
 """Seconds; what a process of elsewhere owns, which we can't see, goes when it is as old as this."""
 
@@ -39,19 +41,25 @@ def _machine() -> str:
 
 def remove_leftovers(directory: Path, prefixes: Collection[str] = ("tmp-", ".tmp-")) -> None:
     """Removes what is named by a prefix and a process that doesn't run any more, files and directories."""
-    try:
-        names = os.listdir(directory)
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    for name in names:
-        prefix = next((prefix for prefix in prefixes if name.startswith(prefix)), None)
-        if prefix is None or not _is_orphan(directory / name, name[len(prefix) :]):
-            continue
-        path = directory / name
+    for path in find_leftovers(directory, prefixes):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
+
+
+def find_leftovers(directory: Path, prefixes: Collection[str]) -> list[Path]:
+    """Returns what is named by a prefix and a process that doesn't run any more."""
+    try:
+        names = os.listdir(directory)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    found = []
+    for name in names:
+        prefix = next((prefix for prefix in prefixes if name.startswith(prefix)), None)
+        if prefix is not None and _is_orphan(directory / name, name[len(prefix) :]):
+            found.append(directory / name)
+    return found
 
 
 def _is_orphan(path: Path, rest: str) -> bool:
@@ -72,6 +80,8 @@ def _age_s(path: Path) -> float:
 
 
 def _is_running(pid: int) -> bool:
+    if IS_WINDOWS:
+        return True  # There a signal 0 is Ctrl-C.
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):

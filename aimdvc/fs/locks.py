@@ -1,6 +1,5 @@
 """Locks between processes of one machine. They save work and keep verbs apart; no blob's safety depends on them."""
 
-import fcntl
 import os
 import time
 from collections.abc import Iterator
@@ -8,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from aimdvc.errors import Busy
+from aimdvc.fs import system
 from aimdvc.fs.faults import mapped
 
 _POLL_S = 0.02
@@ -20,17 +20,13 @@ def exclusive(path: Path, what: str, wait_s: float) -> Iterator[None]:
     Raises Busy when another process holds it for longer than `wait_s` seconds.
     """
     with mapped(path):
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+        descriptor = os.open(path, system.WRITE, 0o666)
     try:
         deadline = time.monotonic() + wait_s
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise Busy(what) from None
-                time.sleep(_POLL_S)
+        while not system.lock(descriptor):
+            if time.monotonic() > deadline:
+                raise Busy(what)
+            time.sleep(_POLL_S)
         yield
     finally:
         os.close(descriptor)

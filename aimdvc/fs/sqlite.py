@@ -1,12 +1,14 @@
 """SQLite as the project uses it: write-ahead log, synchronous=FULL, one immediate transaction a verb."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 from aimdvc.errors import Busy, CorruptRepository, DiskFull, ReadOnlyStorage, StorageError, UnsupportedFormat
-from aimdvc.fs.faults import is_full
+from aimdvc.fs.faults import has_no_inodes, is_full
 from aimdvc.fs.probe import is_network_filesystem
 
 BUSY_TIMEOUT_S = 60
@@ -18,8 +20,11 @@ _BUSY, _LOCKED, _READONLY, _IOERR, _CORRUPT, _FULL, _CANTOPEN, _NOTADB = 5, 6, 8
 def connect(path: Path) -> sqlite3.Connection:
     """Opens or makes a database; the connection may be used from one thread at a time.
 
-    Raises CorruptRepository for a file that is no database, StorageError.
+    In a directory that can't be written it can be read. Raises CorruptRepository for a file that is no database,
+    StorageError.
     """
+    if path.exists() and not os.access(path.parent, os.W_OK):
+        return _connect_to_read(path)
     with mapped_sqlite(path):
         try:
             return _opened(path, "NORMAL")
@@ -35,15 +40,23 @@ def _opened(path: Path, locking: str) -> sqlite3.Connection:
     database = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     try:
         database.execute(f"PRAGMA locking_mode = {locking}")
-        # WAL needs shared memory, which a network file system doesn't give (sqlite.org/wal.html).
-        journal = "DELETE" if is_network_filesystem(path.parent) else "WAL"
-        if database.execute("PRAGMA journal_mode").fetchone()[0].upper() != journal:
-            database.execute(f"PRAGMA journal_mode = {journal}")
+        database.execute("PRAGMA user_version").fetchone()  # The first look meets what keeps it from being read.
         database.execute("PRAGMA synchronous = FULL")
     except sqlite3.Error:
         database.close()
         raise
     return database
+
+
+def _connect_to_read(path: Path) -> sqlite3.Connection:
+    """Opens a database beside which no log can be made; a log that a crash left there is read, too."""
+    log = path.with_name(f"{path.name}-wal")
+    # Nobody writes where nobody can: without a log the file alone is all of it (sqlite.org/wal.html, read-only).
+    mode = "mode=ro" if log.exists() and log.stat().st_size else "mode=ro&immutable=1"
+    with mapped_sqlite(path):
+        return sqlite3.connect(
+            f"file:{quote(os.fsencode(path))}?{mode}", uri=True, isolation_level=None, check_same_thread=False
+        )
 
 
 def open_database(path: Path, schema: str, version: int) -> sqlite3.Connection:
@@ -67,6 +80,7 @@ def _prepared(path: Path, schema: str, version: int) -> sqlite3.Connection:
             found = database.execute("PRAGMA user_version").fetchone()[0]
             if found > version:
                 raise UnsupportedFormat(str(path), found, version)
+            _choose_journal(database, path)
             if found < version:
                 with locked(database):
                     for statement in schema.split(";"):
@@ -76,6 +90,14 @@ def _prepared(path: Path, schema: str, version: int) -> sqlite3.Connection:
         database.close()
         raise
     return database
+
+
+def _choose_journal(database: sqlite3.Connection, path: Path) -> None:
+    # WAL needs shared memory, which a network file system doesn't give (sqlite.org/wal.html).
+    journal = "DELETE" if is_network_filesystem(path.parent) else "WAL"
+    can_write = os.access(path.parent, os.W_OK)
+    if can_write and database.execute("PRAGMA journal_mode").fetchone()[0].upper() != journal:
+        database.execute(f"PRAGMA journal_mode = {journal}")
 
 
 def fold_log(path: Path) -> None:
@@ -91,16 +113,15 @@ def fold_log(path: Path) -> None:
 
 @contextmanager
 def locked(database: sqlite3.Connection) -> Iterator[None]:
-    """Holds the database for writing; commits durably at the end, rolls back on any exception."""
+    """Holds the database for writing; commits durably at the end, rolls back on any exception. Maps SQLite's errors."""
     with mapped_sqlite(_name(database)):
         database.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    except BaseException:  # An interrupt, too, must not leave the database locked, nor half a change in it.
-        if database.in_transaction:
-            database.execute("ROLLBACK")
-        raise
-    with mapped_sqlite(_name(database)):
+        try:
+            yield
+        except BaseException:  # An interrupt, too, must not leave the database locked, nor half a change in it.
+            if database.in_transaction:
+                database.execute("ROLLBACK")
+            raise
         database.execute("COMMIT")
 
 
@@ -117,7 +138,9 @@ def mapped_sqlite(path: Path) -> Iterator[None]:
         if code == _FULL or "disk is full" in text:
             raise DiskFull(str(path), "no space left") from error
         if code in (_READONLY, _CANTOPEN) or "readonly" in text:
-            raise ReadOnlyStorage(str(path), text) from error
+            if has_no_inodes(path):
+                raise DiskFull(str(path), "no inodes left") from error
+            raise ReadOnlyStorage(str(path), text, hint="make it writable, then run it again") from error
         if code in (_CORRUPT, _NOTADB) or "not a database" in text:
             raise CorruptRepository(str(path), text) from error
         if code == _IOERR or "disk I/O" in text:

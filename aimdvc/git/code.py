@@ -1,17 +1,22 @@
-"""What the code repository around a workspace says: which files Git tracks there, and what is staged.
+"""What the code repository around a workspace says: which files Git tracks, what is staged, what a file was before.
 
 Reads files only; no git process runs, so nothing that a cloned repository configures is executed.
 """
 
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 
 from dulwich.errors import ChecksumMismatch
 from dulwich.index import ConflictedIndexEntry, Index, UnsupportedIndexFormat
 
 from aimdvc.errors import CorruptRepository, UsageError
+from aimdvc.fs.disk import Disk
+from aimdvc.git.history import History
+from aimdvc.git.refs import Refs
+from aimdvc.git.trees import Node, find_entry
 from aimdvc.model.entries import path_bytes
-from aimdvc.model.oid import GitId
+from aimdvc.model.oid import GitId, is_git_id
 
 _UNREAD = {
     b"link": ("split", "git update-index --no-split-index"),
@@ -31,6 +36,9 @@ _FAULTS = (
     EOFError,
     OSError,
 )
+
+_LOOK_BACK = 10_000
+"""Commits; a longer history is looked at only so far: under a second."""
 
 
 def is_tracked(git_dir: Path, path: str) -> bool:
@@ -71,3 +79,31 @@ def _read_index(git_dir: Path) -> Index | None:
                     f"'{index_path}' is a {kind} index, which only git reads", hint=f"run `{command}`"
                 ) from error
         raise CorruptRepository(str(index_path), "can't be read as a Git index") from error
+
+
+def iter_file_versions(git_dir: Path, common_dir: Path, path: str) -> Iterator[tuple[GitId, bytes]]:
+    """Yields the commits that changed a file, with what they made it, newest first.
+
+    Follows HEAD by first parents, through what is here: a shallow clone ends early. Raises CorruptRepository.
+    """
+    with History(common_dir, Disk()) as history:
+        current = _head_commit(git_dir, common_dir)
+        newer: tuple[GitId, Node] | None = None
+        for _ in range(_LOOK_BACK):
+            commit = history.commit(current) if current is not None and history.has(current) else None
+            node = find_entry(history.read_tree, commit.tree, path) if commit is not None else None
+            if newer is not None and node != newer[1]:
+                yield newer[0], history.read_blob(newer[1].git_id)
+            if commit is None:
+                return
+            newer = (commit.id, node) if node is not None else None
+            current = commit.parents[0] if commit.parents else None
+
+
+def _head_commit(git_dir: Path, common_dir: Path) -> GitId | None:
+    branch = Refs(git_dir, Disk()).symbolic_head()
+    if branch is not None:
+        return Refs(common_dir, Disk()).get(branch)
+    head = git_dir / "HEAD"
+    text = head.read_text("ascii", "replace").strip() if head.exists() else ""
+    return GitId(text) if is_git_id(text) else None

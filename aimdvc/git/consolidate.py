@@ -17,6 +17,7 @@ from aimdvc.errors import Busy, CorruptRepository
 from aimdvc.fs.disk import Disk
 from aimdvc.fs.faults import mapped
 from aimdvc.fs.locks import exclusive
+from aimdvc.fs.system import pread
 from aimdvc.git.kinds import KIND_NAMES
 from aimdvc.git.packindex import read_entries
 from aimdvc.git.packs import PackWriter, clean_repository
@@ -127,7 +128,7 @@ def _iter_entries(stem: Path) -> Iterator[tuple[bytes, bytes]]:
     with mapped(path), path.open("rb") as file:
         end = os.fstat(file.fileno()).st_size - 20
         for (name, offset, crc), (_, following, _) in zip(entries, [*entries[1:], (b"", end, 0)], strict=True):
-            raw = os.pread(file.fileno(), following - offset, offset)
+            raw = pread(file.fileno(), following - offset, offset)
             if zlib.crc32(raw) != crc:
                 raise CorruptRepository(str(path), f"git object {name.hex()} has another checksum")
             yield name, _by_name(raw, offset, at, path)

@@ -30,11 +30,11 @@ class FolderTransport:
             refs = {ref: commit for ref, commit in theirs.refs().items() if theirs.has(commit)}
             return RemoteRefs(refs, theirs.symbolic_head(), frozenset({"atomic"}))
 
-    def fetch(self, history: History, wants: Sequence[GitId], progress: Progress) -> None:
-        """Copies what the wanted commits reach and the history lacks, as one pack."""
+    def fetch(self, history: History, wants: Sequence[GitId], progress: Progress, is_whole: bool = False) -> None:
+        """Copies what the wanted commits reach and the history lacks, or all of it, as one pack."""
         with History.open(self._path, self._disk) as theirs:
             clean_repository(history.path)
-            _copy(theirs, history, wants, progress)
+            _copy(theirs, history, wants, progress, is_whole)
 
     def push(self, history: History, updates: Sequence[RefUpdate], known: RemoteRefs, progress: Progress) -> None:
         """Copies what is missing, then moves all refs by compare-and-set: numbers before the branch they number."""
@@ -45,9 +45,9 @@ class FolderTransport:
             theirs.move_refs(ordered, "push", Signature("aimdvc", "", 0, 0))
 
 
-def _copy(source: History, target: History, tips: Sequence[GitId], progress: Progress) -> None:
+def _copy(source: History, target: History, tips: Sequence[GitId], progress: Progress, is_whole: bool = False) -> None:
     # A wanted commit that is there already is broken there: nothing that the target has counts then.
-    is_healing = any(target.has(tip) and not target.is_whole_tip(tip) for tip in tips)
+    is_healing = is_whole or any(target.has(tip) and not target.is_whole_tip(tip) for tip in tips)
     have = [] if is_healing else [commit for commit in set(target.refs().values()) if source.has(commit)]
     directory = target.path / "objects" / "pack"
     target.disk.make_directory(directory)

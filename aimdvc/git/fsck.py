@@ -45,7 +45,7 @@ _COMMIT = re.compile(
 _TAG = re.compile(rb"object ([0-9a-f]{40})\ntype (commit|tree|blob|tag)\ntag [^\n\0]+\n(?:tagger " + _IDENTITY + rb")?")
 _TYPES = {b"commit": COMMIT, b"tree": TREE, b"blob": BLOB, b"tag": TAG}
 # Names that need a second look: some file system may read them as `.git`, `.` or `..`.
-_SUSPECT = re.compile(rb"\.|[gG][iI]|[^\x00-\x7f]")
+_SUSPECT = re.compile(rb"\.|[gG][iI]|[^\x00-\x7f]|[^\\]*\\")
 _HFS_IGNORED = dict.fromkeys([*range(0x200C, 0x2010), *range(0x202A, 0x202F), *range(0x206A, 0x2070), 0xFEFF])
 _DOT_GIT = re.compile(r"(?:\.git|git~[0-9]+|gi[0-9a-f]{4}~[0-9]+)[ .]*(?::.*)?", re.IGNORECASE | re.DOTALL)
 

@@ -4,19 +4,17 @@ Objects are read through git/objects.py; refs and writing are ours (design, sect
 """
 
 import heapq
-import os
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
 from aimdvc.errors import CorruptRepository
 from aimdvc.fs.disk import Disk
-from aimdvc.fs.faults import mapped
-from aimdvc.git.commits import dump_commit, parse_commit, tag_target
+from aimdvc.git.commits import parse_commit, tag_target
 from aimdvc.git.kinds import BLOB, COMMIT, KIND_NAMES, TAG, TREE
+from aimdvc.git.layout import check_format
 from aimdvc.git.objects import Objects
-from aimdvc.git.packs import PackWriter, clean_repository, git_id_of
+from aimdvc.git.packs import git_id_of
 from aimdvc.git.refs import ReflogLine, Refs
 from aimdvc.git.trees import (
     RawEntry,
@@ -26,7 +24,8 @@ from aimdvc.git.trees import (
     iter_files,
     iter_new_objects,
 )
-from aimdvc.model.commits import Commit, CommitDraft, RefUpdate, Signature
+from aimdvc.git.writer import HistoryWriter
+from aimdvc.model.commits import Commit, RefUpdate, Signature
 from aimdvc.model.entries import Entry, Mode, path_bytes, path_text
 from aimdvc.model.oid import EMPTY_TREE, GitId
 from aimdvc.model.pointer import POINTER_LIMIT, Pointer, find_pointer
@@ -42,9 +41,6 @@ _CONFIG = b"""[core]
 [gc]
 \tauto = 0
 """
-
-LOOSE_LIMIT = 40
-"""Objects; a write of more becomes one pack. Loose ones are cheaper to find, a pack is cheaper to make durable."""
 
 _CACHE_LIMIT = 200_000
 _TAG_LIMIT = 20
@@ -72,8 +68,11 @@ class History:
 
     @classmethod
     def open(cls, path: Path, disk: Disk) -> "History":
-        """Opens a repository; one that was never finished making is finished."""
-        return cls(path, disk) if (path / "HEAD").exists() and (path / "config").exists() else cls.create(path, disk)
+        """Opens a repository; one that was never finished making is finished. Raises UnsupportedFormat."""
+        if not ((path / "HEAD").exists() and (path / "config").exists()):
+            return cls.create(path, disk)
+        check_format(path)
+        return cls(path, disk)
 
     def close(self) -> None:
         """Closes the packs."""
@@ -218,12 +217,13 @@ class History:
         return any(commit.id == ancestor for commit in self.iter_log(tip))
 
     def merge_base(self, one: GitId, other: GitId) -> GitId | None:
-        """Returns the newest commit that both reach and no other such commit reaches, or None."""
+        """Returns the newest commit that both reach and that no other such commit reaches, or None."""
         reached = self._reachable([one])
-        for commit in self.iter_log(other):
-            if commit.id in reached:
-                return commit.id
-        return None
+        common = {commit.id: commit for commit in self.iter_log(other) if commit.id in reached}
+        # With a commit both reach its parents: the best ones are nobody's parent there, whatever the clocks say.
+        inner = {parent for commit in common.values() for parent in commit.parents}
+        tips = [commit for git_id, commit in common.items() if git_id not in inner]
+        return max(tips, key=lambda commit: (commit.committer.time_s, commit.id)).id if tips else None
 
     def expand(self, prefix: str) -> list[GitId]:
         """Returns the commits whose ids begin with these hex digits."""
@@ -252,6 +252,10 @@ class History:
         if node is None or node.mode == Mode.TREE:
             return None
         return self._entry(RawEntry(path_bytes(path), node.mode, node.git_id))
+
+    def entry_of(self, path: str, mode: int, git_id: GitId) -> Entry:
+        """Returns the entry that a git object is at a path."""
+        return self._entry(RawEntry(path_bytes(path), mode, git_id))
 
     def _entry(self, raw: RawEntry) -> Entry:
         pointer = self._pointer(raw.git_id) if raw.mode in (Mode.FILE, Mode.EXECUTABLE) else None
@@ -305,89 +309,4 @@ class History:
 
     def writer(self) -> "HistoryWriter":
         """Returns a writer, to use as a context manager: all it wrote is durable when that ends."""
-        return HistoryWriter(self, self.disk, self.path / "objects")
-
-
-class HistoryWriter:
-    """Git objects on their way into a repository: few become loose objects, many one pack."""
-
-    def __init__(self, history: History, disk: Disk, directory: Path) -> None:
-        self._history = history
-        self._disk = disk
-        self._directory = directory
-        self._few: dict[GitId, tuple[int, bytes]] = {}
-        self._pack: PackWriter | None = None
-        self._trees: dict[GitId, bytes] = {}
-
-    def blob(self, content: bytes) -> GitId:
-        """Writes a blob."""
-        return self._add(BLOB, content)
-
-    def tree(self, base: GitId | None, edits: Mapping[str, tuple[int, GitId] | None]) -> GitId:
-        """Writes the tree that edits make of `base`, by path: mode and git id, or None to remove."""
-        return edit_tree(self._read_tree, self._write_tree, base, edits)
-
-    def commit(self, draft: CommitDraft) -> GitId:
-        """Writes a commit."""
-        return self._add(COMMIT, dump_commit(draft))
-
-    def _read_tree(self, tree: GitId) -> bytes:
-        return self._trees[tree] if tree in self._trees else self._history.read_tree(tree)
-
-    def _write_tree(self, content: bytes) -> GitId:
-        git_id = self._add(TREE, content)
-        self._trees[git_id] = content
-        return git_id
-
-    def _add(self, kind: int, content: bytes) -> GitId:
-        git_id = git_id_of(kind, content)
-        if self._pack is not None:
-            self._pack.add(kind, content, git_id)
-            return git_id
-        self._few[git_id] = (kind, content)
-        if len(self._few) > LOOSE_LIMIT:
-            self._disk.make_directory(self._directory / "pack")
-            clean_repository(self._history.path)
-            self._pack = PackWriter(self._disk, self._directory / "pack")
-            for known, (its_kind, its_content) in self._few.items():
-                self._pack.add(its_kind, its_content, known)
-            self._few.clear()
-        return git_id
-
-    def __enter__(self) -> "HistoryWriter":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is not None:
-            if self._pack is not None:
-                self._pack.discard()
-            return
-        if self._pack is not None:
-            try:
-                self._pack.publish(self._directory / "pack")
-            except BaseException:  # Whatever stopped it, an interrupt too: what isn't published is thrown away.
-                self._pack.discard()
-                raise
-        else:
-            self._write_loose()
-
-    def _write_loose(self) -> None:
-        directories = set()
-        for git_id, (kind, content) in self._few.items():
-            target = self._directory / git_id[:2] / git_id[2:]
-            if target.exists():
-                continue
-            self._disk.make_directory(target.parent)
-            raw = zlib.compress(b"%s %d\0" % (KIND_NAMES[kind], len(content)) + content, 1)
-            with self._disk.create_temp(target.parent, "tmp_obj_") as temp:
-                temp.write(raw)
-                temp.sync()
-                with mapped(temp.path):
-                    os.fchmod(temp.fd, 0o444)
-                temp.close()
-                self._disk.rename(temp.path, target)
-            directories.add(target.parent)
-        for directory in directories:
-            self._disk.sync_directory(directory)
+        return HistoryWriter(self.path, self.read_tree, self.disk)

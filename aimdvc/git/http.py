@@ -47,9 +47,9 @@ class HttpTransport:
         finally:
             reply.close()
 
-    def fetch(self, history: History, wants: Sequence[GitId], progress: Progress) -> None:
-        """Brings what the wanted commits reach and the history lacks."""
-        body = _fetch_request(history, wants)
+    def fetch(self, history: History, wants: Sequence[GitId], progress: Progress, is_whole: bool = False) -> None:
+        """Brings what the wanted commits reach and the history lacks, or all of it."""
+        body = _fetch_request(history, wants, is_whole)
         headers = {
             "Content-Type": "application/x-git-upload-pack-request",
             "Accept": "application/x-git-upload-pack-result",
@@ -171,13 +171,13 @@ def _parse_refs(lines: "_PacketReader", url: str) -> RemoteRefs:
     return RemoteRefs(refs, head, capabilities)
 
 
-def _fetch_request(history: History, wants: Sequence[GitId]) -> bytes:
+def _fetch_request(history: History, wants: Sequence[GitId], is_whole: bool) -> bytes:
     # thin-pack is asked for since some servers answer nothing without it; take_pack completes such packs.
     words = "side-band-64k thin-pack ofs-delta agent=aimdvc"
     lines = [_packet(f"want {want}{' ' + words if index == 0 else ''}\n".encode()) for index, want in enumerate(wants)]
     lines.append(b"0000")
     # A wanted commit that is here already is broken here: the server must take nothing for granted then.
-    haves = [] if any(history.has(want) for want in wants) else _haves(history)
+    haves = [] if is_whole or any(history.has(want) for want in wants) else _haves(history)
     lines += [_packet(f"have {have}\n".encode()) for have in haves]
     lines.append(_packet(b"done\n"))
     return b"".join(lines)
@@ -207,6 +207,9 @@ def _body(head: bytes, pack: Path | None, progress: Progress) -> Iterator[bytes]
 def _banded(lines: "_PacketReader", url: str, progress: Progress | None) -> Iterator[bytes]:
     while (line := lines.read()) is not None:
         band, content = line[:1], line[1:]
+        if line.startswith(b"ACK "):
+            # Git says it once more for each commit that is a parent of one which it has acknowledged.
+            continue
         if band == b"\1":
             if progress is not None:
                 progress.advance(len(content))

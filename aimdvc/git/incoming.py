@@ -1,6 +1,5 @@
 """Takes a git pack that arrives: into a temporary file, checked whole, then published. Nothing refers to it before."""
 
-import os
 import struct
 import zlib
 from collections.abc import Iterable, Sequence
@@ -12,6 +11,7 @@ from dulwich.pack import UnresolvedDeltas
 from aimdvc.errors import ProtocolError
 from aimdvc.fs.disk import TempFile
 from aimdvc.fs.leftovers import temporary_name
+from aimdvc.fs.system import pread
 from aimdvc.git.closure import check_closed
 from aimdvc.git.fsck import BadObjectError
 from aimdvc.git.history import History
@@ -72,7 +72,7 @@ def is_thin(error: BadObjectError) -> bool:
 
 
 def _count(temp: TempFile) -> int:
-    return int.from_bytes(os.pread(temp.fd, 4, 8), "big")
+    return int.from_bytes(pread(temp.fd, 4, 8), "big")
 
 
 def _complete(history: History, temp: TempFile, source: str, wants: Sequence[GitId]) -> None:

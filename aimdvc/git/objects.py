@@ -8,13 +8,14 @@ import importlib
 import struct
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aimdvc.errors import CorruptRepository
-from aimdvc.git.kinds import KIND_NAMES
-from aimdvc.model.oid import GitId
+from aimdvc.git.kinds import KIND_NAMES, TREE
+from aimdvc.model.oid import EMPTY_TREE, GitId
 
 if TYPE_CHECKING:
     from dulwich.object_store import DiskObjectStore
@@ -93,16 +94,36 @@ class Objects:
         except KeyError as error:
             if self._has_moved():
                 return self.read(git_id)
+            if git_id == EMPTY_TREE:
+                # Git knows it without having it, so a stock repository may lack it.
+                return TREE, b""
             raise CorruptRepository(str(self._repository), f"git object {git_id} is missing") from error
         except self._faults as error:
             if self._has_moved():
                 return self.read(git_id)
-            raise self._damaged(git_id, error) from error
-        digest = hashlib.sha1(b"%s %d\0" % (KIND_NAMES.get(kind, b"?"), len(content)), usedforsecurity=False)
-        digest.update(content)
-        if digest.hexdigest() != git_id:
-            raise CorruptRepository(str(self._repository), f"git object {git_id} has another hash")
+            found = self._find_whole(git_id)
+            if found is None:
+                raise self._damaged(git_id, error) from error
+            return found
+        if _hash(kind, content) != git_id:
+            found = self._find_whole(git_id)
+            if found is None:
+                raise CorruptRepository(str(self._repository), f"git object {git_id} has another hash")
+            return found
         return kind, content
+
+    def _find_whole(self, git_id: GitId) -> tuple[int, bytes] | None:
+        """Returns a whole copy from some pack: a fetch that brought it anew leaves the damaged one where it was."""
+        for pack in self._store.packs:
+            try:
+                kind, content = pack.get_raw(_name(git_id))
+            except KeyError:
+                continue
+            except self._faults:
+                continue
+            if _hash(kind, content) == git_id:
+                return kind, content
+        return None
 
     def iter_prefix(self, prefix: str) -> Iterator[GitId]:
         """Yields the ids that begin with these hex digits; one may come twice. Raises CorruptRepository."""
@@ -118,7 +139,15 @@ class Objects:
     def close(self) -> None:
         """Closes the packs."""
         if "_store" in self.__dict__:
-            self._store.close()
+            # The traceback of an error, or an interrupt, may still hold a view of a mapped pack: it goes with that.
+            with suppress(BufferError):
+                self._store.close()
+
+
+def _hash(kind: int, content: bytes) -> str:
+    digest = hashlib.sha1(b"%s %d\0" % (KIND_NAMES.get(kind, b"?"), len(content)), usedforsecurity=False)
+    digest.update(content)
+    return digest.hexdigest()
 
 
 def _name(git_id: GitId) -> "ObjectID":

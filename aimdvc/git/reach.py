@@ -10,12 +10,10 @@ from aimdvc.errors import CorruptRepository
 from aimdvc.git.history import History
 from aimdvc.git.kinds import BLOB, COMMIT, TREE
 from aimdvc.git.trees import parse_tree
+from aimdvc.model.commits import REFLOG_S
 from aimdvc.model.entries import Mode
 from aimdvc.model.oid import EMPTY_TREE, GitId
 from aimdvc.model.pointer import POINTER_LIMIT, Pointer, find_pointer
-
-REFLOG_S = 90 * 24 * 3600
-"""Seconds; a move of a ref keeps what it moved from for as long, as Git's gc.reflogExpire does."""
 
 
 def tips(history: History, now_s: float | None = None) -> set[GitId]:

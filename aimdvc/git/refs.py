@@ -4,7 +4,6 @@ Lock files as Git makes them (`<ref>.lock`), so that a stock git process and our
 disk and str here.
 """
 
-import fcntl
 import os
 import re
 import time
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from aimdvc.errors import Busy, CorruptRepository, RefMoved
+from aimdvc.fs import system
 from aimdvc.fs.disk import Disk
 from aimdvc.fs.faults import mapped, storage_error
 from aimdvc.model.commits import RefUpdate, Signature
@@ -28,6 +28,9 @@ _SYMBOLIC_LIMIT = 5
 _DELETED_LOGS = "deleted-logs"
 _TIME = re.compile(r"-?[0-9]{1,400}")
 _ZONE = re.compile(r"([+-])([0-9]{2})([0-9]{2})")
+_CRUD = "".join(map(chr, range(33))) + ".,:;\\\"'"
+"""What Git takes off both ends of a name (Git, ident.c, crud)."""
+
 _DAY_S = 24 * 3600
 _FIRST_TIME_S = -62_135_596_800 + 2 * _DAY_S
 _LAST_TIME_S = 253_402_300_799 - 2 * _DAY_S
@@ -183,9 +186,9 @@ class Refs:
     def _exclusive(self) -> Iterator[None]:
         path = self._path / _LOCK
         with mapped(path):
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            descriptor = os.open(path, system.WRITE, 0o666)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            system.lock(descriptor, is_waiting=True)
             yield
         finally:
             os.close(descriptor)
@@ -239,7 +242,7 @@ class Refs:
                 with self._disk.create_temp(self._path, "ref-") as temp:
                     temp.write(update.new.encode() + b"\n")
                     temp.sync()
-                    os.fchmod(temp.fd, 0o644)
+                    system.set_mode(temp.fd, temp.path, 0o644)
                     temp.close()
                     self._disk.rename(temp.path, path)
             directories.add(path.parent)
@@ -268,7 +271,7 @@ class Refs:
         line = f"{update.old or ZERO} {update.new or ZERO} {format_signature(who)}\t{' '.join(message.split())}\n"
         self._disk.before("append", path)
         with mapped(path):
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+            descriptor = os.open(path, system.APPEND, 0o666)
             try:
                 os.write(descriptor, line.encode("utf-8", "surrogateescape"))
                 os.fsync(descriptor)
@@ -360,12 +363,12 @@ def parse_signature(text: str) -> Signature | None:
     zone = _ZONE.fullmatch(fields[1])
     seconds = int(zone[2]) * 3600 + int(zone[3]) * 60 if zone else 0
     if zone is None or seconds >= _DAY_S:
-        return Signature(name.strip(), email, time_s, 0)
-    return Signature(name.strip(), email, time_s, -seconds if zone[1] == "-" else seconds)
+        return Signature(name.strip(" "), email, time_s, 0)
+    return Signature(name.strip(" "), email, time_s, -seconds if zone[1] == "-" else seconds)
 
 
 def _clean(text: str) -> str:
-    return "".join(char for char in text if char not in "<>\n\0").strip(" .,;:\"'")
+    return "".join(char for char in text if char not in "<>\n\0").strip(_CRUD)
 
 
 def _known(git_id: str) -> GitId | None:

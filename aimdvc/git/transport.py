@@ -63,8 +63,11 @@ class Transport(Protocol):
         """Returns the remote's refs: one round trip."""
         ...
 
-    def fetch(self, history: History, wants: Sequence[GitId], progress: Progress) -> None:
-        """Brings what the wanted commits reach and the history lacks; durable when it returns. No ref moves."""
+    def fetch(self, history: History, wants: Sequence[GitId], progress: Progress, is_whole: bool = False) -> None:
+        """Brings what the wanted commits reach and the history lacks; durable when it returns. No ref moves.
+
+        `is_whole` brings all that they reach: what is here may be damaged.
+        """
         ...
 
     def push(self, history: History, updates: Sequence[RefUpdate], known: RemoteRefs, progress: Progress) -> None:

@@ -1,11 +1,12 @@
 """Git trees as they lie in the store: parsing, comparing, and rewriting only the directories that change."""
 
 import re
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from aimdvc.errors import CorruptRepository, UnsafePath
-from aimdvc.model.entries import Mode, path_bytes
+from aimdvc.model.entries import Mode, path_bytes, path_text
 from aimdvc.model.oid import GitId
 
 ReadTree = Callable[[GitId], bytes]
@@ -37,12 +38,14 @@ DEPTH_LIMIT = 512
 """Directories below each other; a tree that goes deeper was made to break its readers."""
 
 _MODE = re.compile(rb"[0-7]{1,7}")
+_NO_NAMES = frozenset({b"", b".", b".."})
+_USUAL = {b"%o" % mode: int(mode) for mode in Mode}
 
 RawPair = tuple["RawEntry | None", "RawEntry | None"]
 
 
 def parse_tree(content: bytes) -> dict[bytes, Node]:
-    """Returns the lines of a tree by name, in its order. Raises CorruptRepository."""
+    """Returns the lines of a tree by name, in its order, with the modes of Mode alone. Raises CorruptRepository."""
     nodes: dict[bytes, Node] = {}
     position = 0
     size = len(content)
@@ -52,12 +55,26 @@ def parse_tree(content: bytes) -> dict[bytes, Node]:
         end = find(b"\0", space)
         if space < 0 or end < 0 or end + 21 > size:
             raise CorruptRepository("a tree", "is malformed")
-        mode = content[position:space]
-        if not _MODE.fullmatch(mode):
-            raise CorruptRepository("a tree", f"has an entry with mode {mode[:20]!r}")
-        nodes[content[space + 1 : end]] = Node(int(mode, 8), GitId(content[end + 1 : end + 21].hex()))
+        text = content[position:space]
+        mode = _USUAL.get(text) or _read_mode(text)
+        name = content[space + 1 : end]
+        if name in _NO_NAMES or b"/" in name:
+            raise CorruptRepository("a tree", f"has an entry named {name[:60]!r}")
+        nodes[name] = Node(mode, GitId(content[end + 1 : end + 21].hex()))
         position = end + 21
     return nodes
+
+
+def _read_mode(text: bytes) -> int:
+    """Returns what Git takes an odd mode of an old tree for (Git, object.h, canon_mode)."""
+    if not _MODE.fullmatch(text):
+        raise CorruptRepository("a tree", f"has an entry with mode {text[:20]!r}")
+    mode = int(text, 8)
+    if stat.S_ISREG(mode):
+        return int(Mode.EXECUTABLE if mode & 0o100 else Mode.FILE)
+    if stat.S_ISLNK(mode):
+        return int(Mode.SYMLINK)
+    return int(Mode.TREE if stat.S_ISDIR(mode) else Mode.GITLINK)
 
 
 def dump_tree(nodes: Mapping[bytes, Node]) -> bytes:
@@ -141,6 +158,13 @@ def find_entry(read: ReadTree, tree: GitId, path: str) -> Node | None:
             return None
         current = node.git_id
     return parse_tree(read(current)).get(parts[-1])
+
+
+def iter_names(read: ReadTree, tree: GitId, directory: str) -> Iterator[str]:
+    """Yields the names in a directory below a tree; none where it is no directory."""
+    node = find_entry(read, tree, directory) if directory else Node(int(Mode.TREE), tree)
+    if node is not None and node.mode == Mode.TREE:
+        yield from map(path_text, parse_tree(read(node.git_id)))
 
 
 def edit_tree(read: ReadTree, write: WriteTree, base: GitId | None, edits: Edits) -> GitId:

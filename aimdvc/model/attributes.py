@@ -8,8 +8,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from aimdvc.errors import UnsafePath
 from aimdvc.model.entries import path_bytes
-from aimdvc.model.wildmatch import translate
+from aimdvc.model.wildmatch import WILDCARDS_LIMIT, count_wildcards, translate
 
 _OURS = b"# Written by aimdvc: large contents are Git LFS pointers. Change it with `aimdvc track` and `untrack`.\n"
 
@@ -43,6 +44,7 @@ AIMD_ATTRIBUTES = b"** !filter !diff !merge -text\n"
 _TRACKED = b" filter=lfs diff=lfs merge=lfs -text"
 _UNTRACKED = b" !filter !diff !merge"
 _LINE_LIMIT = 2048
+_RULES_LIMIT = 100_000
 _NAME = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.-]*")
 _WILD = re.compile(r"[*?\[\\]")
 
@@ -83,8 +85,14 @@ def _encode_pattern(pattern: str) -> bytes:
 class _Rule:
     pattern: str
     is_path: bool
-    matcher: re.Pattern[str]
+    matcher: re.Pattern[str] | None
+    """None for a pattern that matches its own text alone."""
     settings: tuple[tuple[str, str], ...]
+
+    def matches(self, path: str, name: str) -> bool:
+        """Returns whether a path relative to the file's directory, whose last component is `name`, is meant."""
+        text = path if self.is_path else name
+        return text == self.pattern if self.matcher is None else self.matcher.fullmatch(text) is not None
 
 
 @dataclass(slots=True)
@@ -111,7 +119,7 @@ class _File:
                 self.others.append(index)
             elif pattern in ("*", "**"):
                 self.everywhere = index
-            elif not _WILD.search(pattern):
+            elif rule.matcher is None:
                 self.by_name[pattern] = index
             elif pattern.startswith("*.") and not _WILD.search(pattern[2:]) and "." not in pattern[2:]:
                 self.by_suffix[pattern[1:]] = index
@@ -135,8 +143,7 @@ class _File:
         for index in self.others:
             if index <= best:
                 break
-            rule = self.rules[index]
-            if rule.matcher.fullmatch(path if rule.is_path else name):
+            if self.rules[index].matches(path, name):
                 best = index
                 break
         return self.opinions.get(best)
@@ -152,11 +159,12 @@ class Attributes:
 
     @classmethod
     def parse(cls, files: Mapping[str, bytes]) -> "Attributes":
-        """Returns the rules of these files, by directory, "" for the root. Bad lines say nothing, as in Git."""
+        """Returns the rules of these files, by directory, "" for the root. Bad lines say nothing, as in Git.
+
+        Raises UnsafePath for a file of more rules or wildcards than can be prepared in a second.
+        """
         macros: dict[str, tuple[tuple[str, str], ...]] = {}
-        parsed = {
-            _latin(directory): _File(_parse(content, directory == "", macros)) for directory, content in files.items()
-        }
+        parsed = {_latin(directory): _File(_parse(content, directory, macros)) for directory, content in files.items()}
         if not macros:
             for file in parsed.values():
                 file.prepare()
@@ -191,7 +199,7 @@ class Attributes:
             file = self._files.get(directory)
             inner = latin[len(directory) + 1 :] if directory else latin
             for rule in reversed(file.rules if file else []):
-                if rule.matcher.fullmatch(inner if rule.is_path else name):
+                if rule.matches(inner, name):
                     self._fill(known, rule.settings)
             if not directory:
                 return known.get("filter") == "lfs"
@@ -210,28 +218,30 @@ def _latin(path: str) -> str:
     return path_bytes(path).decode("latin-1")
 
 
-def _parse(content: bytes, is_root: bool, macros: dict[str, tuple[tuple[str, str], ...]]) -> list[_Rule]:
-    rules = []
-    for raw in content.removeprefix(b"\xef\xbb\xbf").split(b"\n"):
+def _parse(content: bytes, directory: str, macros: dict[str, tuple[tuple[str, str], ...]]) -> list[_Rule]:
+    rules: list[_Rule] = []
+    wildcards = 0
+    for number, raw in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
         if len(raw) >= _LINE_LIMIT:
             continue
         line = raw.decode("latin-1").strip(" \t\r")
         if not line or line.startswith("#"):
             continue
-        split = _split_pattern(line)
-        if split is None:
-            continue
-        pattern, rest = split
+        pattern, rest = _split_pattern(line)
         settings = _parse_settings(rest)
         if settings is None:
             continue
         if pattern.startswith("[attr]") and not line.startswith('"'):
             name = pattern[len("[attr]") :].strip()
-            if is_root and _NAME.fullmatch(name):
+            if not directory and _NAME.fullmatch(name):
                 macros[name] = settings
             continue
         if pattern.startswith("!") or pattern.endswith("/"):
             continue
+        wildcards += count_wildcards(pattern)
+        if wildcards > WILDCARDS_LIMIT or len(rules) == _RULES_LIMIT:
+            what = f"{_RULES_LIMIT} rules" if len(rules) == _RULES_LIMIT else f"{WILDCARDS_LIMIT} wildcards"
+            raise UnsafePath(f"{directory}/.gitattributes".lstrip("/"), f"line {number}: more than {what} in one file")
         rules.append(_rule(pattern, settings))
     return rules
 
@@ -239,10 +249,11 @@ def _parse(content: bytes, is_root: bool, macros: dict[str, tuple[tuple[str, str
 def _rule(pattern: str, settings: tuple[tuple[str, str], ...]) -> _Rule:
     is_path = "/" in pattern
     anchored = pattern[1:] if pattern.startswith("/") else pattern
-    return _Rule(anchored, is_path, re.compile(translate(anchored)), settings)
+    matcher = re.compile(translate(anchored)) if count_wildcards(anchored) else None
+    return _Rule(anchored, is_path, matcher, settings)
 
 
-def _split_pattern(line: str) -> tuple[str, str] | None:
+def _split_pattern(line: str) -> tuple[str, str]:
     if line.startswith('"'):
         unquoted = _unquote(line)
         if unquoted is not None:

@@ -5,6 +5,9 @@ from typing import NamedTuple
 
 from aimdvc.model.oid import GitId
 
+REFLOG_S = 90 * 24 * 3600
+"""Seconds; a move of a ref, or of a HEAD, keeps what it moved from for as long, as Git's gc.reflogExpire does."""
+
 
 class Signature(NamedTuple):
     """Who and when. `time_s` is seconds since the epoch; `zone_s` is the offset east of UTC in seconds."""
@@ -49,3 +52,10 @@ class RefUpdate(NamedTuple):
     ref: str
     old: GitId | None
     new: GitId | None
+
+
+def trailer(message: str, key: str) -> str | None:
+    """Returns the value of a trailer of a message: a line `key: value` of its last paragraph; the last one counts."""
+    paragraph = message.rstrip("\n").rpartition("\n\n")[2]
+    values = [line.partition(": ")[2] for line in paragraph.split("\n") if line.startswith(f"{key}: ")]
+    return values[-1].strip() if values else None

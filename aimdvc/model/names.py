@@ -8,6 +8,7 @@ from aimdvc.errors import InvalidName
 _ARTIFACT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _REMOTE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _ALIAS = re.compile(r"[^\W_][\w.+-]{0,99}")
+_BRANCH_PART = re.compile(r"\w[\w.+#=,-]*")
 _VERSION = re.compile(r"v[0-9]+")
 _HEX = re.compile(r"[0-9a-f]{4,40}")
 _RESERVED = frozenset({"latest", "main", "head"})
@@ -50,6 +51,33 @@ def check_alias_name(name: str, branches: Collection[str] = ()) -> str:
         raise InvalidName("alias", name, "a name that doesn't look like a version")
     if _HEX.fullmatch(name.lower()):
         raise InvalidName("alias", name, "a name that doesn't look like a commit")
-    if name in branches:
-        raise InvalidName("alias", name, "a name that no branch has")
+    if name.lower() in {branch.lower() for branch in branches}:
+        raise InvalidName("alias", name, "a name that no branch has, also not but for its case")
+    return name
+
+
+def check_branch_name(name: str, branches: Collection[str] = (), aliases: Collection[str] = ()) -> str:
+    """Returns the name if a new branch may have it, else raises InvalidName.
+
+    `branches` and `aliases` are the artifact's own: none may be the same but for its case, or a branch lie below
+    another, since servers and some disks can't hold both.
+    """
+    parts = name.split("/")
+    if len(name) > 200 or not all(_BRANCH_PART.fullmatch(part) for part in parts) or ".." in name:
+        wanted = "up to 200 letters, digits or characters of '._+#=,-', in parts that begin with a letter, digit or '_'"
+        raise InvalidName("branch", name, wanted)
+    lowered = name.lower()
+    for part in lowered.split("/"):
+        if part.endswith((".", ".lock")) or part.partition(".")[0] in _DEVICES:
+            raise InvalidName("branch", name, "a name that every system can hold")
+    if lowered in ("head", "latest") or parts[0].lower() in ("aliases", "tags"):
+        raise InvalidName("branch", name, "a name other than latest and HEAD, not in aliases/ or tags/")
+    if _VERSION.fullmatch(lowered) or _HEX.fullmatch(lowered):
+        raise InvalidName("branch", name, "a name that doesn't look like a version or a commit")
+    if lowered in {alias.lower() for alias in aliases}:
+        raise InvalidName("branch", name, "a name that no alias has")
+    for other in branches:
+        taken = other.lower()
+        if lowered == taken or lowered.startswith(taken + "/") or taken.startswith(lowered + "/"):
+            raise InvalidName("branch", name, f"a name that goes with the branch '{other}'")
     return name

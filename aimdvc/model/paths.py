@@ -11,7 +11,7 @@ from aimdvc.errors import UnsafePath
 # The common harmless path: plain ASCII, no component that begins with a dot, no tilde, no colon, no trailing dot or
 # space. Anything else goes through the rules one component at a time.
 _PLAIN = re.compile(
-    r"(?!aimdvc\.lock\Z)(?:[A-Za-z0-9_+=@,-](?:[A-Za-z0-9_.+=@, -]*[A-Za-z0-9_+=@,-])?/)*"
+    r"(?!(?i:aimdvc\.lock)(?:/|\Z))(?:[A-Za-z0-9_+=@,-](?:[A-Za-z0-9_.+=@, -]*[A-Za-z0-9_+=@,-])?/)*"
     r"[A-Za-z0-9_+=@,-](?:[A-Za-z0-9_.+=@, -]*[A-Za-z0-9_+=@,-])?",
     re.ASCII,
 )
@@ -23,6 +23,7 @@ _SHORT_NAMES = re.compile(
     r"(?:git~[0-9]+|aimdvc?~[0-9]+|aimd[0-9a-f]{0,4}~[0-9]+|gi[0-9a-f]{4}~[0-9]+|ai[0-9a-f]{4}~[0-9]+)"
 )
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|com[1-9]|lpt[1-9])(?:\..*)?", re.IGNORECASE)
+_NO_LINE = re.compile("[\n\ud800-\udfff]")
 _WINDOWS = re.compile(r'[<>:"|?*\\\x00-\x1f]')
 
 
@@ -52,9 +53,17 @@ def check_entry_path(path: str) -> str:
 def check_workspace_path(path: str) -> str:
     """Returns the path if an artifact may lie there, relative to the workspace; "." is the workspace itself.
 
-    Raises UnsafePath.
+    It stands in aimdvc.lock and in `.gitignore`, which hold lines of text. Raises UnsafePath.
     """
-    return path if path == "." else check_entry_path(path)
+    if path == ".":
+        return path
+    if _NO_LINE.search(path):
+        raise UnsafePath(
+            path,
+            "is more than one line, or no UTF-8, which an artifact's own path must be",
+            hint="rename it, or make the directory that holds it the artifact: names inside may be any",
+        )
+    return check_entry_path(path)
 
 
 @lru_cache(maxsize=4096)

@@ -8,7 +8,7 @@ from aimdvc.errors import InvalidSelector
 from aimdvc.model.names import check_artifact_name
 
 _STEP = re.compile(r"([~^])([0-9]*)")
-_REVISION = re.compile(r"[^\s~^:\x00-\x1f\x7f\\*\[@]+")
+_REVISION = re.compile(r"[^\s~^:\x00-\x1f\x7f\\*\[@]+(@\{[0-9]{1,9}\})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,10 @@ class Selector:
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """A base and the steps from it: each the number of the parent to go to, `~2` being (1, 1), `^2` being (2,)."""
+    """A base and the steps from it: each the number of the parent to go to, `~2` being (1, 1), `^2` being (2,).
+
+    A base that ends in `@{N}` is where a ref stood before its N last moves.
+    """
 
     base: str
     steps: tuple[int, ...]

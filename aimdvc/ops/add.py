@@ -4,24 +4,26 @@ Real when the index is saved; before that, blobs that nothing names. Safe to rep
 """
 
 import os
+import stat
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from aimdvc.errors import UnknownPath, UsageError
-from aimdvc.model.attributes import Attributes
+from aimdvc.errors import UnknownPath, UnsafePath, UsageError
+from aimdvc.model.attributes import DEFAULT_ATTRIBUTES, Attributes
 from aimdvc.model.entries import path_bytes, path_text
 from aimdvc.model.paths import check_entry_path, windows_reason
 from aimdvc.model.progress import Progress
 from aimdvc.ops.create import create_artifact, restore_default_attributes
+from aimdvc.ops.merging import has_conflict, settle_named
 from aimdvc.ops.scan import Scan, clock_ns, scan
 from aimdvc.ops.settle import settle
 from aimdvc.ops.stage import ATTRIBUTES, Stager, Vanished, attribute_files, read_rules, reattribute
-from aimdvc.ops.targets import Target, find_target, heads_below, workspace_path
+from aimdvc.ops.targets import Target, find_target, heads_below, near_path, workspace_path
 from aimdvc.ops.workspace import Workspace
 from aimdvc.store.blobwriter import BlobWriter
 from aimdvc.store.state import Head, Row, is_racy
-from aimdvc.store.walk import DiskStat, is_there
+from aimdvc.store.walk import DiskStat, git_mode, is_there
 
 
 @dataclass(slots=True)
@@ -60,6 +62,8 @@ def add(workspace: Workspace, here: Path, paths: Sequence[str], options: AddOpti
             head = settle(workspace, target.head.name)
             result = results.setdefault(head.name, Added(head.name, head.path, is_new))
             stage_part(workspace, head, target.inner, options, result, progress)
+            # What is added by its name is what the user wants there, also when it is ours as it was.
+            settle_named(workspace, head, target.inner)
     return list(results.values())
 
 
@@ -68,8 +72,9 @@ def _targets(workspace: Workspace, here: Path, text: str, options: AddOptions) -
     found = find_target(workspace, path)
     if found is not None:
         known = _exists(workspace, path) or any(True for _ in workspace.state.rows(found.head, found.inner))
+        known = known or has_conflict(workspace, found.head, found.inner)
         if not known:
-            raise UnknownPath(text, f"artifact '{found.head.name}' nor on disk")
+            raise UnknownPath(text, f"artifact '{found.head.name}' nor on disk", near_path(workspace, path, here))
         _check_options(found.head, options)
         return [(found, False)]
     below = heads_below(workspace, path)
@@ -78,7 +83,11 @@ def _targets(workspace: Workspace, here: Path, text: str, options: AddOptions) -
             _check_options(head, options)
         return [(Target(head, ""), False) for head in below]
     if not _exists(workspace, path):
-        raise UnknownPath(text, "the workspace", hint="check the spelling: nothing is there")
+        hint = near_path(workspace, path, here) or "check the spelling: nothing is there"
+        raise UnknownPath(text, "the workspace", hint=hint)
+    mode = os.lstat(os.path.join(workspace.root, path)).st_mode
+    if not stat.S_ISDIR(mode) and not git_mode(mode):
+        raise UnsafePath(path, "is neither a file nor a directory")
     head = create_artifact(workspace, path, options.name, options.kind)
     return [(Target(head, ""), True)]
 
@@ -170,6 +179,8 @@ def _attributes(workspace: Workspace, head: Head, changed: dict[bytes, DiskStat]
         directory, _, name = path_text(raw).rpartition("/")
         if name == ATTRIBUTES:
             files.pop(directory, None)
+            if not directory:
+                files[""] = DEFAULT_ATTRIBUTES  # `_delete` puts aimdvc's own back.
     return Attributes.parse(files)
 
 
@@ -233,7 +244,7 @@ def _delete(workspace: Workspace, head: Head, deleted: list[bytes], result: Adde
         # Another process may have put it back meanwhile: what is on disk now is not deleted.
         if row is None or is_there(root, raw):
             continue
-        rows.append(row._replace(mode=0, git_id=None, oid=None, size=0, is_pointer=False, stat=None))
+        rows.append(row.deleted())
     workspace.state.put_rows(head, rows)
     result.deleted += len(rows)
     if any(row.path == ATTRIBUTES for row in rows):

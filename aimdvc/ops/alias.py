@@ -6,6 +6,7 @@ from aimdvc.errors import UnknownRevision
 from aimdvc.git.history import History
 from aimdvc.model.commits import RefUpdate
 from aimdvc.model.names import check_alias_name
+from aimdvc.model.nearest import did_you_mean
 from aimdvc.model.oid import GitId
 from aimdvc.ops.revisions import aliases, label, resolve
 from aimdvc.ops.settle import settle
@@ -58,7 +59,7 @@ def delete_alias(workspace: Workspace, name: str, alias: str) -> AliasLine:
     history = workspace.history(name)
     commit = history.ref(f"refs/aliases/{alias}") or history.ref(_tracking(head, alias))
     if commit is None:
-        raise UnknownRevision(name, alias)
+        raise UnknownRevision(name, alias, did_you_mean(alias, aliases(history)))
     _move(workspace, head, alias, None, f"alias: {alias} deleted")
     return AliasLine(name, alias, label(history, commit), commit, None)
 

@@ -5,10 +5,11 @@ then index and HEAD in one transaction, then lock := HEAD. Cut anywhere, running
 on disk as wanted is kept.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from aimdvc.errors import ChangedMeanwhile, LocalChange, UnknownPath, UnknownRevision
+from aimdvc.errors import ChangedMeanwhile, LocalChange, UnknownArtifact, UnknownRevision
 from aimdvc.git.history import History
 from aimdvc.model.commits import RefUpdate
 from aimdvc.model.entries import Entry, path_text
@@ -19,7 +20,9 @@ from aimdvc.ops.adopt import adopt
 from aimdvc.ops.blobs import Means, ensure_blobs
 from aimdvc.ops.create import MAIN
 from aimdvc.ops.lockfile import LockState, lock_state, read_pins, sync_lock
+from aimdvc.ops.merging import require_no_merge
 from aimdvc.ops.plan import CheckoutPlan, EntryPair, plan_checkout, row_of
+from aimdvc.ops.relocate import relocate
 from aimdvc.ops.revisions import label, resolve
 from aimdvc.ops.scan import clock_ns, scan
 from aimdvc.ops.settle import settle
@@ -55,9 +58,24 @@ def checkout(workspace: Workspace, name: str, revision: str | None, force: bool,
     Raises LocalChange before anything is touched, MissingBlob, UnknownRevision, StorageError.
     """
     head = settle(workspace, name)
+    require_no_merge(workspace, head, "checkout")
     history = workspace.history(name)
     to = find_destination(history, name, head, revision or "HEAD")
     result = switch(workspace, head, to, force, means)
+    sync_lock(workspace, moved={name})
+    return result
+
+
+def bring_back(workspace: Workspace, name: str, revision: str | None, path: str, means: Means) -> CheckedOut:
+    """Makes an artifact that only the store has one of the workspace again, at a path. Raises UnknownArtifact."""
+    if not workspace.repository_path(name).exists():
+        raise UnknownArtifact(name)
+    history = workspace.history(name)
+    to = find_destination(history, name, None, revision or "main")
+    remotes = {ref.split("/")[2] for ref in history.refs("refs/remotes/")}
+    source = f"{min(remotes)}/{name}" if remotes and "origin" not in remotes else None
+    head = adopt(workspace, name, path, source, to.commit)
+    result = switch(workspace, head, to, False, means)
     sync_lock(workspace, moved={name})
     return result
 
@@ -82,6 +100,9 @@ def checkout_lock(workspace: Workspace, force: bool, means: Means) -> Followed:
     for name, pin in pins.items():
         if name in have:
             head = settle(workspace, name)
+            if head.path != pin.path:
+                relocate(workspace, head, pin.path)
+                head = workspace.head(name)
             if lock_state(head, pin) is LockState.MOVED or (force and head.commit == pin.commit):
                 moved.append(follow_pin(workspace, head, pin, force, means))
             elif head.commit == pin.commit and (restored := _bring_back(workspace, head, means)) is not None:
@@ -117,12 +138,21 @@ def _bring_back(workspace: Workspace, head: Head, means: Means) -> CheckedOut | 
 
 
 def follow_pin(workspace: Workspace, head: Head, pin: Pin, force: bool, means: Means) -> CheckedOut:
-    """Checks out the commit that a pin names. Raises UnknownRevision when it was not fetched yet."""
+    """Checks out the commit that a pin names, on its branch where it is a tip. Raises UnknownRevision, Refused."""
+    require_no_merge(workspace, head, "checkout")
     history = workspace.history(head.name)
     if not history.has(pin.commit):
         raise UnknownRevision(head.name, pin.commit, "run `aimdvc pull`: it was not fetched yet")
-    branch = MAIN if history.ref(MAIN) == pin.commit else None
-    return switch(workspace, head, Destination(pin.commit, branch), force, means)
+    return switch(workspace, head, Destination(pin.commit, _branch_at(history, head, pin.commit)), force, means)
+
+
+def _branch_at(history: History, head: Head, commit: GitId) -> str | None:
+    """Returns the branch that a pinned commit is the tip of: the current one, else main, else the only one."""
+    tips = [ref for ref, tip in history.refs("refs/heads/").items() if tip == commit]
+    for branch in (head.branch, MAIN):
+        if branch in tips:
+            return branch
+    return tips[0] if len(tips) == 1 else None
 
 
 def find_destination(history: History, name: str, head: Head | None, revision: str) -> Destination:
@@ -145,28 +175,48 @@ def switch(
     advance: RefUpdate | None = None,
     why: str = "checkout",
 ) -> CheckedOut:
-    """Moves files, index and HEAD to a destination; the lock is the caller's.
+    """Moves files, index and HEAD to a destination, and ends a merge in progress; the lock is the caller's.
 
     `advance` is a branch to move by compare-and-set when the files are there and before the index is saved; `why` goes
     into its reflog. Raises ChangedMeanwhile when another process moved HEAD or changed a file since the plan was made.
     """
     history = workspace.history(head.name)
     target = history.commit(to.commit).tree
+    who, message = workspace.actor(), f"{why}: to {to.commit[:12]}"
     pairs = list(_pairs(workspace, head, history, target, force))
+    with files_written(workspace, head, pairs, force, means, why.partition(" ")[0]) as (plan, rows):
+        if advance is not None:
+            history.move_refs([advance], message, who)
+        with workspace.state.transaction():
+            require_unmoved(workspace, head)
+            workspace.state.delete_rows(head, removed(pairs))
+            workspace.state.put_rows(head, rows)
+            workspace.state.move_head(head, to.branch, to.commit, target, who, message)
+            workspace.state.merges.end(head.id)
+    return CheckedOut(
+        head.name, head.path, label(history, to.commit), to.commit, to.branch, len(plan.write), len(plan.delete)
+    )
+
+
+@contextmanager
+def files_written(
+    workspace: Workspace, head: Head, pairs: Sequence[EntryPair], force: bool, means: Means, what: str
+) -> Iterator[tuple[CheckoutPlan, list[Row]]]:
+    """Makes the files those of the second entries of the pairs; the `with` body saves the index rows that it is given.
+
+    While it lasts no other verb writes files. Raises LocalChange before anything is touched, MissingBlob,
+    ChangedMeanwhile; `what` is the verb that would lose a change.
+    """
     plan = plan_checkout(workspace, head, pairs, force)
     if plan.lost:
-        hint = "move them away first" if force else None
-        raise LocalChange(f"checkout of '{head.name}' would lose local changes", sorted(set(plan.lost)), hint)
+        hint = None if what == "checkout" else "commit them, or put them aside first"
+        hint = "move them away first" if force else hint
+        raise LocalChange(f"{what} of '{head.name}' would lose local changes", sorted(set(plan.lost)), hint)
     ensure_blobs(workspace, head, plan.pointers(), means)
     with workspace.writing_files():
         require_unmoved(workspace, head)
         stats = write_plan(workspace, head, plan, means.progress)
-        if advance is not None:
-            history.move_refs([advance], f"{why}: to {to.commit[:12]}", workspace.actor())
-        _save(workspace, head, to, target, pairs, plan, stats)
-    return CheckedOut(
-        head.name, head.path, label(history, to.commit), to.commit, to.branch, len(plan.write), len(plan.delete)
-    )
+        yield plan, _planned_rows(workspace, plan, stats)
 
 
 def require_unmoved(workspace: Workspace, head: Head) -> None:
@@ -174,6 +224,13 @@ def require_unmoved(workspace: Workspace, head: Head) -> None:
     now = workspace.head(head.name)
     if (now.commit, now.branch) != (head.commit, head.branch):
         raise ChangedMeanwhile(f"HEAD of {head.name}")
+
+
+def require_same(workspace: Workspace, head: Head, rows: Iterable[Row]) -> None:
+    """Raises ChangedMeanwhile when the index isn't any more what the caller read there. Within a transaction."""
+    for row, now in workspace.state.paired(head, rows):
+        if now is None or (now.mode, now.git_id) != (row.mode, row.git_id):
+            raise ChangedMeanwhile(row.path)
 
 
 def _pairs(workspace: Workspace, head: Head, history: History, target: GitId, force: bool) -> Iterable[EntryPair]:
@@ -202,42 +259,27 @@ def entry_of(row: Row) -> Entry | None:
     return Entry(row.path, row.mode, row.git_id, pointer)
 
 
-def _save(
-    workspace: Workspace,
-    head: Head,
-    to: Destination,
-    target: GitId,
-    pairs: Sequence[EntryPair],
-    plan: CheckoutPlan,
-    stats: dict[str, Stat],
-) -> None:
+def removed(pairs: Iterable[EntryPair]) -> list[str]:
+    """Returns the paths that the pairs take away."""
+    return [old.path for old, new in pairs if old is not None and new is None]
+
+
+def staged_rows(workspace: Workspace, head: Head, rows: Iterable[Row], deleted: Iterable[str]) -> list[Row]:
+    """Returns rows as changes of HEAD: each with what HEAD has at its path; what is deleted is noted as such."""
+    staged = [
+        row._replace(head_mode=0, head_id=None) if before is None else row.with_head_of(before)
+        for row, before in workspace.state.paired(head, rows)
+    ]
+    known = (workspace.state.row(head, path) for path in deleted)
+    return staged + [row.deleted() for row in known if row is not None]
+
+
+def _planned_rows(workspace: Workspace, plan: CheckoutPlan, stats: dict[str, Stat]) -> list[Row]:
     now_ns = clock_ns(workspace.places.state)
     rows = [row_of(entry, Place.HIDDEN) for entry in plan.hidden]
     rows += [row_of(entry, Place.DISK, _settled(stats.get(entry.path), now_ns)) for entry in plan.write]
-    rows += [row_of(entry, Place.DISK, _settled(stat, now_ns)) for entry, stat in plan.keep]
-    gone = [old.path for old, new in pairs if old is not None and new is None]
-    with workspace.state.transaction():
-        require_unmoved(workspace, head)
-        workspace.state.delete_rows(head, gone)
-        workspace.state.put_rows(head, rows)
-        workspace.state.move_head(head, to.branch, to.commit, target)
+    return rows + [row_of(entry, Place.DISK, _settled(stat, now_ns)) for entry, stat in plan.keep]
 
 
 def _settled(stat: Stat | None, now_ns: int) -> Stat | None:
     return None if stat is None or is_racy(stat, now_ns) else stat
-
-
-def known_paths(workspace: Workspace, head: Head, paths: Sequence[str], tree: GitId) -> list[Entry]:
-    """Returns the entries of a tree at or below the paths. Raises UnknownPath for a path that has none."""
-    history = workspace.history(head.name)
-    found: list[Entry] = []
-    for path in paths:
-        below = [entry for entry in history.iter_entries(tree) if _is_at(entry.path, path)]
-        if not below:
-            raise UnknownPath(path, f"that version of '{head.name}'")
-        found.extend(below)
-    return found
-
-
-def _is_at(path: str, place: str) -> bool:
-    return not place or path == place or path.startswith(place + "/")

@@ -7,8 +7,9 @@ command finishes it (ops/settle.py). One writer at a time; nothing here waits fo
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from aimdvc.errors import RefMoved, Refused
-from aimdvc.git.history import History, HistoryWriter
+from aimdvc.errors import RefMoved, Refused, UsageError
+from aimdvc.git.history import History
+from aimdvc.git.writer import HistoryWriter
 from aimdvc.model.commits import CommitDraft, RefUpdate, Signature
 from aimdvc.model.oid import GitId
 from aimdvc.model.pointer import Pointer, encode_pointer
@@ -17,7 +18,8 @@ from aimdvc.ops.add import Added, AddOptions, stage_part
 from aimdvc.ops.create import MAIN
 from aimdvc.ops.lockfile import sync_lock
 from aimdvc.ops.maintain import tidy
-from aimdvc.ops.revisions import label
+from aimdvc.ops.merging import require_settled
+from aimdvc.ops.revisions import label, short_branch
 from aimdvc.ops.scan import changed_suspects, scan
 from aimdvc.ops.settle import settle, tree_edits
 from aimdvc.ops.workspace import Workspace
@@ -37,9 +39,12 @@ class Committed:
 
 @dataclass(frozen=True, slots=True)
 class CommitOptions:
-    """`all_changes` first stages what changed of tracked files; `allow_empty` commits even when nothing did."""
+    """`all_changes` first stages what changed of tracked files; `allow_empty` commits even when nothing did.
 
-    message: str
+    Without a `message` only a merge in progress can be committed: it has one.
+    """
+
+    message: str | None
     author: Signature
     all_changes: bool = False
     allow_empty: bool = False
@@ -48,12 +53,13 @@ class CommitOptions:
 def commit(workspace: Workspace, names: Iterable[str], options: CommitOptions, progress: Progress) -> list[Committed]:
     """Commits the staged changes of the named artifacts, or of all that have any, and returns what was committed.
 
-    Raises Refused on a detached HEAD that is not main's tip, RefMoved when the branch moved in another worktree.
+    Finishes a merge in progress. Raises MergeConflict while one has conflicts that are not settled, Refused on a
+    detached HEAD that is not main's tip, RefMoved when the branch moved in another worktree.
     """
     wanted = list(names) or [head.name for head in workspace.state.heads()]
     heads = [settle(workspace, name) for name in wanted]
     for head in heads:
-        _require_branch(workspace, head, options)
+        _require_ready(workspace, head, options)
     made = []
     try:
         for head in heads:
@@ -68,8 +74,16 @@ def commit(workspace: Workspace, names: Iterable[str], options: CommitOptions, p
     return made
 
 
-def _require_branch(workspace: Workspace, head: Head, options: CommitOptions) -> None:
-    """Raises Refused or RefMoved before any artifact is touched, when this one has something and can't take it."""
+def _require_ready(workspace: Workspace, head: Head, options: CommitOptions) -> None:
+    """Raises before any artifact is touched, when this one has something and can't be committed."""
+    is_merging = workspace.state.merges.get(head.id) is not None
+    if is_merging and not options.all_changes:
+        require_settled(workspace, head)
+    if options.message is None and not is_merging and any(True for _ in workspace.state.staged(head)):
+        raise UsageError(
+            f"no message was given for '{head.name}', which has no merge in progress",
+            hint='run `aimdvc commit -m "MESSAGE"`',
+        )
     try:
         branch_to_commit_on(workspace.history(head.name), head)
     except (Refused, RefMoved):
@@ -88,20 +102,25 @@ def _commit_one(workspace: Workspace, name: str, options: CommitOptions) -> Comm
     with workspace.state.transaction():
         head = workspace.head(name)
         edits = tree_edits(workspace.state.staged(head))
-        if not edits and not (options.allow_empty and head.commit):
+        merging = workspace.state.merges.get(head.id)
+        if not edits and merging is None and not (options.allow_empty and head.commit):
             return None
+        require_settled(workspace, head)
+        message = options.message or (merging.message if merging is not None else "")
         branch = branch_to_commit_on(history, head)
         with history.writer() as writer:
             _write_blobs(workspace, writer, head)
             tree = writer.tree(head.tree, edits)
-            parents = () if head.commit is None else (head.commit,)
-            draft = CommitDraft(tree, parents, options.author, options.author, options.message)
+            parents = merging.parents if merging is not None else tuple(filter(None, [head.commit]))
+            draft = CommitDraft(tree, parents, options.author, options.author, message)
             new = writer.commit(draft)
-        subject = options.message.partition("\n")[0]
-        kind = "commit" if head.commit else "commit (initial)"
-        history.move_refs([RefUpdate(branch, head.commit, new)], f"{kind}: {subject}", options.author)
+        subject = message.partition("\n")[0]
+        kind = "commit (initial)" if head.commit is None else "commit (merge)" if len(parents) > 1 else "commit"
+        why = f"{kind}: {subject}"
+        history.move_refs([RefUpdate(branch, head.commit, new)], why, options.author)
         workspace.state.mark_committed(head)
-        workspace.state.move_head(head, branch, new, tree)
+        workspace.state.move_head(head, branch, new, tree, options.author, why)
+        workspace.state.merges.end(head.id)
     return Committed(name, new, label(history, new), subject, len(edits))
 
 
@@ -122,7 +141,7 @@ def branch_to_commit_on(history: History, head: Head) -> str:
     raise RefMoved(
         branch,
         "another workspace moved it",
-        hint=f"run `aimdvc reset {head.name}@main` to have these files as changes of its tip, then commit",
+        hint=f"run `aimdvc reset {head.name}@{short_branch(branch)}`: these files are its changes then; commit them",
     )
 
 

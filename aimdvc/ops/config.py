@@ -3,10 +3,12 @@
 `cache.limit` is this machine's alone, and kept in the store.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from aimdvc.errors import UsageError
 from aimdvc.model.gitconfig import parse
+from aimdvc.model.nearest import did_you_mean
 from aimdvc.model.settings import parse_link, parse_size
 from aimdvc.ops.remotes import add_remote, remove_remote, set_remote_url
 from aimdvc.ops.workspace import Workspace
@@ -27,7 +29,7 @@ def read_config(workspace: Workspace, key: str | None) -> dict[str, str]:
     if key == _LIMIT and limit is None:
         return {}
     if key not in found:
-        raise _unknown(key)
+        raise _unknown(key, found)
     return {key: found[key]}
 
 
@@ -51,7 +53,7 @@ def set_config(workspace: Workspace, here: Path, key: str, value: str | None) ->
         workspace.disk.make_directory(workspace.places.store)
         _edit(workspace, workspace.local_config_path, ("cache", "limit"), value)
     else:
-        raise _unknown(key)
+        raise _unknown(key, [_LINK, _LIMIT])
 
 
 def _edit(workspace: Workspace, path: Path, key: tuple[str, str], value: str | None) -> None:
@@ -65,5 +67,6 @@ def _edit(workspace: Workspace, path: Path, key: tuple[str, str], value: str | N
         workspace.__dict__.pop(name, None)
 
 
-def _unknown(key: str) -> UsageError:
-    return UsageError(f"no setting '{key}'", hint=f"the settings are {_LINK}, {_LIMIT} and remote.NAME.url")
+def _unknown(key: str, known: Iterable[str]) -> UsageError:
+    hint = did_you_mean(key, known) or f"the settings are {_LINK}, {_LIMIT} and remote.NAME.url"
+    return UsageError(f"no setting '{key}'", hint=hint)

@@ -8,6 +8,7 @@ from aimdvc.errors import UnknownRemote
 from aimdvc.git.folder import FolderTransport
 from aimdvc.git.http import HttpTransport
 from aimdvc.git.transport import Transport
+from aimdvc.model.nearest import did_you_mean
 from aimdvc.model.oid import Oid
 from aimdvc.model.pointer import Pointer
 from aimdvc.model.progress import Progress
@@ -91,5 +92,5 @@ def remote_url(workspace: Workspace, remote: str) -> str:
     """Returns the URL of a remote. Raises UnknownRemote."""
     url = workspace.settings.remotes.get(remote)
     if url is None:
-        raise UnknownRemote(remote)
+        raise UnknownRemote(remote, did_you_mean(remote, workspace.settings.remotes))
     return url

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from aimdvc.fs.faults import mapped
+from aimdvc.fs.system import open_any
 from aimdvc.model.entries import Entry, Mode, path_bytes
 from aimdvc.ops.scan import CHUNK
 from aimdvc.ops.workspace import Workspace
@@ -68,7 +69,7 @@ def _iter_file(workspace: Workspace, head: Head, side: DiskEntry) -> Iterator[by
         yield os.readlink(path)
         return
     with mapped(os.fsdecode(path)):
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        descriptor = open_any(path)
         try:
             while chunk := os.read(descriptor, CHUNK):
                 yield chunk

@@ -9,7 +9,7 @@ from aimdvc.model.entries import Mode
 from aimdvc.model.metadata import Metadata, dump_metadata
 from aimdvc.model.names import check_artifact_name
 from aimdvc.model.paths import check_workspace_path
-from aimdvc.ops.lockfile import read_pins
+from aimdvc.ops.lockfile import read_pins, replace_pin
 from aimdvc.ops.stage import ATTRIBUTES, inline_row
 from aimdvc.ops.workspace import Workspace
 from aimdvc.store.state import Head, Place, Row
@@ -66,19 +66,33 @@ def check_artifact_path(workspace: Workspace, path: str, own: str | None = None)
 
 
 def forget_artifact(workspace: Workspace, head: Head) -> None:
-    """Undoes the `add` that made an artifact which has no version yet: nothing of it is noted any more; files stay."""
+    """Takes an artifact out of the workspace: its pin, its line in `.gitignore`, its state. Files and history stay.
+
+    The state goes last: cut anywhere, the artifact is still known, and running it again finishes it.
+    """
     with workspace.state.transaction():
+        replace_pin(workspace, head.name, None)
+        ensure_not_ignored(workspace, head.path)
         workspace.state.clear_rows(head)
         workspace.state.delete_head(head)
+
+
+def ensure_not_ignored(workspace: Workspace, path: str) -> None:
+    """Takes an artifact's path out of the `.gitignore` beside it; one that holds nothing more goes."""
     if workspace.places.work_tree is None:
         return
-    directory, _, name = head.path.rpartition("/")
+    directory, _, name = path.rpartition("/")
     ignore_file = workspace.root / directory / ".gitignore"
-    if ignore_file.exists():
-        lines = ignore_file.read_bytes().splitlines(keepends=True)
-        kept = [line for line in lines if line.rstrip(b"\n") != b"/" + _escaped(name)]
+    if not ignore_file.exists():
+        return
+    lines = ignore_file.read_bytes().splitlines(keepends=True)
+    kept = [line for line in lines if line.rstrip(b"\n") != b"/" + _escaped(name)]
+    if kept:
         if kept != lines:
             workspace.replace_file(ignore_file, b"".join(kept))
+    elif lines:
+        workspace.disk.unlink(ignore_file)
+        workspace.disk.sync_directory(ignore_file.parent)
 
 
 def _check_overlap(workspace: Workspace, path: str, own: str | None) -> None:
@@ -138,7 +152,7 @@ def _check_free(workspace: Workspace, name: str) -> None:
     if workspace.repository_path(name).exists() and workspace.history(name).ref(MAIN) is not None:
         raise UsageError(
             f"the store has a history of '{name}' already, of another workspace or of a lost state",
-            hint="give another name with -n; `aimdvc checkout` brings it when aimdvc.lock pins it",
+            hint=f"give another name with -n; or `aimdvc checkout {name}@main --at PATH` brings that one",
         )
     if name.lower() in pins:
         raise UsageError(

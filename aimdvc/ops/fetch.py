@@ -14,9 +14,18 @@ from aimdvc.model.progress import Progress
 from aimdvc.ops.bulk import Bulk, each
 from aimdvc.ops.connect import Connection, Connector, connect_artifact
 from aimdvc.ops.maintain import tidy
+from aimdvc.ops.went_back import find_setback, forget, is_version, went_back
 from aimdvc.ops.workspace import Workspace
 
 MAIN = "refs/heads/main"
+
+
+@dataclass(frozen=True, slots=True)
+class FetchOptions:
+    """`is_whole` brings every git object anew, also what is here; `is_forced` follows a remote that went back."""
+
+    is_whole: bool = False
+    is_forced: bool = False
 
 
 @dataclass(slots=True)
@@ -32,23 +41,42 @@ class Fetched:
     diverged_aliases: list[str] = field(default_factory=list)
 
 
-def fetch(workspace: Workspace, connector: Connector, names: Iterable[str], progress: Progress) -> Bulk[Fetched]:
+def fetch(
+    workspace: Workspace, connector: Connector, names: Iterable[str], options: FetchOptions, progress: Progress
+) -> Bulk[Fetched]:
     """Fetches the named artifacts, or all, and returns what is new. One round trip each when nothing is."""
 
     def act(name: str) -> Fetched:
         head = workspace.head(name)
-        return fetch_history(workspace, name, connect_artifact(workspace, connector, head), progress)
+        return fetch_history(workspace, name, connect_artifact(workspace, connector, head), progress, options)
 
     return each(list(names) or [head.name for head in workspace.state.heads()], act)
 
 
-def fetch_history(workspace: Workspace, name: str, connection: Connection, progress: Progress) -> Fetched:
-    """Fetches one artifact's history over a connection. Safe to repeat; refs move after their objects are durable."""
+_NORMAL = FetchOptions()
+
+
+def fetch_history(
+    workspace: Workspace, name: str, connection: Connection, progress: Progress, options: FetchOptions = _NORMAL
+) -> Fetched:
+    """Fetches one artifact's history over a connection. Safe to repeat; refs move after their objects are durable.
+
+    Raises RemoteWentBack, unless that is to be followed, before any ref moved.
+    """
     history = workspace.history(name)
     known = connection.transport.read_refs(for_push=False)
-    wants = sorted({commit for ref, commit in known.refs.items() if _is_wanted(history, ref, commit)})
+    wants = sorted(
+        {
+            commit
+            for ref, commit in known.refs.items()
+            if _is_ours(ref) and (options.is_whole or _is_wanted(history, ref, commit))
+        }
+    )
     if wants:
-        connection.transport.fetch(history, wants, progress)
+        connection.transport.fetch(history, wants, progress, options.is_whole)
+    setback = find_setback(history, connection.remote, tracked_names(known))
+    if setback is not None and not options.is_forced:
+        raise went_back(workspace, name, connection, setback)
     fetched = follow_remote(workspace, name, history, connection, known)
     if wants:
         tidy(workspace, [name])
@@ -61,10 +89,19 @@ def follow_remote(
     """Moves the remote-tracking refs, new version tags and unchanged aliases to what the remote has."""
     prefix = f"refs/remotes/{connection.remote}/"
     tracked = {ref[len(prefix) :]: commit for ref, commit in history.refs(prefix).items()}
-    theirs = _tracked_names(known)
+    theirs = tracked_names(known)
     for ref, git_id in list(theirs.items()):
+        if tracked.get(ref) == git_id:
+            continue
+        if not history.has(git_id):
+            # After a push: somebody else's, which no fetch has brought. What was last seen of it stays.
+            if ref in tracked:
+                theirs[ref] = tracked[ref]
+            else:
+                del theirs[ref]
+            continue
         # A tag on a blob or tree (the kernel's has one) is no version of anything.
-        if tracked.get(ref) != git_id and history.peel(git_id) is None:
+        if history.peel(git_id) is None:
             del theirs[ref]
     main = "heads/main"
     result = Fetched(name, connection.remote, tracked.get(main), theirs.get(main))
@@ -74,7 +111,9 @@ def follow_remote(
         if tracked.get(ref) != theirs.get(ref)
     ]
     updates += _new_tags(history, theirs, result)
+    updates += _lost_versions(history, tracked, theirs)
     updates += _unchanged_aliases(history, tracked, theirs, result)
+    updates += forget(history, connection.remote)
     if updates:
         history.move_refs(updates, f"fetch {connection.remote}", workspace.actor())
     return result
@@ -89,12 +128,11 @@ def _is_wanted(history: History, ref: str, git_id: GitId) -> bool:
 
     Tags are many, and the branch shows what is broken: of them only those that aren't here.
     """
-    if not _is_ours(ref):
-        return False
     return not (history.has(git_id) if ref.startswith("refs/tags/") else history.is_whole_tip(git_id))
 
 
-def _tracked_names(known: RemoteRefs) -> dict[str, GitId]:
+def tracked_names(known: RemoteRefs) -> dict[str, GitId]:
+    """Returns a remote's refs under the names that they are tracked by here, without `refs/`."""
     names: dict[str, GitId] = {}
     for ref, commit in known.refs.items():
         if _is_ours(ref):
@@ -116,6 +154,18 @@ def _new_tags(history: History, theirs: dict[str, GitId], result: Fetched) -> li
             updates.append(RefUpdate(f"refs/{ref}", None, history.peel(git_id)))
             result.versions.append(ref[len("tags/") :])
     result.versions.sort(key=lambda version: (len(version), version))
+    return updates
+
+
+def _lost_versions(history: History, tracked: dict[str, GitId], theirs: dict[str, GitId]) -> list[RefUpdate]:
+    """Returns what a remote that went back, and is followed, means for the numbers here: they are its to give."""
+    have = history.refs("refs/tags/")
+    updates = []
+    for ref in sorted(filter(is_version, tracked)):
+        now = theirs.get(ref)
+        old, new = have.get(f"refs/{ref}"), history.peel(now) if now is not None else None
+        if now != tracked[ref] and old is not None and old != new:
+            updates.append(RefUpdate(f"refs/{ref}", old, new))
     return updates
 
 

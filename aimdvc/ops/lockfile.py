@@ -21,6 +21,8 @@ class LockState(Enum):
     BEHIND = "behind"
     """A crash came before the lock was written: the next verb writes it."""
     MISSING = "missing"
+    ELSEWHERE = "elsewhere"
+    """The lock names another path: `checkout` moves the artifact there."""
 
 
 def read_pins(workspace: Workspace) -> dict[str, Pin]:
@@ -37,7 +39,7 @@ def lock_state(head: Head, pin: Pin | None) -> LockState:
     if pin is None:
         return LockState.SAME if head.commit is None else LockState.MISSING
     if pin.commit == head.commit:
-        return LockState.SAME
+        return LockState.SAME if pin.path == head.path else LockState.ELSEWHERE
     return LockState.BEHIND if pin.commit == head.written else LockState.MOVED
 
 
@@ -62,3 +64,21 @@ def sync_lock(workspace: Workspace, moved: Collection[str] = ()) -> None:
             pin = wanted.get(head.name)
             if pin is not None and pin.commit == head.commit and head.written != head.commit:
                 workspace.state.note_written(head, head.commit)
+
+
+def replace_pin(workspace: Workspace, name: str, path: str | None) -> None:
+    """Notes in aimdvc.lock that an artifact lies at another path, or with None that it is not used any more.
+
+    Within a transaction of the state. Durable and atomic; an artifact without a pin is left alone.
+    """
+    pins = read_pins(workspace)
+    pin = pins.pop(name, None)
+    if pin is None or pin.path == path:
+        return
+    if path is not None:
+        pins[name] = pin._replace(path=path)
+    if pins:
+        workspace.replace_file(workspace.lock_path, dump_lock(pins))
+    else:
+        workspace.disk.unlink(workspace.lock_path)
+        workspace.disk.sync_directory(workspace.root)

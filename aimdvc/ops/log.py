@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 
-from aimdvc.errors import UnknownPath, UsageError
+from aimdvc.errors import UsageError
 from aimdvc.model.changes import with_renames
 from aimdvc.model.commits import Commit
 from aimdvc.model.entries import Entry
@@ -14,7 +14,7 @@ from aimdvc.ops.blobs import Means, ensure_blobs
 from aimdvc.ops.content import content_size, iter_content, read_inline
 from aimdvc.ops.diff import is_wanted
 from aimdvc.ops.plan import is_hidden
-from aimdvc.ops.revisions import aliases, labels, resolve
+from aimdvc.ops.revisions import aliases, labels, resolve, unknown_path
 from aimdvc.ops.settle import settle
 from aimdvc.ops.workspace import Workspace
 
@@ -141,20 +141,20 @@ def ls(workspace: Workspace, selector: Selector, name: str) -> Iterator[Listed]:
             pointer is None or workspace.blobs.has(pointer.oid),
         )
     if selector.path and not found:
-        raise UnknownPath(selector.path, f"that version of '{name}'")
+        raise unknown_path(history, name, tree, selector.path)
 
 
 def cat(workspace: Workspace, selector: Selector, name: str, means: Means) -> Iterator[bytes]:
     """Yields the bytes of one entry of a version, hash-checked. Raises UnknownPath."""
     head = settle(workspace, name)
     history = workspace.history(name)
-    commit = resolve(history, name, selector.revision or "HEAD", head.commit)
+    tree = history.commit(resolve(history, name, selector.revision or "HEAD", head.commit)).tree
     path = selector.path or workspace.only_entry(head)
     if not path:
         raise UsageError("cat needs a path", hint=f"run `aimdvc cat {name}:PATH`; `aimdvc ls {name}` lists them")
-    entry: Entry | None = history.entry(history.commit(commit).tree, path)
+    entry: Entry | None = history.entry(tree, path)
     if entry is None:
-        raise UnknownPath(path, f"that version of '{name}'", hint=f"`aimdvc ls {name}` lists what is")
+        raise unknown_path(history, name, tree, path)
     if entry.pointer is not None:
         ensure_blobs(workspace, head, [entry.pointer], means)
     yield from iter_content(workspace, head, entry)

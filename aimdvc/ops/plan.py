@@ -13,6 +13,7 @@ from functools import partial
 from aimdvc.model.attributes import is_ours
 from aimdvc.model.entries import Entry, Mode, path_bytes, path_text
 from aimdvc.model.oid import Oid
+from aimdvc.model.paths import check_entry_path
 from aimdvc.model.pointer import Pointer
 from aimdvc.ops.content import read_inline
 from aimdvc.ops.scan import is_same_content
@@ -48,7 +49,10 @@ class CheckoutPlan:
 
 
 def plan_checkout(workspace: Workspace, head: Head, pairs: Iterable[EntryPair], force: bool) -> CheckoutPlan:
-    """Returns what turns the disk from the first entries of the pairs into the second. Reads no more than it must."""
+    """Returns what turns the disk from the first entries of the pairs into the second. Reads no more than it must.
+
+    Raises UnsafePath for an entry that may not be written.
+    """
     plan = CheckoutPlan()
     root = path_bytes(workspace.artifact_root(head))
     is_empty = not os.path.isdir(root)
@@ -65,6 +69,8 @@ def plan_checkout(workspace: Workspace, head: Head, pairs: Iterable[EntryPair], 
             if not is_hidden(old, read):  # type: ignore[arg-type]
                 _plan_deletion(workspace, head, root, path, plan, force)
             continue
+        # Before the disk is looked at: a hostile tree names what lies elsewhere.
+        check_entry_path(path)
         if is_empty and not has_staged:
             plan.write.append(new)
             plan.seen[path] = None
@@ -82,7 +88,7 @@ def is_hidden(entry: Entry, read: ReadInline) -> bool:
 
 def _plan_write(workspace: Workspace, head: Head, root: bytes, new: Entry, plan: CheckoutPlan, force: bool) -> None:
     absolute = os.path.join(root, path_bytes(new.path))
-    status = _lstat(absolute)
+    status = lstat(absolute)
     row = workspace.state.row(head, new.path)
     if status is not None and not stat.S_ISDIR(status.st_mode):
         disk = (git_mode(status.st_mode), status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
@@ -92,7 +98,7 @@ def _plan_write(workspace: Workspace, head: Head, root: bytes, new: Entry, plan:
         if not force and not _is_clean(absolute, disk, row):
             plan.lost.append(new.path)
     elif status is not None:
-        _plan_directory_in_the_way(workspace, head, root, new.path, plan)
+        _plan_directory_in_the_way(workspace, head, root, new.path, plan, force)
     elif not force and _blocked(root, new.path, workspace, head):
         plan.lost.append(new.path)
     if not force and _is_staged_otherwise(row, new):
@@ -105,12 +111,14 @@ def _is_staged_otherwise(row: Row | None, new: Entry) -> bool:
     return row is not None and row.is_staged and bool(row.mode) and (row.mode, row.git_id) != (new.mode, new.git_id)
 
 
-def _plan_directory_in_the_way(workspace: Workspace, head: Head, root: bytes, path: str, plan: CheckoutPlan) -> None:
+def _plan_directory_in_the_way(
+    workspace: Workspace, head: Head, root: bytes, path: str, plan: CheckoutPlan, force: bool
+) -> None:
     """A directory gives way to a file when all in it is tracked: each of these has a pair that checks for changes.
 
-    What is not tracked there is never thrown away, not by force either, as in Git.
+    What is not tracked there is never thrown away, not by force either, as in Git; what is only staged, by force alone.
     """
-    tracked = {row.path for row in workspace.state.rows(head, path) if row.mode and not row.is_staged}
+    tracked = {row.path for row in workspace.state.rows(head, path) if row.mode and (force or not row.is_staged)}
     absolute = os.path.join(root, path_bytes(path))
     for directory, names, files in os.walk(absolute):
         links = [name for name in names if os.path.islink(os.path.join(directory, name))]
@@ -126,7 +134,7 @@ def _plan_deletion(workspace: Workspace, head: Head, root: bytes, path: str, pla
         return
     if not force and row.is_staged and row.mode:
         plan.lost.append(path)
-    status = _lstat(absolute)
+    status = lstat(absolute)
     if status is None or stat.S_ISDIR(status.st_mode) or not is_there(root, path_bytes(path)):
         return
     disk = (git_mode(status.st_mode), status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
@@ -147,14 +155,15 @@ def _is_clean(absolute: bytes, disk: tuple[int, int, int, int, int], row: Row | 
 def _blocked(root: bytes, path: str, workspace: Workspace, head: Head) -> bool:
     parent = path.rpartition("/")[0]
     while parent:
-        status = _lstat(os.path.join(root, path_bytes(parent)))
+        status = lstat(os.path.join(root, path_bytes(parent)))
         if status is not None:
             return not stat.S_ISDIR(status.st_mode) and workspace.state.row(head, parent) is None
         parent = parent.rpartition("/")[0]
     return False
 
 
-def _lstat(path: bytes) -> os.stat_result | None:
+def lstat(path: bytes) -> os.stat_result | None:
+    """Returns the status of what is at a path, links not followed; None for nothing."""
     try:
         return os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):

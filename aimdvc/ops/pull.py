@@ -1,7 +1,7 @@
 """`pull`: fetch, then fast-forward or merge by path; artifacts that aimdvc.lock pins and that aren't here are brought.
 
 Order: git objects, blobs, files, then the branch, then index and HEAD, then lock := HEAD. A merge that conflicts
-changes nothing and names the paths; `favor` settles them.
+stops as that of `merge` does.
 """
 
 from collections.abc import Iterable
@@ -15,22 +15,28 @@ from aimdvc.model.oid import GitId
 from aimdvc.ops.adopt import adopt
 from aimdvc.ops.blobs import Means
 from aimdvc.ops.bulk import Bulk, each
-from aimdvc.ops.checkout import Destination, follow_pin, switch
+from aimdvc.ops.checkout import follow_pin
 from aimdvc.ops.connect import Connector, connect_artifact, connect_source
 from aimdvc.ops.create import MAIN, check_artifact_path
 from aimdvc.ops.evict import keep_within_limit
 from aimdvc.ops.fetch import fetch_history
-from aimdvc.ops.join import Favor, Sides, merge
+from aimdvc.ops.join import Favor
 from aimdvc.ops.lockfile import LockState, lock_state, read_pins, sync_lock
-from aimdvc.ops.revisions import label
+from aimdvc.ops.merge import MergeOptions, Tip, bring_in, catch_up
+from aimdvc.ops.merging import require_no_merge
+from aimdvc.ops.rebase import rebase
+from aimdvc.ops.relocate import relocate
+from aimdvc.ops.revisions import label, short_branch
 from aimdvc.ops.settle import settle
 from aimdvc.ops.workspace import Workspace
-from aimdvc.store.state import Head
 
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
-    """What a pull did to one artifact: `how` is up-to-date, fast-forward, merge, checkout or detached."""
+    """What a pull did to one artifact: `how` is up-to-date, fast-forward, merge, rebase, checkout, detached or local.
+
+    Local is a branch that the remote doesn't have.
+    """
 
     artifact: str
     how: str
@@ -41,12 +47,20 @@ class Pulled:
     deleted: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class PullOptions:
+    """`favor` settles every conflict with one side; `rebase` makes local commits anew on the remote's tip."""
+
+    favor: Favor | None = None
+    rebase: bool = False
+
+
 def pull(
-    workspace: Workspace, connector: Connector, names: Iterable[str], favor: Favor | None, means: Means
+    workspace: Workspace, connector: Connector, names: Iterable[str], options: PullOptions, means: Means
 ) -> Bulk[Pulled]:
     """Pulls the named artifacts, or all that are here or pinned, and returns what happened to each.
 
-    Fails with MergeConflict or LocalChange before any file of that artifact was touched.
+    Fails with MergeConflict after it was kept what is to settle, with LocalChange before any file was touched.
     """
     pins = read_pins(workspace)
     have = {head.name for head in workspace.state.heads()}
@@ -55,7 +69,7 @@ def pull(
         pin = pins.get(name)
         if name not in have and pin is not None:
             return _bring(workspace, connector, name, pin, means)
-        return _pull_one(workspace, connector, name, pin, favor, means)
+        return _pull_one(workspace, connector, name, pin, options, means)
 
     bulk = each(list(names) or sorted(have | pins.keys()), act)
     keep_within_limit(workspace, connector, means.progress)
@@ -92,9 +106,13 @@ def start_main(workspace: Workspace, history: History, remote: str) -> None:
 
 
 def _pull_one(
-    workspace: Workspace, connector: Connector, name: str, pin: Pin | None, favor: Favor | None, means: Means
+    workspace: Workspace, connector: Connector, name: str, pin: Pin | None, options: PullOptions, means: Means
 ) -> Pulled:
     head = settle(workspace, name)
+    require_no_merge(workspace, head, "pull")
+    if pin is not None and pin.path != head.path:
+        relocate(workspace, head, pin.path)
+        head = workspace.head(head.name)
     history = workspace.history(name)
     connection = connect_artifact(workspace, connector, head)
     fetch_history(workspace, name, connection, means.progress)
@@ -106,31 +124,20 @@ def _pull_one(
         sync_lock(workspace, moved={name})
         return Pulled(name, "checkout", moved.version, old, moved.commit, moved.written, moved.deleted)
     start_main(workspace, history, connection.remote)
-    theirs = history.ref(f"refs/remotes/{connection.remote}/heads/main")
     if head.branch is None and head.commit is not None:
         return Pulled(name, "detached", label(history, head.commit), old, old)
-    if theirs is None:
-        return Pulled(name, "up-to-date", label(history, old), old, old)
-    return _advance(workspace, head, theirs, favor, means)
-
-
-def _advance(workspace: Workspace, head: Head, theirs: GitId, favor: Favor | None, means: Means) -> Pulled:
-    history = workspace.history(head.name)
     branch = head.branch or MAIN
-    ours = history.ref(branch)
-    how = "up-to-date"
-    to = ours or theirs
-    advance = None
-    if ours is None or (ours != theirs and history.is_ancestor(ours, theirs)):
-        how, to, advance = "fast-forward", theirs, RefUpdate(branch, ours, theirs)
-    elif ours != theirs and not history.is_ancestor(theirs, ours):
-        how, to = "merge", merge(workspace, head, Sides(ours, theirs, favor), means)
-        advance = RefUpdate(branch, ours, to)
-    if to == head.commit and advance is None:
-        return Pulled(head.name, how, label(history, to), head.commit, to)
-    result = switch(workspace, head, Destination(to, branch), False, means, advance, "pull")
-    sync_lock(workspace, moved={head.name})
-    return Pulled(head.name, how, label(history, to), head.commit, to, result.written, result.deleted)
+    theirs = history.ref(f"refs/remotes/{connection.remote}/{branch.removeprefix('refs/')}")
+    if theirs is None:
+        return Pulled(name, "up-to-date" if branch == MAIN else "local", label(history, old), old, old)
+    head = catch_up(workspace, head, means)
+    if options.rebase and head.commit is not None:
+        done = rebase(workspace, head, theirs, means)
+    else:
+        tip = Tip("pull", theirs, f"branch '{short_branch(branch)}' of {connection.remote}", True)
+        done = bring_in(workspace, head, tip, MergeOptions(options.favor), means)
+    sync_lock(workspace, moved={name})
+    return Pulled(name, done.how, done.version, old, done.new, done.written, done.deleted)
 
 
 def require_commit(history: History, name: str, commit: GitId | None) -> GitId:

@@ -5,9 +5,9 @@ The remote shows a commit only when all its blobs are there. A push that lost a 
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from aimdvc.errors import RefMoved, RemoteRefused
+from aimdvc.errors import RefMoved, Refused, RemoteRefused
 from aimdvc.git.history import History
 from aimdvc.git.transport import RemoteRefs
 from aimdvc.model.commits import RefUpdate
@@ -18,8 +18,9 @@ from aimdvc.ops.alias import alias_bases
 from aimdvc.ops.bulk import Bulk, each
 from aimdvc.ops.connect import Connection, Connector, connect_artifact
 from aimdvc.ops.evict import keep_within_limit
-from aimdvc.ops.fetch import MAIN, follow_remote
+from aimdvc.ops.fetch import MAIN, follow_remote, tracked_names
 from aimdvc.ops.settle import settle
+from aimdvc.ops.went_back import Setback, find_setback, went_back
 from aimdvc.ops.workspace import Workspace
 from aimdvc.store.state import Head
 
@@ -29,11 +30,20 @@ NUMBERING = "aimd-numbers"
 _VERSION = re.compile(r"refs/tags/v([1-9][0-9]{0,17})")
 
 
+@dataclass(frozen=True, slots=True)
+class PushOptions:
+    """`is_dry_run` sends nothing; `is_restore` gives a remote that went back what it lost."""
+
+    is_dry_run: bool = False
+    is_restore: bool = False
+
+
 @dataclass(slots=True)
 class Pushed:
-    """What a push did, or with `is_dry_run` would do, for one artifact. `size` is in bytes."""
+    """What a push did, or with `is_dry_run` would do, for one artifact: `branch` went there. `size` is in bytes."""
 
     artifact: str
+    branch: str
     url: str
     old: GitId | None
     new: GitId | None
@@ -47,51 +57,84 @@ class Pushed:
     @property
     def is_up_to_date(self) -> bool:
         """Whether there was nothing to push."""
-        return self.old == self.new and not self.aliases
+        return self.old == self.new and not self.aliases and not self.versions
 
 
 @dataclass(slots=True)
 class _Push:
+    """`ref` is our branch, and `branch` what it is on the remote."""
+
     connection: Connection
     history: History
     known: RemoteRefs
+    ref: str
     branch: str
     old: GitId | None
     new: GitId | None
+    setback: Setback | None
+
+    @property
+    def base(self) -> GitId | None:
+        """What was published: the remote's main, or what that was before it went back."""
+        return self.setback.main if self.setback is not None else self.old
+
+
+_NORMAL = PushOptions()
 
 
 def push(
-    workspace: Workspace, connector: Connector, names: Iterable[str], progress: Progress, is_dry_run: bool = False
+    workspace: Workspace,
+    connector: Connector,
+    names: Iterable[str],
+    progress: Progress,
+    options: PushOptions = _NORMAL,
 ) -> Bulk[Pushed]:
     """Pushes the named artifacts, or all, and returns what was pushed. One round trip each when nothing is new.
 
-    Fails with RefMoved for an artifact whose remote has what we lack: pull first.
+    Fails with RefMoved for an artifact whose remote has what we lack: pull first; with RemoteWentBack for one that lost
+    versions, unless these are to be restored.
     """
 
     def act(name: str) -> Pushed:
         head = settle(workspace, name)
-        return _push_one(workspace, head, connect_artifact(workspace, connector, head), progress, is_dry_run)
+        return _push_one(workspace, head, connect_artifact(workspace, connector, head), progress, options)
 
     bulk = each(list(names) or [head.name for head in workspace.state.heads()], act)
-    if not is_dry_run:
+    if not options.is_dry_run:
         keep_within_limit(workspace, connector, progress)
     return bulk
 
 
-def _push_one(workspace: Workspace, head: Head, connection: Connection, progress: Progress, is_dry_run: bool) -> Pushed:
+def _push_one(
+    workspace: Workspace, head: Head, connection: Connection, progress: Progress, options: PushOptions
+) -> Pushed:
     name = head.name
     history = workspace.history(name)
+    is_dry_run = options.is_dry_run
+    # A detached HEAD has no branch to push: what main and the aliases have is sent all the same.
+    ref = MAIN if options.is_restore or head.branch is None else head.branch
+    short = ref.removeprefix("refs/heads/")
     if head.commit is None:
-        return Pushed(
-            name, connection.url, None, None, is_dry_run, notes=["it has no version yet: run `aimdvc commit`"]
-        )
+        note = "it has no version yet: run `aimdvc commit`"
+        return Pushed(name, short, connection.url, None, None, is_dry_run, notes=[note])
     known = connection.transport.read_refs(for_push=True)
-    branch = known.head if known.head is not None and known.head in known.refs else MAIN
-    work = _Push(connection, history, known, branch, known.refs.get(branch), history.ref(MAIN))
-    result = Pushed(name, connection.url, work.old, work.old, is_dry_run)
-    main_updates = _main_updates(work, result)
+    if known.head is None and known.refs and NUMBERING not in known.capabilities:
+        # Git's receive-pack doesn't say what HEAD names, upload-pack does.
+        known = replace(known, head=connection.transport.read_refs(for_push=False).head)
+    branch = _branch_there(head, ref, known, connection.url)
+    setback = find_setback(history, connection.remote, tracked_names(known))
+    if setback is not None and not options.is_restore:
+        raise went_back(workspace, name, connection, setback)
+    new = _furthest(history, history.ref(ref), setback)
+    work = _Push(connection, history, known, ref, branch, known.refs.get(branch), new, setback)
+    result = Pushed(name, short, connection.url, work.old, work.old, is_dry_run)
+    main_updates = _branch_updates(work, result)
     alias_updates = _alias_updates(work, result)
-    if is_dry_run or not (main_updates or alias_updates):
+    if is_dry_run:
+        return result
+    if not (main_updates or alias_updates):
+        # A push that was cut after the remote's refs moved, and before ours knew it, ends here.
+        follow_remote(workspace, name, history, connection, known)
         return result
     # Blobs before refs, of everything that a ref will lead to: an alias may name what main doesn't reach.
     tips = [update.new for update in [*main_updates, *alias_updates] if update.new is not None]
@@ -104,32 +147,76 @@ def _push_one(workspace: Workspace, head: Head, connection: Connection, progress
     return result
 
 
-def _main_updates(work: _Push, result: Pushed) -> list[RefUpdate]:
+def _furthest(history: History, ours: GitId | None, setback: Setback | None) -> GitId | None:
+    """Returns what the remote's main becomes: ours, or what it lost, where ours doesn't reach that (yet)."""
+    lost = setback.main if setback is not None else None
+    if lost is None or (ours is not None and history.is_ancestor(lost, ours)):
+        return ours
+    return lost
+
+
+def _branch_there(head: Head, ref: str, known: RemoteRefs, url: str) -> str:
+    """Returns the name that a branch of ours has on the remote, whose HEAD branch is our main."""
+    its_main = known.head if known.head is not None and known.head in known.refs else MAIN
+    if ref == MAIN:
+        return its_main
+    if ref == its_main:
+        raise Refused(
+            f"'{ref.removeprefix('refs/heads/')}' of '{url}' is main here: a branch of that name can't be pushed there",
+            hint=f"run `aimdvc branch -m {head.name}@{ref.removeprefix('refs/heads/')} NEW`, then push",
+        )
+    return ref
+
+
+def _branch_updates(work: _Push, result: Pushed) -> list[RefUpdate]:
+    is_numbering = work.ref == MAIN and NUMBERING not in work.known.capabilities
+    lost = _lost_versions(work) if is_numbering else []
     if work.new is None or work.new == work.old:
-        return []
+        return lost
     if work.old is not None:
         if not work.history.has(work.old):
-            raise RefMoved("main", f"'{work.connection.url}' has versions that are not here")
+            raise RefMoved(
+                result.branch, f"'{work.connection.url}' has versions that are not here", _after_restore(work, result)
+            )
         if work.history.is_ancestor(work.new, work.old):
             result.notes.append("the remote is ahead: run `aimdvc pull`")
             return []
         if not work.history.is_ancestor(work.old, work.new):
-            raise RefMoved("main", f"it and '{work.connection.url}' have diverged")
+            raise RefMoved(result.branch, f"it and '{work.connection.url}' have diverged", _after_restore(work, result))
     result.new = work.new
     updates = [RefUpdate(work.branch, work.old, work.new)]
-    if NUMBERING not in work.known.capabilities:
-        updates += _number(work)
+    if is_numbering:
+        updates += [*lost, *_number(work, lost)]
     return updates
 
 
-def _number(work: _Push) -> list[RefUpdate]:
+def _after_restore(work: _Push, result: Pushed) -> str | None:
+    if work.setback is None:
+        return None
+    return (
+        f"others pushed since it went back: run `aimdvc fetch --force {result.artifact}`, then `aimdvc pull` and"
+        " `aimdvc push`; what it lost gets new numbers"
+    )
+
+
+def _lost_versions(work: _Push) -> list[RefUpdate]:
+    lost = work.setback.versions if work.setback is not None else {}
+    return [
+        RefUpdate(f"refs/{name}", None, git_id)
+        for name, git_id in lost.items()
+        if f"refs/{name}" not in work.known.refs
+    ]
+
+
+def _number(work: _Push, lost: Sequence[RefUpdate]) -> list[RefUpdate]:
     # What is numbered already keeps its number: a push that was cut may have moved the tags and not the branch.
-    numbers = {commit: int(match[1]) for ref, commit in work.known.refs.items() if (match := _VERSION.fullmatch(ref))}
+    known = work.known.refs | {update.ref: update.new for update in lost if update.new is not None}
+    numbers = {commit: int(match[1]) for ref, commit in known.items() if (match := _VERSION.fullmatch(ref))}
     highest = max(numbers.values(), default=0)
     assert work.new is not None
     new: list[GitId] = []
     for commit in work.history.iter_log(work.new, first_parent=True):
-        if work.old is not None and (commit.id == work.old or work.history.is_ancestor(commit.id, work.old)):
+        if work.base is not None and (commit.id == work.base or work.history.is_ancestor(commit.id, work.base)):
             break
         if commit.id not in numbers:
             new.append(commit.id)
@@ -144,10 +231,11 @@ def _alias_updates(work: _Push, result: Pushed) -> list[RefUpdate]:
     updates = []
     for ref in sorted(tracked.keys() | ours.keys()):
         seen, here, now = tracked.get(ref), ours.get(ref), work.known.refs.get(f"refs/{ref}")
-        if here in (seen, now):
+        is_lost = work.setback is not None and ref in work.setback.aliases
+        if here == now or (here == seen and not is_lost):
             continue
         alias = ref[len("aliases/") :]
-        if now != bases.get(alias):
+        if now != bases.get(alias) and not is_lost:
             raise RefMoved(
                 f"alias {alias}",
                 "it moved on the remote, too",
@@ -165,15 +253,20 @@ def _send(
     if NUMBERING in work.known.capabilities or not aliases:
         transport.push(work.history, [*main, *aliases], work.known, progress)
         return
-    # Some hosts refuse a whole push for one unusual ref: main and its numbers first, aliases by themselves.
-    if main:
-        transport.push(work.history, main, work.known, progress)
-    known = transport.read_refs(for_push=True) if main else work.known
-    try:
-        transport.push(work.history, aliases, known, progress)
-    except RemoteRefused as error:
-        result.notes.append(f"aliases stay local: {error.message}")
-        result.aliases = []
+    # Some hosts refuse a whole push for one unusual ref: main and its numbers first, aliases by themselves. A restore
+    # has them first: cut in between, the remote still lacks versions, and the next one goes on.
+    order = (main, aliases) if work.setback is None else (aliases, main)
+    known = work.known
+    for updates in filter(None, order):
+        try:
+            transport.push(work.history, updates, known, progress)
+        except RemoteRefused as error:
+            if updates is main:
+                raise
+            result.notes.append(f"aliases stay local: {error.message}")
+            result.aliases = []
+        if updates is order[0]:
+            known = transport.read_refs(for_push=True)
 
 
 def _remote_commits(work: _Push) -> list[GitId]:
@@ -197,8 +290,10 @@ def new_pointers(history: History, tips: Iterable[GitId], have: Sequence[GitId])
 
 
 def _versions_of(history: History, main: Sequence[RefUpdate], work: _Push) -> list[str]:
-    if not main or work.new is None:
+    if not main or work.new is None or work.ref != MAIN:
         return []
+    if work.new == work.old:
+        return [update.ref[len("refs/tags/") :] for update in main]
     numbered = {commit: ref for ref, commit in history.refs("refs/tags/").items() if _VERSION.fullmatch(ref)}
     found = []
     for commit in history.iter_log(work.new, first_parent=True):

@@ -6,6 +6,7 @@ from pathlib import Path
 from aimdvc.errors import UnknownRemote, UsageError
 from aimdvc.model.gitconfig import parse
 from aimdvc.model.names import check_remote_name
+from aimdvc.model.nearest import did_you_mean
 from aimdvc.ops.workspace import Workspace
 from aimdvc.remote.urls import check_url, is_path
 
@@ -26,14 +27,14 @@ def add_remote(workspace: Workspace, here: Path, name: str, url: str) -> None:
 def set_remote_url(workspace: Workspace, here: Path, name: str, url: str) -> None:
     """Changes where a remote is. Raises UnknownRemote."""
     if name not in workspace.settings.remotes:
-        raise UnknownRemote(name)
+        raise UnknownRemote(name, did_you_mean(name, workspace.settings.remotes))
     _set(workspace, name, checked_url(url, here))
 
 
 def remove_remote(workspace: Workspace, name: str) -> None:
     """Forgets a remote; what was fetched from it stays. Raises UnknownRemote."""
     if name not in workspace.settings.remotes:
-        raise UnknownRemote(name)
+        raise UnknownRemote(name, did_you_mean(name, workspace.settings.remotes))
     config = parse(workspace.config_path.read_bytes(), str(workspace.config_path))
     config.remove_section("remote", name)
     workspace.replace_file(workspace.config_path, config.dump())

@@ -1,25 +1,25 @@
 """`restore` and `reset`: files back from the index or a version; HEAD, and the index with it, to another version."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from aimdvc.errors import LocalChange, UnknownPath
-from aimdvc.model.attributes import Attributes
 from aimdvc.model.commits import RefUpdate
-from aimdvc.model.entries import Entry, Mode
+from aimdvc.model.entries import Entry
 from aimdvc.model.oid import GitId
 from aimdvc.ops.blobs import Means, ensure_blobs
-from aimdvc.ops.checkout import CheckedOut, Destination, entry_of, switch
+from aimdvc.ops.checkout import CheckedOut, Destination, entry_of, removed, staged_rows, switch
 from aimdvc.ops.content import read_inline
 from aimdvc.ops.create import forget_artifact
 from aimdvc.ops.lockfile import sync_lock
 from aimdvc.ops.plan import CheckoutPlan, is_hidden, plan_checkout, row_of
 from aimdvc.ops.revisions import label, resolve
+from aimdvc.ops.rules import as_rules_want
 from aimdvc.ops.scan import clock_ns
 from aimdvc.ops.settle import settle
-from aimdvc.ops.stage import ATTRIBUTES, attribute_files, reattribute, row_content
-from aimdvc.ops.targets import Target
+from aimdvc.ops.targets import Target, near_path
 from aimdvc.ops.workspace import Workspace
 from aimdvc.ops.write import write_plan
 from aimdvc.store.state import Head, Place, Row
@@ -47,7 +47,8 @@ def _restore_one(workspace: Workspace, target: Target, revision: str | None, mea
     head = settle(workspace, target.head.name)
     pairs = _wanted(workspace, head, target.inner, revision)
     if not pairs:
-        raise UnknownPath(target.inner or head.path, f"artifact '{head.name}'")
+        hint = near_path(workspace, head.path if head.is_file else os.path.join(head.path, target.inner))
+        raise UnknownPath(target.inner or head.path, f"artifact '{head.name}'", hint)
     plan = plan_checkout(workspace, head, pairs, force=True)
     if plan.lost:
         raise LocalChange("files that are not tracked are in the way", sorted(plan.lost), "move them away first")
@@ -91,31 +92,10 @@ def _bring(workspace: Workspace, head: Head, plan: CheckoutPlan, means: Means) -
 
 
 def _follow(workspace: Workspace, head: Head, pairs: Sequence[tuple[Entry | None, Entry | None]]) -> None:
-    rows: list[Row] = []
-    for old, new in pairs:
-        path = (new or old).path  # type: ignore[union-attr]
-        before = workspace.state.row(head, path)
-        head_mode, head_id = (before.head_mode, before.head_id) if before else (0, None)
-        if new is not None:
-            rows.append(row_of(new)._replace(head_mode=head_mode, head_id=head_id))
-        elif before is not None:
-            rows.append(before._replace(mode=0, git_id=None, oid=None, size=0, is_pointer=False, stat=None))
-    rows = _as_rules_want(workspace, head, rows)
+    rows = staged_rows(workspace, head, (row_of(new) for _, new in pairs if new is not None), removed(pairs))
+    rows = as_rules_want(workspace, head, rows)
     with workspace.state.transaction():
         workspace.state.put_rows(head, rows)
-
-
-def _as_rules_want(workspace: Workspace, head: Head, rows: list[Row]) -> list[Row]:
-    """Returns entries of an older version as today's rules represent them: a commit agrees with its own rules."""
-    files = attribute_files(workspace, head)
-    for row in rows:
-        directory, _, name = row.path.rpartition("/")
-        if name == ATTRIBUTES and row.mode in (Mode.FILE, Mode.EXECUTABLE):
-            files[directory] = row_content(workspace, head, row)
-    with workspace.blobs.writer() as writer:
-        changed = reattribute(iter(rows), Attributes.parse(files), workspace.history(head.name), workspace, writer)
-        anew = {row.path: row for row in changed}
-    return [anew.get(row.path, row) for row in rows]
 
 
 def unstage(workspace: Workspace, targets: Sequence[Target]) -> list[Restored]:
@@ -128,14 +108,7 @@ def unstage(workspace: Workspace, targets: Sequence[Target]) -> list[Restored]:
             for row in workspace.state.staged(head, target.inner)
             if row.place is not Place.HIDDEN or row.head_mode  # aimdvc's own first entries stay
         ]
-        history = workspace.history(head.name)
-        rows, gone = [], []
-        for row in staged:
-            entry = history.entry(head.tree, row.path) if row.head_mode and head.tree else None
-            if entry is None:
-                gone.append(row.path)
-            else:
-                rows.append(row_of(entry, row.place))
+        rows, gone = unstaged_rows(workspace, head, staged)
         with workspace.state.transaction():
             workspace.state.delete_rows(head, gone)
             workspace.state.put_rows(head, rows)
@@ -143,11 +116,24 @@ def unstage(workspace: Workspace, targets: Sequence[Target]) -> list[Restored]:
     return results
 
 
+def unstaged_rows(workspace: Workspace, head: Head, staged: Iterable[Row]) -> tuple[list[Row], list[str]]:
+    """Returns what makes these entries HEAD's again: the rows to put, and the paths that HEAD doesn't have."""
+    history = workspace.history(head.name)
+    rows, gone = [], []
+    for row in staged:
+        entry = history.entry(head.tree, row.path) if row.head_mode and head.tree else None
+        if entry is None:
+            gone.append(row.path)
+        else:
+            rows.append(row_of(entry, row.place))
+    return rows, gone
+
+
 def reset(workspace: Workspace, name: str, revision: str | None, is_hard: bool, means: Means) -> CheckedOut:
     """Moves the branch (or a detached HEAD) to a revision and makes the index its tree; `is_hard` the files too.
 
-    The old tip stays in the reflog. Without `is_hard` no file is touched. An artifact that has no version yet is
-    forgotten, as if it had never been added.
+    The old tip stays in the reflog, and a merge in progress ends. Without `is_hard` no file is touched. An artifact
+    that has no version yet is forgotten, as if it had never been added.
     """
     head = settle(workspace, name)
     history = workspace.history(name)
@@ -185,12 +171,14 @@ def _reset_index(workspace: Workspace, head: Head, commit: GitId, update: RefUpd
             gone.append(row.path)
         else:
             rows.append(row_of(entry, row.place))
+    who, why = workspace.actor(), f"reset: to {commit[:12]}"
     if update is not None:
-        history.move_refs([update], f"reset: to {commit[:12]}", workspace.actor())
+        history.move_refs([update], why, who)
     with workspace.state.transaction():
         workspace.state.delete_rows(head, gone)
         workspace.state.put_rows(head, rows)
-        workspace.state.move_head(head, head.branch, commit, tree)
+        workspace.state.move_head(head, head.branch, commit, tree, who, why)
+        workspace.state.merges.end(head.id)
     return CheckedOut(head.name, head.path, label(history, commit), commit, head.branch, 0, 0)
 
 

@@ -2,15 +2,20 @@
 
 import re
 from collections.abc import Mapping
+from functools import partial
 
-from aimdvc.errors import AmbiguousRevision, UnknownRevision
+from aimdvc.errors import AmbiguousRevision, UnknownPath, UnknownRevision
 from aimdvc.git.history import History
+from aimdvc.git.trees import iter_names
+from aimdvc.model.nearest import did_you_mean, nearest_path
 from aimdvc.model.oid import GitId
 from aimdvc.model.selector import parse_revision
+from aimdvc.store.state import Head
 
 _VERSION_TAG = re.compile(r"refs/tags/v([1-9][0-9]{0,17})")
 _TRACKED_MAIN = re.compile(r"refs/remotes/[^/]+/heads/main")
 _PROVISIONAL = re.compile(r"v[1-9][0-9]{0,17}\?")
+_MOVES = re.compile(r"(.+)@\{([0-9]+)\}")
 _HEX = re.compile(r"[0-9a-f]{4,40}")
 
 
@@ -32,13 +37,14 @@ def resolve(history: History, artifact: str, revision: str, head: GitId | None) 
 
 
 def _resolve_base(history: History, artifact: str, base: str, head: GitId | None) -> GitId:
+    moved = _MOVES.fullmatch(base)
+    if moved is not None:
+        return _stood(history, artifact, moved[1], int(moved[2]))
     if base in ("HEAD", "") and head is not None:
         return head
     named = "main" if base == "latest" else base
     refs = [f"refs/tags/{named}", f"refs/aliases/{named}", f"refs/heads/{named}", f"refs/remotes/{named}"]
-    remote, slash, branch = named.partition("/")
-    if slash:
-        refs.append(f"refs/remotes/{remote}/heads/{branch}")
+    refs += _tracking_refs(named)
     for ref in refs:
         found = history.ref(ref)
         commit = history.peel(found) if found is not None else None
@@ -56,7 +62,41 @@ def _resolve_base(history: History, artifact: str, base: str, head: GitId | None
             return candidates[0]
     if f"{base}?" in provisional_labels(history).values():
         raise UnknownRevision(artifact, base, hint=f"it has no number yet: write {artifact}@{base}?, or push it")
-    raise UnknownRevision(artifact, base)
+    raise UnknownRevision(artifact, base, did_you_mean(base, _known(history)))
+
+
+def _known(history: History) -> list[str]:
+    """Returns what may be typed for a commit, other than its digits."""
+    branches = [ref.removeprefix("refs/heads/") for ref in history.refs("refs/heads/")]
+    tags = [ref.removeprefix("refs/tags/") for ref in history.refs("refs/tags/")]
+    return [*aliases(history), *branches, *tags, *provisional_labels(history).values()]
+
+
+def unknown_path(history: History, artifact: str, tree: GitId, path: str) -> UnknownPath:
+    """Returns the error for a path that a version doesn't have."""
+    near = nearest_path(path, partial(iter_names, history.read_tree, tree))
+    hint = f"did you mean '{near}'?" if near is not None else f"`aimdvc ls {artifact}` lists what is"
+    return UnknownPath(path, f"that version of '{artifact}'", hint=hint)
+
+
+def _stood(history: History, artifact: str, named: str, moves: int) -> GitId:
+    """Returns where a branch or an alias stood before its last moves. Raises UnknownRevision."""
+    for ref in (f"refs/aliases/{named}", f"refs/heads/{named}", *_tracking_refs(named)):
+        lines = history.reflog(ref)
+        if lines:
+            stood = [line.new for line in reversed(lines)] + [lines[0].old]
+            commit = stood[moves] if moves < len(stood) else None
+            if commit is None:
+                raise UnknownRevision(
+                    artifact, f"{named}@{{{moves}}}", hint=f"`aimdvc reflog {artifact}@{named}` lists"
+                )
+            return commit
+    raise UnknownRevision(artifact, f"{named}@{{{moves}}}", hint="only branches and aliases have moves")
+
+
+def _tracking_refs(named: str) -> list[str]:
+    remote, slash, branch = named.partition("/")
+    return [f"refs/remotes/{remote}/heads/{branch}"] if slash else []
 
 
 def version_numbers(history: History) -> dict[GitId, int]:
@@ -105,6 +145,32 @@ def aliases(history: History) -> dict[str, GitId]:
     prefix = "refs/aliases/"
     peeled = {ref[len(prefix) :]: history.peel(git_id) for ref, git_id in history.refs(prefix).items()}
     return {alias: commit for alias, commit in peeled.items() if commit is not None}
+
+
+def tracking_ref(head: Head, branch: str) -> str:
+    """Returns where a fetch keeps what the artifact's remote has of a branch, which has the same name there."""
+    return f"refs/remotes/{head.origin[0]}/{branch.removeprefix('refs/')}"
+
+
+def described(history: History, revision: str) -> str:
+    """Returns what a revision is, in words, as the message of a merge has it: `branch 'x'`, `version 'v3'`."""
+    kinds = (
+        ("tags", "version"),
+        ("aliases", "alias"),
+        ("heads", "branch"),
+        ("remotes", "remote-tracking branch"),
+    )
+    remote, _, branch = revision.partition("/")
+    names = {"remotes": f"{remote}/heads/{branch}"}
+    for folder, kind in kinds:
+        if history.ref(f"refs/{folder}/{names.get(folder, revision)}") is not None:
+            return f"{kind} '{revision}'"
+    return f"commit '{revision}'"
+
+
+def short_branch(ref: str | None) -> str | None:
+    """Returns a branch's name without `refs/heads/`; None for a detached HEAD."""
+    return ref.removeprefix("refs/heads/") if ref is not None else None
 
 
 def label(history: History, commit: GitId | None) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aimdvc.fs.faults import mapped
+from aimdvc.fs.system import open_any
 from aimdvc.model.entries import Mode, path_bytes, path_text
 from aimdvc.ops.workspace import Workspace
 from aimdvc.store.ignore import Ignore
@@ -116,7 +117,10 @@ def is_same_content(path: bytes, status: DiskStat, row: Row) -> bool:
     if status[0] == Mode.SYMLINK or (row.size != status[1] and (row.is_pointer or row.oid is not None)):
         return False
     with mapped(os.fsdecode(path)):
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            descriptor = open_any(path)
+        except FileNotFoundError:
+            return False  # It went since it was seen.
         try:
             if row.is_pointer:
                 return _digest(descriptor, hashlib.sha256()) == row.oid

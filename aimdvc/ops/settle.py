@@ -28,7 +28,8 @@ def settle(workspace: Workspace, name: str) -> Head:
         if history.tree_id(head.tree, tree_edits(workspace.state.staged(head))) != commit.tree:
             return head
         workspace.state.mark_committed(head)
-        workspace.state.move_head(head, head.branch, tip, commit.tree)
+        workspace.state.move_head(head, head.branch, tip, commit.tree, commit.committer, f"commit: {commit.subject}")
+        workspace.state.merges.end(head.id)
     return workspace.head(name)
 
 

@@ -5,11 +5,12 @@ The attributes decide by path alone; the content never does. What is refused is 
 
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from aimdvc.errors import ChangedMeanwhile, UnsafePath
 from aimdvc.fs.faults import mapped
+from aimdvc.fs.system import open_any
 from aimdvc.git.history import History
 from aimdvc.model.attributes import DEFAULT_ATTRIBUTES, Attributes
 from aimdvc.model.entries import Mode
@@ -69,7 +70,7 @@ class Stager:
             else:
                 # O_NONBLOCK: a file that was swapped for a pipe must not hang us (safety L31).
                 with mapped(os.fsdecode(absolute)):
-                    descriptor = os.open(absolute, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+                    descriptor = open_any(absolute)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise Vanished(path) from error
         if stat.S_ISLNK(status.st_mode):
@@ -159,7 +160,7 @@ def read_rules(path: str) -> bytes | None:
     Never follows a link and never waits: the file may be anyone's (safety L31).
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        descriptor = open_any(path)
     except OSError:
         return None
     try:
@@ -182,7 +183,7 @@ def row_content(workspace: Workspace, head: Head, row: Row) -> bytes:
 
 
 def reattribute(
-    rows: Iterator[Row], attributes: Attributes, history: History, workspace: Workspace, writer: BlobWriter
+    rows: Iterable[Row], attributes: Attributes, history: History, workspace: Workspace, writer: BlobWriter
 ) -> Iterator[Row]:
     """Yields the rows that the rules now represent otherwise, so that one commit holds rules and entries together."""
     for row in rows:

@@ -7,10 +7,13 @@ from aimdvc.git.history import History
 from aimdvc.model.entries import path_text
 from aimdvc.model.oid import GitId
 from aimdvc.ops.alias import alias_bases
+from aimdvc.ops.create import MAIN
 from aimdvc.ops.lockfile import LockState, lock_state, read_pins
-from aimdvc.ops.revisions import aliases, label
+from aimdvc.ops.merging import open_conflicts
+from aimdvc.ops.revisions import aliases, label, tracking_ref
 from aimdvc.ops.scan import changed_suspects, scan
 from aimdvc.ops.settle import settle
+from aimdvc.ops.went_back import is_noted
 from aimdvc.ops.workspace import Workspace
 from aimdvc.store.state import Head, Place
 
@@ -36,9 +39,22 @@ class AliasDifference:
     is_settled: bool
 
 
+@dataclass(frozen=True, slots=True)
+class MergeInProgress:
+    """A merge that stopped: `kind` is merge, pull or revert; `conflicts` are the paths that are not settled."""
+
+    kind: str
+    title: str
+    conflicts: list[str]
+
+
 @dataclass(slots=True)
 class ArtifactStatus:
-    """How one artifact stands. `ahead` and `behind` count commits against the remote's main as last fetched."""
+    """How one artifact stands.
+
+    `ahead` and `behind` count commits against the remote's same branch (its main, when detached) as last fetched.
+    `has_remote_gone_back` says that the remote, when last asked, had lost versions; it was not followed.
+    """
 
     artifact: str
     path: str
@@ -55,11 +71,13 @@ class ArtifactStatus:
     aliases: list[str] = field(default_factory=list)
     remote: str = "origin"
     alias_differences: list[AliasDifference] = field(default_factory=list)
+    has_remote_gone_back: bool = False
+    merging: MergeInProgress | None = None
 
     @property
     def is_clean(self) -> bool:
         """Whether nothing would be lost or committed."""
-        return not (self.staged or self.unstaged or self.untracked)
+        return not (self.staged or self.unstaged or self.untracked or self.merging)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +116,10 @@ def _status(workspace: Workspace, head: Head, lock: str) -> ArtifactStatus:
     unstaged += [PathChange("deleted", path_text(path)) for path in found.deleted]
     result.unstaged = sorted(unstaged, key=lambda change: change.path)
     result.untracked = sorted(path_text(path) for path in found.untracked)
+    merging = workspace.state.merges.get(head.id)
+    if merging is not None:
+        left = [conflict.path for conflict in open_conflicts(workspace, head)]
+        result.merging = MergeInProgress(merging.kind, merging.title, left)
     _compare_with_remote(history, head, result)
     return result
 
@@ -106,9 +128,9 @@ def _compare_with_remote(history: History, head: Head, result: ArtifactStatus) -
     ours = aliases(history)
     result.aliases = sorted(name for name, commit in ours.items() if commit == head.commit)
     result.remote = head.origin[0]
+    result.has_remote_gone_back = is_noted(history, result.remote)
     prefix = f"refs/remotes/{result.remote}/"
-    theirs = history.ref(f"{prefix}heads/main")
-    if theirs is None:
+    if history.ref(f"{prefix}heads/main") is None:
         return
     tracked = {ref[len(f"{prefix}aliases/") :]: commit for ref, commit in history.refs(f"{prefix}aliases/").items()}
     bases = alias_bases(history)
@@ -118,7 +140,8 @@ def _compare_with_remote(history: History, head: Head, result: ArtifactStatus) -
             is_settled = bases.get(alias) == there
             named = (label(history, here) or None, label(history, there) or None)
             result.alias_differences.append(AliasDifference(alias, *named, is_settled))
-    if head.commit is not None and theirs != head.commit:
+    theirs = history.ref(tracking_ref(head, head.branch or MAIN))
+    if head.commit is not None and theirs is not None and theirs != head.commit:
         result.ahead = count_beyond(history, head.commit, theirs)
         result.behind = count_beyond(history, theirs, head.commit)
 

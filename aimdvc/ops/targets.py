@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aimdvc.errors import UnknownPath, UnsafePath, UsageError
+from aimdvc.model.nearest import nearest_path
 from aimdvc.ops.workspace import Workspace
-from aimdvc.store.state import Head
+from aimdvc.store.state import Head, Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +49,42 @@ def targets_of(workspace: Workspace, here: Path, texts: tuple[str, ...]) -> list
         found = find_target(workspace, path)
         below = [Target(head, "") for head in heads_below(workspace, path)] if found is None else [found]
         if not below:
-            named = workspace.state.head(text)
-            place = os.path.relpath(os.path.join(workspace.root, named.path), here) if named else ""
-            hint = f"that is a name: its path is '{place}'" if named else f"run `aimdvc add {text}` to make it one"
-            raise UnknownPath(text, "any artifact", hint=hint)
+            raise unknown_target(workspace, here, text, f"run `aimdvc add {text}` to make it one")
         targets.extend(below)
     return targets
+
+
+def unknown_target(workspace: Workspace, here: Path, text: str, otherwise: str) -> UnknownPath:
+    """Returns the error for a typed path in no artifact, with the hint `otherwise` where nothing better is known."""
+    named = workspace.state.head(text)
+    if named is not None:
+        place = os.path.relpath(os.path.join(workspace.root, named.path), here)
+        return UnknownPath(text, "any artifact", hint=f"that is a name: its path is '{place}'")
+    near = near_path(workspace, workspace_path(workspace, here, text), here)
+    return UnknownPath(text, "any artifact", hint=near or otherwise)
+
+
+def near_path(workspace: Workspace, path: str, here: Path | None = None) -> str | None:
+    """Returns a hint that names what is most like a workspace path, on disk or in the index; None when it is there.
+
+    It is named as seen from `here`, else from the workspace.
+    """
+    path = os.path.normpath(path)
+
+    def names_in(directory: str) -> set[str]:
+        place = workspace.root / directory
+        names = set(os.listdir(place)) if os.path.isdir(place) else set()
+        inside = find_target(workspace, directory) if directory else None
+        if inside is not None:
+            cut = len(inside.inner) + 1 if inside.inner else 0
+            rows = workspace.state.rows(inside.head, inside.inner)
+            names |= {row.path[cut:].partition("/")[0] for row in rows if row.mode and row.place is not Place.HIDDEN}
+        return names - {".git", ".aimdvc", ""}
+
+    near = nearest_path(path, names_in)
+    if near is None or near == path:
+        return None
+    return f"did you mean '{os.path.relpath(workspace.root / near, here or workspace.root)}'?"
 
 
 def heads_below(workspace: Workspace, path: str) -> list[Head]:

@@ -15,9 +15,11 @@ from aimdvc.errors import NoAuthor, UnknownArtifact, UnsafePath, UsageError
 from aimdvc.fs.disk import Disk
 from aimdvc.fs.leftovers import remove_leftovers
 from aimdvc.fs.locks import exclusive
+from aimdvc.fs.probe import can_rename
 from aimdvc.git.history import History
 from aimdvc.model.commits import Signature
 from aimdvc.model.gitconfig import parse
+from aimdvc.model.nearest import did_you_mean
 from aimdvc.model.settings import LocalSettings, Settings, parse_local_settings, parse_settings
 from aimdvc.store.blobs import BlobStore
 from aimdvc.store.locate import Places, find_workspace, has_left_store
@@ -127,7 +129,7 @@ class Workspace:
         What a killed process leaves lies in `.aimdvc/`, out of the user's sight, and is removed by the next call.
         """
         own = self.root / ".aimdvc"
-        is_near = own.exists() and own.stat().st_dev == path.parent.stat().st_dev
+        is_near = can_rename(own, path.parent)
         if is_near:
             remove_leftovers(own)
         self.disk.replace_file(path, content, scratch=own if is_near else None)
@@ -160,7 +162,7 @@ class Workspace:
         """Returns an artifact's HEAD. Raises UnknownArtifact."""
         head = self.state.head(name)
         if head is None:
-            raise UnknownArtifact(name)
+            raise UnknownArtifact(name, did_you_mean(name, [known.name for known in self.state.heads()]))
         return head
 
     def artifact_place(self, head: Head) -> Place:

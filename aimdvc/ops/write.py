@@ -1,9 +1,8 @@
 """Brings planned entries to disk: blobs from the store, small contents from Git, each by temporary name and rename."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from aimdvc.model.paths import check_entry_path
 from aimdvc.model.progress import Progress
 from aimdvc.ops.content import read_inline
 from aimdvc.ops.plan import CheckoutPlan
@@ -15,16 +14,16 @@ from aimdvc.store.state import Head, Stat
 def write_plan(workspace: Workspace, head: Head, plan: CheckoutPlan, progress: Progress) -> dict[str, Stat]:
     """Deletes and writes what the plan says, and returns the new files' stat by path.
 
-    Every path is checked before the first byte is written. Raises UnsafePath, ChangedMeanwhile, MissingBlob,
+    The plan checked every path. Raises UnsafePath, ChangedMeanwhile, MissingBlob,
     CorruptBlob, StorageError; what was written by then is found again by the next run.
     """
-    for entry in plan.write:
-        check_entry_path(entry.path)
     place = workspace.artifact_place(head)
-    remove(place, plan.delete, plan.seen, workspace.disk)
+    progress.start(f"remove files of {head.name}", len(plan.delete), "files")
+    remove(place, _told(plan.delete, progress), plan.seen, workspace.disk)
+    progress.finish()
     clear(place, plan.clear)
     if not plan.write:
-        if plan.keep:
+        if plan.keep or plan.delete:
             # Files that are as wanted already may be an earlier run's, which was cut before it made them durable.
             workspace.disk.sync_filesystem(Path(place.full))
         return {}
@@ -34,6 +33,12 @@ def write_plan(workspace: Workspace, head: Head, plan: CheckoutPlan, progress: P
     )
     progress.finish()
     return stats
+
+
+def _told(paths: Iterable[str], progress: Progress) -> Iterator[str]:
+    for path in paths:
+        yield path
+        progress.advance(1)
 
 
 def _jobs(workspace: Workspace, head: Head, plan: CheckoutPlan) -> Iterator[Job]:

@@ -4,6 +4,7 @@ A key belongs to one origin (scheme, host, port). A URL that came with a reposit
 """
 
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -98,7 +99,9 @@ class Credentials:
             self._run("approve" if is_good else "reject", origin, known)
 
     def _run(self, action: str, origin: str, known: str) -> str:
-        git = shutil.which("git", path=self.environment.get("PATH"))
+        # No entry that depends on the current directory: a `git` that came with the code is not to be run.
+        places = self.environment.get("PATH", os.defpath).split(os.pathsep)
+        git = shutil.which("git", path=os.pathsep.join(filter(os.path.isabs, places)))
         if git is None:
             return ""
         parts = urlsplit(origin)

@@ -224,6 +224,9 @@ def _sort_in(group: _Group, pointer: Pointer, blob: Mapping[str, object], operat
     error = blob.get("error")
     if isinstance(error, dict):
         _raise_object_error(pointer, error, operation, url)
+    size = blob.get("size", pointer.size)
+    if size != pointer.size:
+        raise ProtocolError(shown(url), f"blob {pointer.oid} has {str(size)[:20]} bytes, expected {pointer.size}")
     actions = blob.get("actions")
     if not isinstance(actions, dict) or not actions:
         if operation == "download":

@@ -27,7 +27,6 @@ from sqlalchemy import (
     event,
     insert,
     select,
-    text,
 )
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
@@ -204,9 +203,3 @@ def _begin(connection: Connection) -> None:
 def now_s() -> float:
     """Returns the time as rows keep it, in seconds since the epoch."""
     return time.time()
-
-
-def is_alive(database: Database) -> bool:
-    """Returns whether the database answers."""
-    with database.read() as connection:
-        return bool(connection.scalar(text("SELECT 1")) == 1)

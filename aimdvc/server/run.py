@@ -43,7 +43,7 @@ Ready = Callable[[str, str | None], None]
 
 
 def serve(directory: Path, host: str, port: int, ready: Ready, kill_timeout_s: int = _KILL_TIMEOUT_S) -> None:
-    """Serves a directory until SIGTERM or SIGINT; call it in the main thread.
+    """Serves a directory until SIGTERM, SIGINT, or a SIGHUP that isn't ignored; call it in the main thread.
 
     Running requests get `kill_timeout_s` to finish. `ready` is called once, when connections are taken already.
     """
@@ -74,6 +74,7 @@ def serve(directory: Path, host: str, port: int, ready: Ready, kill_timeout_s: i
         workers_kill_timeout=kill_timeout_s,
     )
     server.own_socket = sock
+    server.ignores_hangup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     parent = os.getpid()
     server.serve(target_loader=lambda: _application(directory, parent), wrap_loader=False)
 
@@ -90,10 +91,14 @@ class _OwnSocketServer(MPServer):
     """Granian's process server with our socket instead of its own; private, hence the pin and a contract test."""
 
     own_socket: socket.socket
+    ignores_hangup: bool
+    """As it was at the start: `nohup` has it so. Else a hangup stops the server as SIGTERM does."""
 
     def _spawn_workers(self, spawn_target: Any, target_loader: Any) -> None:
         untyped: Any = super()
         untyped._spawn_workers(spawn_target, target_loader)
+        # Granian's own handler would start the workers anew.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN if self.ignores_hangup else self.signal_handler_interrupt)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
 
     def _init_shared_socket(self) -> None:
@@ -112,6 +117,8 @@ def _application(directory: Path, parent: int) -> Application:
     for number in _STOPPING:
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
+    # A terminal tells all of its processes; ours ends the workers, or doesn't.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     _die_with(parent)
     return Application(open_site(directory))
 

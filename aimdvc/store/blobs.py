@@ -19,6 +19,7 @@ from aimdvc.errors import CorruptBlob, MissingBlob, StorageError
 from aimdvc.fs.disk import Disk
 from aimdvc.fs.faults import mapped
 from aimdvc.fs.leftovers import remove_leftovers
+from aimdvc.fs.system import READ, pread
 from aimdvc.model.oid import Oid
 from aimdvc.model.pointer import Pointer
 from aimdvc.store.blobwriter import BlobWriter
@@ -93,11 +94,11 @@ class BlobStore:
 
     def read_packed(self, oid: Oid, place: PackedBlob) -> bytes:
         """Returns a packed blob's bytes, hash-checked. Raises CorruptBlob, MissingBlob."""
-        content = self._read_place(oid, place)
-        if hashlib.sha256(content).hexdigest() != oid:
+        try:
+            return self._read_place(oid, place)
+        except CorruptBlob:
             self.set_aside(oid)
-            raise CorruptBlob(oid, f"{len(content)} bytes with another hash in pack '{place.pack}'")
-        return content
+            raise
 
     def read(self, oid: Oid) -> bytes:
         """Returns a blob's bytes at once, hash-checked; for small ones. Raises MissingBlob, CorruptBlob."""
@@ -169,10 +170,7 @@ class BlobStore:
             for chunk in self._hashed(oid):
                 advance(len(chunk))
             return
-        content = self._read_place(oid, place)
-        if hashlib.sha256(content).hexdigest() != oid:
-            raise CorruptBlob(oid, f"{len(content)} bytes with another hash in pack '{place.pack}'")
-        advance(len(content))
+        advance(len(self._read_place(oid, place)))
 
     def check(self, oid: Oid) -> None:
         """Reads and hashes a blob, and sets a damaged one aside. Raises CorruptBlob, MissingBlob."""
@@ -202,7 +200,10 @@ class BlobStore:
                 self._disk.make_directory(self.layout.damaged)
                 self._disk.rename(path, self.layout.damaged / oid)
             else:
-                self.catalog.forget(oid)
+                place = self.catalog.find(oid)
+                # What is there by now may be another's good copy.
+                if place is not None and not self._is_good(oid, place):
+                    self.catalog.forget(oid, place)
 
     def iter_pointers(self) -> Iterator[Pointer]:
         """Yields every blob here with its size in bytes."""
@@ -244,18 +245,36 @@ class BlobStore:
         self.close()
 
     def _read_place(self, oid: Oid, place: PackedBlob) -> bytes:
-        try:
-            descriptor = self._descriptor(place.pack, oid)
-        except MissingBlob:
-            again = self.catalog.find(oid)
-            if (again is None or again == place) and self.rescue({oid}):
-                raise
+        """Returns the bytes of a packed blob, hash-checked. It may have been moved since its place was looked up.
+
+        Raises MissingBlob, and CorruptBlob when what the catalog names now is damaged.
+        """
+        is_rescued = False
+        while True:
+            content = self._read_at(oid, place)
+            if content is not None and hashlib.sha256(content).hexdigest() == oid:
+                return content
             again = self.catalog.find(oid)
             if again is None or again == place:
-                raise
+                if content is not None:
+                    raise CorruptBlob(oid, f"{len(content)} bytes with another hash in pack '{place.pack}'")
+                if is_rescued or self.rescue({oid}):
+                    raise MissingBlob(oid)
+                is_rescued = True
+                again = self.catalog.find(oid)
+            if again is None:
+                raise MissingBlob(oid)
             place = again
-            descriptor = self._descriptor(place.pack, oid)
-        return os.pread(descriptor, place.size, place.offset)
+
+    def _is_good(self, oid: Oid, place: PackedBlob) -> bool:
+        content = self._read_at(oid, place)
+        return content is not None and hashlib.sha256(content).hexdigest() == oid
+
+    def _read_at(self, oid: Oid, place: PackedBlob) -> bytes | None:
+        try:
+            return pread(self._descriptor(place.pack, oid), place.size, place.offset)
+        except MissingBlob:
+            return None
 
     def _descriptor(self, pack: str, oid: Oid) -> int:
         with self._lock:
@@ -264,7 +283,7 @@ class BlobStore:
                 path = self.layout.packs / pack
                 try:
                     with mapped(path):
-                        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+                        descriptor = os.open(path, READ)
                 except FileNotFoundError:
                     raise MissingBlob(oid) from None
                 if len(self._descriptors) >= 64:

@@ -3,17 +3,19 @@
 Hashes what is written, never what might have changed meanwhile, so an oid is always that of the stored bytes.
 """
 
-import fcntl
 import hashlib
 import os
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
 from aimdvc.errors import AimdvcError, CorruptBlob, StorageError
+from aimdvc.fs import system
 from aimdvc.fs.disk import Disk, TempFile
 from aimdvc.fs.faults import mapped
+from aimdvc.fs.leftovers import find_leftovers, temporary_name
 from aimdvc.model.frames import FRAME, MAGIC, end_frame, frame_header
 from aimdvc.model.oid import Oid
 from aimdvc.model.pointer import Pointer
@@ -59,13 +61,14 @@ class BlobWriter:
         self._pack(oid, content)
         return Pointer(oid, len(content))
 
-    def add_file(self, descriptor: int, size_hint: int, advance: Callable[[int], None]) -> Pointer:
-        """Stores what an open file holds from its position on, streamed, and returns its pointer.
+    def add_file(self, descriptor: int, size: int, advance: Callable[[int], None]) -> Pointer:
+        """Stores the next `size` bytes of an open file, or those up to its end, streamed; returns their pointer.
 
-        `advance` takes the bytes read since its last call.
+        A file that grows while it is read would else be read for ever. `advance` takes the bytes read since its last
+        call.
         """
-        chunks = _told(_chunks(descriptor), advance)
-        return self.add_bytes(b"".join(chunks)) if size_hint < SMALL else self._add_stream(chunks, None)
+        chunks = _told(_chunks(descriptor, size), advance)
+        return self.add_bytes(b"".join(chunks)) if size < SMALL else self._add_stream(chunks, None)
 
     def receive(self, pointer: Pointer, chunks: Iterable[bytes]) -> None:
         """Stores a blob that arrives from elsewhere. Raises CorruptBlob when it is another; nothing is kept then."""
@@ -221,13 +224,16 @@ class BlobWriter:
 
 
 class PartialBlob:
-    """A large blob that is being downloaded. Held by one process at a time; another gets a private file."""
+    """A large blob that is being downloaded, into a file of this try alone, named by its process.
+
+    What an earlier try left is taken over by renaming it: only one can, also where locks do nothing.
+    """
 
     def __init__(self, layout: Layout, disk: Disk, pointer: Pointer) -> None:
         self._layout = layout
         self._disk = disk
         self._pointer = pointer
-        self._path = layout.partial / pointer.oid
+        self._left = layout.partial / pointer.oid
         self._temp = self._open()
         self.size_bytes = os.fstat(self._temp.fd).st_size
         self._digest = hashlib.sha256()
@@ -235,18 +241,19 @@ class PartialBlob:
             self.restart()
         elif self.size_bytes:
             os.lseek(self._temp.fd, 0, os.SEEK_SET)
-            for chunk in _chunks(self._temp.fd):
+            for chunk in _chunks(self._temp.fd, self.size_bytes):
                 self._digest.update(chunk)
 
     def _open(self) -> TempFile:
-        with mapped(self._path):
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(descriptor)
-            return self._disk.create_temp(self._layout.temporary)
-        return TempFile(self._disk, self._path, descriptor)
+        prefix = f"{self._pointer.oid}-"
+        path = self._layout.partial / temporary_name(prefix)
+        for left in (self._left, *find_leftovers(self._layout.partial, [prefix])):
+            with suppress(FileNotFoundError):  # Another was faster.
+                if left.exists():
+                    self._disk.rename(left, path)
+                    break
+        with mapped(path):
+            return TempFile(self._disk, path, os.open(path, system.WRITE, 0o600))
 
     def append(self, chunk: bytes) -> None:
         """Adds bytes to the end."""
@@ -278,11 +285,14 @@ class PartialBlob:
 
     def close(self) -> None:
         """Leaves what arrived for the next try."""
-        self._temp.close()
+        if self._temp.fd >= 0:
+            self._temp.close()
+            self._disk.rename(self._temp.path, self._left)
 
 
-def _chunks(descriptor: int) -> Iterable[bytes]:
-    while chunk := os.read(descriptor, CHUNK):
+def _chunks(descriptor: int, size: int) -> Iterable[bytes]:
+    while size and (chunk := os.read(descriptor, min(CHUNK, size))):
+        size -= len(chunk)
         yield chunk
 
 

@@ -136,10 +136,13 @@ class Catalog:
             if not self._database.execute("UPDATE blob SET seen = ? WHERE oid = ?", (now, raw)).rowcount:
                 self._database.execute("INSERT OR REPLACE INTO file VALUES (?, ?)", (raw, now))
 
-    def forget(self, oid: Oid) -> None:
-        """Drops a blob whose bytes in its pack are damaged."""
+    def forget(self, oid: Oid, place: PackedBlob) -> None:
+        """Drops a blob whose bytes at a place are damaged; does nothing when it lies elsewhere by now."""
         with self._lock, locked(self._database):
-            self._database.execute("DELETE FROM blob WHERE oid = ?", (bytes.fromhex(oid),))
+            self._database.execute(
+                "DELETE FROM blob WHERE oid = ? AND offset = ? AND pack = (SELECT id FROM pack WHERE name = ?)",
+                (bytes.fromhex(oid), place.offset, place.pack),
+            )
 
     def find(self, oid: Oid) -> PackedBlob | None:
         """Returns where a blob lies, or None."""
@@ -152,11 +155,23 @@ class Catalog:
     def find_many(self, oids: Iterable[Oid]) -> dict[Oid, PackedBlob]:
         """Returns where those of the blobs lie that are packed."""
         found: dict[Oid, PackedBlob] = {}
-        with self._lock, mapped_sqlite(self.path):
+        with self._lock, mapped_sqlite(self.path), self._one_view():
             names = {identity: name for name, identity in self._known().items()}
             for batch in _batches(oids):
                 self._find_batch(batch, names, found)
         return found
+
+    @contextmanager
+    def _one_view(self) -> Iterator[None]:
+        """Shows the catalog as it is now until the end: packs come and go, and the numbers of those gone come again."""
+        if self._database.in_transaction:
+            yield
+            return
+        self._database.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._database.execute("COMMIT")
 
     def _find_batch(self, batch: list[bytes], names: dict[int, str], found: dict[Oid, PackedBlob]) -> None:
         marks = ",".join("?" * len(batch))

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from aimdvc.errors import CorruptBlob
-from aimdvc.fs.disk import Flusher
+from aimdvc.fs.disk import ZEROS, Flusher
+from aimdvc.fs.system import pwrite, read_into
 from aimdvc.model.pointer import Pointer
 
 _CHUNK = 1 << 20
@@ -39,7 +40,7 @@ def _copy_in_kernel(source: int, target: int, size: int) -> bool:
     """Copies without reading into this process; returns False where the file system can't."""
     flusher = Flusher(target)
     position = 0
-    while position < size:
+    while (position := _skip_hole(source, position, size)) < size:
         try:
             count = os.copy_file_range(source, target, min(_COPY_STEP, size - position), position, position)
         except OSError as error:
@@ -50,14 +51,25 @@ def _copy_in_kernel(source: int, target: int, size: int) -> bool:
             return False
         flusher.wrote(count)
         position += count
+    os.ftruncate(target, size)
     return True
+
+
+def _skip_hole(source: int, position: int, size: int) -> int:
+    """Returns where the next bytes lie that take room; `size` when there are none."""
+    try:
+        return os.lseek(source, position, os.SEEK_DATA)
+    except OSError as error:
+        if error.errno != errno.ENXIO:
+            raise
+        return size
 
 
 def _chunks(source: int) -> Iterator[memoryview]:
     buffer = bytearray(_CHUNK)
     view = memoryview(buffer)
     position = 0
-    while count := os.preadv(source, [buffer], position):
+    while count := read_into(source, buffer, position):
         yield view[:count]
         position += count
 
@@ -66,13 +78,13 @@ def _written(chunks: Iterator[memoryview], target: int) -> Iterator[memoryview]:
     flusher = Flusher(target)
     position = 0
     for chunk in chunks:
-        rest = chunk
+        rest = chunk[:0] if chunk == ZEROS else chunk
         while rest:
-            count = os.pwrite(target, rest, position)
-            position += count
-            rest = rest[count:]
+            rest = rest[pwrite(target, rest, position + len(chunk) - len(rest)) :]
+        position += len(chunk)
         flusher.wrote(len(chunk))
         yield chunk
+    os.ftruncate(target, position)
 
 
 def _check(chunks: Iterator[memoryview], pointer: Pointer, advance: Callable[[int], None]) -> None:

@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 from aimdvc.errors import UnsafePath
 from aimdvc.fs.faults import mapped
+from aimdvc.fs.system import open_any
 from aimdvc.model.entries import path_bytes
-from aimdvc.model.wildmatch import translate
+from aimdvc.model.wildmatch import WILDCARDS_LIMIT, count_wildcards, translate
 
 IGNORE_FILE = ".aimdvcignore"
 _LINE_LIMIT = 1000
@@ -53,9 +54,13 @@ class Ignore:
         if content is None:
             return
         lines = content.removeprefix(b"\xef\xbb\xbf").decode("latin-1").split("\n")
+        wildcards = 0
         for number, line in enumerate(lines, 1):
             if len(line) > _LINE_LIMIT or number > _LINES_LIMIT:
                 raise UnsafePath(path, f"line {number} is too long, or one of too many")
+            wildcards += count_wildcards(line)
+            if wildcards > WILDCARDS_LIMIT:
+                raise UnsafePath(path, f"line {number}: more than {WILDCARDS_LIMIT} wildcards in one file")
         self._rules[_latin(directory)] = [rule for rule in map(_parse, lines) if rule is not None]
 
     def matches(self, path: str, is_directory: bool) -> bool:
@@ -90,7 +95,7 @@ class Ignore:
 
 def _read(path: str) -> bytes | None:
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        descriptor = open_any(path)
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.ENOENT, errno.ENXIO):
             return None

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aimdvc.errors import NoWorkspace, UnsafePath
+from aimdvc.fs.system import user_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +84,8 @@ def _check_owner(directory: Path) -> None:
         owner = directory.stat().st_uid
     except OSError:
         return
-    user = os.getuid()
-    if owner not in (user, 0) and user != 0:
+    user = user_id()
+    if user is not None and owner not in (user, 0) and user != 0:
         raise UnsafePath(
             str(directory), f"belongs to user {owner}, not to you", hint=f"chown it, or copy it: '{directory}'"
         )

@@ -1,6 +1,6 @@
 """Brings blobs into a workspace: each file, or new directory, under a temporary name, then renamed, never by a link.
 
-The temporary lies in the store's `tmp/` when that is the same file system, so that nothing half-written is ever seen in
+The temporary lies in the store's `tmp/` when it can be renamed from there, so that nothing half-written is ever seen in
 the workspace. Bytes are hashed on the way. A path that changed since the plan was made is left as it is. One syncfs at
 the end makes all of it durable.
 """
@@ -14,10 +14,24 @@ from pathlib import Path
 from typing import NamedTuple
 
 from aimdvc.errors import AimdvcError, ChangedMeanwhile, CorruptBlob, MissingBlob, UnsafePath
-from aimdvc.fs.directories import Directories
+from aimdvc.fs.directories import (
+    Directories,
+    Handle,
+    close_directory,
+    create_in,
+    link_in,
+    open_directory,
+    rename_in,
+    rmdir_in,
+    stat_in,
+    symlink_in,
+    unlink_in,
+)
 from aimdvc.fs.disk import Disk, current_umask, reflink
 from aimdvc.fs.faults import mapped
 from aimdvc.fs.leftovers import temporary_name
+from aimdvc.fs.probe import can_rename
+from aimdvc.fs.system import READ
 from aimdvc.model.entries import Mode, path_bytes, path_text
 from aimdvc.model.oid import Oid
 from aimdvc.model.pointer import Pointer
@@ -32,8 +46,6 @@ Advance = Callable[[int], None]
 """Takes the bytes that were written since the last call."""
 
 _BATCH = 4096
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Job(NamedTuple):
@@ -94,8 +106,8 @@ class _Writer:
         self._advance = advance
         self._directories = Directories(os.fsencode(place.base))
         temporary = store.layout.temporary
-        is_same = temporary.stat().st_dev == _device(place)
-        self._temporary = os.open(temporary, _DIRECTORY) if is_same else -1
+        is_near = can_rename(temporary, place.full if os.path.isdir(place.full) else place.base)
+        self._temporary = open_directory(os.fsencode(temporary)) if is_near else None
         self._prefix = os.fsencode(temporary_name("tmp-")) + b"-"
         self._count = 0
         self._staging: Staging | None = None
@@ -114,8 +126,8 @@ class _Writer:
             assert staging is not None
             staging.discard()
         self._directories.close()
-        if self._temporary >= 0:
-            os.close(self._temporary)
+        if self._temporary is not None:
+            close_directory(self._temporary)
 
     def write(self, job: Job, places: dict[Oid, PackedBlob]) -> Stat:
         parent, _, name = path_bytes(job.path).rpartition(b"/")
@@ -147,7 +159,7 @@ class _Writer:
         if staging is not None and staging.holds(parent) and not staging.is_full:
             return staging
         self.publish()
-        if self._temporary < 0:
+        if self._temporary is None:
             return None
         missing = missing_top(self._directories, parent)
         if missing is not None:
@@ -164,69 +176,70 @@ class _Writer:
             self._create(job, places, name, directory)
         except FileExistsError as error:
             raise UnsafePath(job.path, "this file system takes another name of that version for the same") from error
-        return _stat(os.stat(name, dir_fd=directory, follow_symlinks=False))
+        return stat_of(stat_in(directory, name))
 
-    def _write_renamed(self, job: Job, places: dict[Oid, PackedBlob], directory: int, name: bytes, full: str) -> Stat:
+    def _write_renamed(
+        self, job: Job, places: dict[Oid, PackedBlob], directory: Handle, name: bytes, full: str
+    ) -> Stat:
         self._count += 1
         temp = self._prefix + b"%d" % self._count
-        temp_directory = self._temporary
-        if temp_directory < 0:
-            temp, temp_directory = b"." + temp, directory
+        temp_directory = directory if self._temporary is None else self._temporary
+        if self._temporary is None:
+            temp = b"." + temp
         self._create(job, places, temp, temp_directory)
         try:
             self._disk.before("rename", full)
             if _seen(name, directory) != job.seen:
                 raise ChangedMeanwhile(job.path)
-            os.rename(temp, name, src_dir_fd=temp_directory, dst_dir_fd=directory)
+            rename_in(temp_directory, temp, directory, name)
             if self._link == "hardlink":
                 # Between two names of one file rename does nothing, and leaves both (rename(2)).
                 with suppress(FileNotFoundError):
-                    os.unlink(temp, dir_fd=temp_directory)
+                    unlink_in(temp_directory, temp)
         except (OSError, ChangedMeanwhile):
-            os.unlink(temp, dir_fd=temp_directory)
+            unlink_in(temp_directory, temp)
             raise
-        return _stat(os.stat(name, dir_fd=directory, follow_symlinks=False))
+        return stat_of(stat_in(directory, name))
 
-    def _create(self, job: Job, places: dict[Oid, PackedBlob], name: bytes, directory: int) -> None:
+    def _create(self, job: Job, places: dict[Oid, PackedBlob], name: bytes, directory: Handle) -> None:
         """Writes the file under a name that is free. What is not whole does not stay."""
         source = job.source
         if job.mode == Mode.SYMLINK:
             target = source if isinstance(source, bytes) else self._store.read(source.oid)
-            os.symlink(target, name, dir_fd=directory)
+            symlink_in(directory, name, target)
             return
         place = places.get(source.oid) if isinstance(source, Pointer) else None
         if isinstance(source, Pointer) and place is None:
             self._place_file(source, job, name, directory)
             return
         content = source if isinstance(source, bytes) else self._store.read_packed(source.oid, place)  # type: ignore[arg-type]
-        descriptor = os.open(name, _CREATE, self._mode(job), dir_fd=directory)
+        descriptor = create_in(directory, name, self._mode(job))
         try:
             _write_all(descriptor, content)
         except BaseException:  # An interrupt, too, leaves no half-written file behind.
-            os.unlink(name, dir_fd=directory)
+            unlink_in(directory, name)
             raise
         finally:
             os.close(descriptor)
         self._advance(len(content))
 
     def _mode(self, job: Job) -> int:
-        # Whatever else an old tree holds (100664, say), is a file that may be executable or not, as Git reads it.
-        return self._modes[int(Mode.EXECUTABLE if job.mode & 0o100 else Mode.FILE)]
+        return self._modes[job.mode]
 
-    def _place_file(self, pointer: Pointer, job: Job, name: bytes, directory: int) -> None:
+    def _place_file(self, pointer: Pointer, job: Job, name: bytes, directory: Handle) -> None:
         blob = self._store.path_of(pointer.oid)
         if blob is None:
             raise MissingBlob(pointer.oid)
         if self._link == "hardlink" and job.mode == Mode.FILE:
             self._store.check(pointer.oid)
             try:
-                os.link(blob, name, dst_dir_fd=directory)
+                link_in(directory, name, blob)
                 self._advance(pointer.size)
                 return
             except OSError:
                 pass  # Another file system, or too many links: a copy does as well.
-        source = os.open(blob, os.O_RDONLY | os.O_CLOEXEC)
-        target = os.open(name, _CREATE, self._mode(job), dir_fd=directory)
+        source = os.open(blob, READ)
+        target = create_in(directory, name, self._mode(job))
         try:
             if self._link == "reflink" and reflink(source, target):
                 self._store.check(pointer.oid)
@@ -234,7 +247,7 @@ class _Writer:
             else:
                 copy_hashed(source, target, pointer, self._advance)
         except BaseException as error:
-            os.unlink(name, dir_fd=directory)
+            unlink_in(directory, name)
             if isinstance(error, CorruptBlob):
                 self._store.set_aside(pointer.oid)
             raise
@@ -243,32 +256,27 @@ class _Writer:
             os.close(target)
 
 
-def _device(place: Place) -> int:
-    """Returns the file system of the files to write."""
-    with suppress(FileNotFoundError):
-        return os.stat(place.full).st_dev
-    return os.stat(place.base).st_dev
-
-
-def _opened(place: Place) -> Directories:
+def opened(place: Place) -> Directories:
     """Opens the root of the files; every component below the base is a real directory, or UnsafePath is raised."""
-    try:
-        with Directories(os.fsencode(place.base)) as base:
-            base.open(path_bytes(place.inner) if place.inner != "." else b"")
-        return Directories(os.fsencode(place.full))
-    except NotADirectoryError as error:
-        raise UnsafePath(place.inner, "is reached through a symbolic link, or is no directory") from error
+    with mapped(place.full):
+        try:
+            with Directories(os.fsencode(place.base)) as base:
+                base.open(path_bytes(place.inner) if place.inner != "." else b"")
+            return Directories(os.fsencode(place.full))
+        except NotADirectoryError as error:
+            raise UnsafePath(place.inner, "is reached through a symbolic link, or is no directory") from error
 
 
-def _seen(name: bytes, directory: int) -> Stat | None:
+def _seen(name: bytes, directory: Handle) -> Stat | None:
     try:
-        status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+        status = stat_in(directory, name)
     except FileNotFoundError:
         return None
-    return _stat(status)
+    return stat_of(status)
 
 
-def _stat(status: os.stat_result) -> Stat:
+def stat_of(status: os.stat_result) -> Stat:
+    """Returns what tells the file unchanged."""
     return Stat(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
 
 
@@ -288,7 +296,7 @@ def remove(place: Place, paths: Iterable[str], seen: Mapping[str, Stat | None], 
     parents: set[bytes] = set()
     if not os.path.isdir(place.full):
         return
-    with _opened(place) as directories:
+    with opened(place) as directories:
         for path in paths:
             parent, _, name = path_bytes(path).rpartition(b"/")
             disk.before("unlink", f"{place.full}/{path}")
@@ -297,7 +305,7 @@ def remove(place: Place, paths: Iterable[str], seen: Mapping[str, Stat | None], 
                     directory = directories.open(parent)
                     if _seen(name, directory) not in (None, seen.get(path)):
                         raise ChangedMeanwhile(path)
-                    os.unlink(name, dir_fd=directory)
+                    unlink_in(directory, name)
                 except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
                     continue
             while parent:
@@ -311,7 +319,7 @@ def clear(place: Place, paths: Iterable[str]) -> None:
     for path in paths:
         full = os.path.join(path_bytes(place.full), path_bytes(path))
         inner = [os.path.join(path_bytes(path), os.path.relpath(found[0], full)) for found in os.walk(full)]
-        with _opened(place) as directories:
+        with opened(place) as directories:
             _remove_empty(directories, sorted(map(os.path.normpath, inner), key=len, reverse=True))
 
 
@@ -320,8 +328,8 @@ def _remove_empty(directories: Directories, paths: Iterable[bytes]) -> None:
         parent, _, name = path.rpartition(b"/")
         try:
             directory = directories.open(parent)
-            if stat.S_ISDIR(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode):
-                os.rmdir(name, dir_fd=directory)
+            if stat.S_ISDIR(stat_in(directory, name).st_mode):
+                rmdir_in(directory, name)
         except OSError:
             continue  # Not empty, or already gone: both are as they should be.
     directories.forget()

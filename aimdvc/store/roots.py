@@ -7,12 +7,14 @@ bytes or 40 hex digits. So a table that a later verb adds needs nothing here.
 
 import re
 import sqlite3
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from aimdvc.errors import StorageError, UnsupportedFormat
 from aimdvc.fs.sqlite import connect, mapped_sqlite
+from aimdvc.model.commits import REFLOG_S
 from aimdvc.model.oid import GitId
 from aimdvc.store.locate import Places
 from aimdvc.store.state import FORMAT, origin_of_source
@@ -91,7 +93,9 @@ def _read_table(database: sqlite3.Connection, table: str, into: StateRoots) -> N
     quoted = table.replace('"', '""')
     # The index's git ids are those of entries: what HEAD has is walked, what is staged lies in the blob store.
     columns = "oid" if table == "entry" else "*"
-    for value in _values(database.execute(f'SELECT {columns} FROM "{quoted}"')):  # noqa: S608
+    # What HEAD left long ago is no root any more, as in a branch's reflog.
+    recent = f" WHERE time_s >= {int(time.time()) - REFLOG_S}" if table == "head_move" else ""
+    for value in _values(database.execute(f'SELECT {columns} FROM "{quoted}"{recent}')):  # noqa: S608
         if isinstance(value, bytes):
             if len(value) == 32:
                 into.oids.add(value)

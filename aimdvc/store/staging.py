@@ -9,7 +9,7 @@ import os
 import shutil
 
 from aimdvc.errors import ChangedMeanwhile
-from aimdvc.fs.directories import Directories
+from aimdvc.fs.directories import Directories, Handle, rename_into
 from aimdvc.fs.leftovers import temporary_name
 from aimdvc.model.entries import path_text
 
@@ -38,16 +38,16 @@ class Staging:
         """Returns whether a directory is this one or lies below it."""
         return directory == self.path or directory.startswith(self.path + b"/")
 
-    def open(self, directory: bytes, size: int) -> int:
-        """Returns the descriptor of a directory that it holds, for a file of `size` bytes."""
+    def open(self, directory: bytes, size: int) -> Handle:
+        """Returns a directory that it holds, open, for a file of `size` bytes."""
         self._size += size
         return self._directories.open(directory[len(self.path) + 1 :], make=True)
 
-    def publish(self, parent: int) -> None:
+    def publish(self, parent: Handle) -> None:
         """Renames all of it into the open parent directory. Raises ChangedMeanwhile when something is there by now."""
         self._directories.close()
         try:
-            os.rename(os.fsencode(self._full), self.path.rpartition(b"/")[2], dst_dir_fd=parent)
+            rename_into(os.fsencode(self._full), parent, self.path.rpartition(b"/")[2])
         except OSError as error:
             if error.errno in _TAKEN:
                 raise ChangedMeanwhile(path_text(self.path)) from error

@@ -14,10 +14,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from aimdvc.fs.sqlite import locked, mapped_sqlite, open_database
+from aimdvc.model.commits import Signature
 from aimdvc.model.entries import path_bytes, path_text
 from aimdvc.model.oid import GitId, Oid
+from aimdvc.store.merging import MERGING_SCHEMA, Merges
+from aimdvc.store.moves import MOVES_SCHEMA, HeadMove, HeadMoves
 
-FORMAT = 1
+FORMAT = 2
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS artifact (
@@ -84,6 +87,14 @@ class Row(NamedTuple):
         """Whether the entry differs from HEAD's."""
         return (self.mode, self.git_id) != (self.head_mode, self.head_id)
 
+    def with_head_of(self, other: "Row") -> "Row":
+        """Returns the row with what another one of its path knows of HEAD."""
+        return self._replace(head_mode=other.head_mode, head_id=other.head_id)
+
+    def deleted(self) -> "Row":
+        """Returns the row of the path when its entry is removed."""
+        return self._replace(mode=0, git_id=None, oid=None, size=0, is_pointer=False, stat=None)
+
 
 @dataclass(frozen=True, slots=True)
 class Head:
@@ -117,7 +128,9 @@ class State:
         What a lost database held comes back from aimdvc.lock by `checkout`; only what was staged is gone.
         """
         self.path = directory / "state.db"
-        self._database = open_database(self.path, _SCHEMA, FORMAT)
+        self._database = open_database(self.path, _SCHEMA + MERGING_SCHEMA + MOVES_SCHEMA, FORMAT)
+        self.merges = Merges(self._database)
+        self.moves = HeadMoves(self._database)
 
     def close(self) -> None:
         """Closes the database."""
@@ -159,9 +172,14 @@ class State:
     def delete_head(self, head: Head) -> None:
         """Forgets an artifact. Within a transaction."""
         self._database.execute("DELETE FROM artifact WHERE id = ?", (head.id,))
+        self.merges.end(head.id)
+        self.moves.forget(head.id)
 
-    def move_head(self, head: Head, branch: str | None, commit: GitId | None, tree: GitId | None) -> None:
-        """Notes what is checked out now. Within a transaction."""
+    def move_head(
+        self, head: Head, branch: str | None, commit: GitId | None, tree: GitId | None, who: Signature, why: str
+    ) -> None:
+        """Notes what is checked out now, and that HEAD moved, by whom and why. Within a transaction."""
+        self.moves.add(head.id, HeadMove(head.commit, commit, head.branch, who, why))
         self._database.execute(
             "UPDATE artifact SET branch = ?, head = ?, tree = ? WHERE id = ?", (branch, commit, tree, head.id)
         )
@@ -173,6 +191,10 @@ class State:
     def set_source(self, head: Head, source: str | None) -> None:
         """Notes where the artifact comes from, when not `origin/<name>`. Within a transaction."""
         self._database.execute("UPDATE artifact SET source = ? WHERE id = ?", (source, head.id))
+
+    def set_path(self, head: Head, path: str) -> None:
+        """Notes where in the workspace the artifact lies. Within a transaction."""
+        self._database.execute("UPDATE artifact SET path = ? WHERE id = ?", (path, head.id))
 
     def set_is_file(self, head: Head, is_file: bool) -> None:
         """Notes whether the artifact's path is one file. Within a transaction."""

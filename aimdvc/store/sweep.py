@@ -20,6 +20,7 @@ from aimdvc.errors import CorruptBlob, StorageError
 from aimdvc.fs.disk import Disk
 from aimdvc.fs.faults import mapped
 from aimdvc.fs.leftovers import remove_leftovers
+from aimdvc.fs.system import pread
 from aimdvc.model.frames import FRAME, MAGIC, end_frame, frame_header
 from aimdvc.model.joining import worth_joining
 from aimdvc.model.oid import Oid
@@ -222,7 +223,7 @@ class Sweeper:
         with file:
             for row in rows:
                 with mapped(path):
-                    content = os.pread(file.fileno(), row.size, row.offset)
+                    content = pread(file.fileno(), row.size, row.offset)
                 if hashlib.sha256(content).hexdigest() != row.oid:
                     raise CorruptBlob(row.oid, f"{len(content)} bytes with another hash in pack '{name}'")
                 yield row, content

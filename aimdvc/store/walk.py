@@ -4,10 +4,14 @@ Yields what is there, by name and stat; never opens a file, never follows a link
 `.aimdvcignore` names, and what is aimdvc's own.
 """
 
+import errno
 import os
 import stat
 from dataclasses import dataclass, field
 from typing import Protocol
+
+from aimdvc.errors import UnsafePath
+from aimdvc.model.entries import path_text
 
 DiskStat = tuple[int, int, int, int, int]
 """(mode as Git has it, bytes, mtime in ns, ctime in ns, inode)."""
@@ -43,7 +47,7 @@ def walk(root: bytes, under: bytes = b"", filter_: Filter | None = None, is_work
     """Returns the files at or below `under`, a path relative to `root`; `b""` is all.
 
     `is_workspace` says that the root is the workspace's own directory, where `.aimdvc` and `aimdvc.lock` are not
-    content. Takes 2.5 µs a file; holds 250 bytes a file.
+    content. Takes 2.5 µs a file; holds 250 bytes a file. Raises UnsafePath for a path that is too long, OSError.
     """
     found = Walked()
     start = os.path.join(root, under) if under else root
@@ -62,7 +66,13 @@ def walk(root: bytes, under: bytes = b"", filter_: Filter | None = None, is_work
     if not is_directory:
         _take(found, under or b"", status)
         return found
-    _descend(found, start, under + b"/" if under else b"", filter_, is_workspace)
+    try:
+        _descend(found, start, under + b"/" if under else b"", filter_, is_workspace)
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG or not isinstance(error.filename, bytes):
+            raise
+        inside = path_text(error.filename[len(root) + 1 :])
+        raise UnsafePath(f"{inside[:200]}…", "is longer than this system can name") from error
     return found
 
 

@@ -24,16 +24,19 @@ from aimdvc.ops.commit import CommitOptions, commit
 from aimdvc.ops.connect import Connector
 from aimdvc.ops.fsck import fsck
 from aimdvc.ops.maintain import maintain
+from aimdvc.ops.mv import mv
 from aimdvc.ops.prune import PruneOptions, prune
-from aimdvc.ops.pull import pull
-from aimdvc.ops.push import push
+from aimdvc.ops.pull import PullOptions, pull
+from aimdvc.ops.push import PushOptions, push
+from aimdvc.ops.rm import RmOptions, rm
 from aimdvc.ops.transfer import blob_fetcher
 from aimdvc.ops.trash import empty_trash, restore_trash
 from aimdvc.ops.workspace import Workspace
 from aimdvc.remote.session import Session
 from aimdvc.store.blobs import BlobStore
 from aimdvc.store.locate import Places
-from tests.shell import Shell, files_of
+from tests.crash import lines
+from tests.shell import Shell, files_of, git
 
 T = TypeVar("T")
 
@@ -90,9 +93,36 @@ def _push(workspace: Workspace, here: Path) -> None:
     finish(push(workspace, _connector(), [], Silent()))
 
 
+def _restore_remote(workspace: Workspace, here: Path) -> None:
+    finish(push(workspace, _connector(), [], Silent(), PushOptions(is_restore=True)))
+
+
 def _pull(workspace: Workspace, here: Path) -> None:
     connector = _connector()
-    finish(pull(workspace, connector, [], None, _means(connector)))
+    finish(pull(workspace, connector, [], PullOptions(), _means(connector)))
+
+
+def _rm(workspace: Workspace, here: Path) -> None:
+    rm(workspace, here, ["data/same", "data/sub", "data/large.bin"], RmOptions(is_recursive=True), Silent())
+
+
+def _mv(workspace: Workspace, here: Path) -> None:
+    mv(workspace, here, ["data/large.bin", "data/same"], "data/sub", False)
+
+
+def _mv_directory(workspace: Workspace, here: Path) -> None:
+    mv(workspace, here, ["data/sub"], "data/moved", False)
+
+
+def _rm_artifact(workspace: Workspace, here: Path) -> None:
+    # Once all of it is done, its path names nothing any more.
+    if workspace.state.head("other") is not None:
+        rm(workspace, here, ["deep/other"], RmOptions(is_recursive=True, force=True), Silent())
+
+
+def _mv_artifact(workspace: Workspace, here: Path) -> None:
+    if workspace.head("other").path == "deep/other":
+        mv(workspace, here, ["deep/other"], "elsewhere", False)
 
 
 def finish(bulk: Bulk[T]) -> None:
@@ -215,6 +245,27 @@ def _maintain(workspace: Workspace, here: Path) -> None:
     maintain(workspace)
 
 
+def _went_back(root: Path) -> None:
+    shell = first_version(root)
+    shell("push")
+    shutil.copytree(root / "remote", root / "backup")
+    shell.write("data/text.txt", "new\n")
+    shell.commit("data", "second")
+    shell("alias", "set", "data@HEAD", "production")
+    shell("push")
+    shutil.rmtree(root / "remote")
+    shutil.copytree(root / "backup", root / "remote")
+
+
+def _two_artifacts(root: Path) -> None:
+    shell = first_version(root)
+    git(shell.here, "init", "-q")
+    shell("init")
+    shell.write("deep/other/a", "a")
+    shell.write("deep/other/b/large", b"b" * 100_000)
+    shell.commit("deep/other", "first")
+
+
 PREPARE: dict[str, Callable[[Path], object]] = {
     "add": changed,
     "commit": _staged,
@@ -226,6 +277,12 @@ PREPARE: dict[str, Callable[[Path], object]] = {
     "trash-empty": _trashed,
     "trash-restore": _trashed,
     "maintenance": _scattered,
+    "push --restore": _went_back,
+    "rm": _two_versions,
+    "mv": _two_versions,
+    "mv-directory": _two_versions,
+    "rm-artifact": _two_artifacts,
+    "mv-artifact": _two_artifacts,
 }
 ACT: dict[str, Act] = {
     "add": _add,
@@ -233,14 +290,26 @@ ACT: dict[str, Act] = {
     "checkout": _checkout,
     "push": _push,
     "pull": _pull,
+    "push --restore": _restore_remote,
+    "rm": _rm,
+    "mv": _mv,
+    "mv-directory": _mv_directory,
+    "rm-artifact": _rm_artifact,
+    "mv-artifact": _mv_artifact,
+}
+STORE_ACT: dict[str, Act] = {
     "prune": _prune,
     "prune-remote": _prune_remote,
     "trash-empty": _empty,
     "trash-restore": _restore,
     "maintenance": _maintain,
 }
-MAINTENANCE = frozenset(ACT) - {"add", "commit", "checkout", "push", "pull"}
+MAINTENANCE = frozenset(STORE_ACT)
 """Of these what the store and the trash hold afterwards counts, too."""
+
+
+PREPARE |= lines.PREPARE
+ACT |= STORE_ACT | lines.ACT
 
 
 class Scene:
@@ -276,11 +345,17 @@ class Scene:
     def outcome(self) -> tuple[object, ...]:
         """Returns what a user sees: files, messages of the log, status, what the remote has."""
         shell = Shell(self.work)
-        subjects = [version["commit"]["message"] for version in shell("log", "--json").json["versions"]]
+        subjects = [version["commit"]["message"] for version in shell("log", "data", "--json").json["versions"]]
         remote = sorted(path.name for path in self.root.glob("remote/*/lfs/objects/*/*/*"))
         refs = self._remote_refs()
+        pins = parse_lock((self.work / "aimdvc.lock").read_bytes())
+        lock = [(name, pin.path) for name, pin in pins.items()]
+        state = [(one["artifact"], one["path"], one["lock"]) for one in shell("status", "--json").json["artifacts"]]
+        ignored = {str(path): path.read_text() for path in self.work.rglob(".gitignore")}
+        stands = shell("status").out, shell("branch", "data").out
+        said = shell("status", "-s").out, stands
         held = self._held() if self.verb in MAINTENANCE else []
-        return files_of(self.work), subjects, shell("status", "-s").out, remote, sorted(refs), held
+        return files_of(self.work), subjects, said, remote, sorted(refs), lock, state, ignored, held
 
     def _held(self) -> list[str]:
         """Returns every blob that the store has, and what the trash has beside them."""
@@ -303,13 +378,15 @@ class Scene:
         now = files_of(self.work)
         for path, content in now.items():
             assert content in (self.before.get(path), self.after.get(path)), f"{path} is neither old nor new"
+        if self.verb.startswith("mv"):
+            kept = [[files[path] for path in files if not path.endswith(".gitignore")] for files in (now, self.before)]
+            assert sorted(kept[0]) == sorted(kept[1]), "a content is gone, or there twice"
         for path in self.before.keys() & self.after.keys():
             assert path in now, f"{path} is gone"
         raw = (self.work / "aimdvc.lock").read_bytes()
         with Workspace.open(self.work, Disk(), author) as workspace:
-            history = workspace.history("data")
-            for pin in parse_lock(raw).values():
-                assert history.has(pin.commit)
+            for name, pin in parse_lock(raw).items():
+                assert workspace.history(name).has(pin.commit)
             found = fsck(workspace, False, Silent())
             assert not found.damage, found.damage
         self._remote_refs()

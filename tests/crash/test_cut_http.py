@@ -17,7 +17,7 @@ from aimdvc.model.progress import Silent
 from aimdvc.ops.blobs import Means
 from aimdvc.ops.connect import Connector
 from aimdvc.ops.fsck import fsck
-from aimdvc.ops.pull import pull
+from aimdvc.ops.pull import PullOptions, pull
 from aimdvc.ops.push import new_pointers, push
 from aimdvc.ops.transfer import blob_fetcher
 from aimdvc.ops.workspace import Workspace
@@ -91,7 +91,7 @@ class HttpScene:
                 if self._verb == "push":
                     finish(push(workspace, connector, [], Silent()))
                 else:
-                    finish(pull(workspace, connector, [], None, Means(blob_fetcher(connector), Silent())))
+                    finish(pull(workspace, connector, [], PullOptions(), Means(blob_fetcher(connector), Silent())))
         finally:
             connector.close()
 

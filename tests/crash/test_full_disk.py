@@ -1,56 +1,49 @@
 """A file system that really is full: at every size of a tmpfs, from too small for anything to large enough."""
 
 import os
-import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
+from tests.crash.mounts import tmpfs
 from tests.crash.scenarios import aged
 from tests.shell import Shell, files_of
 
 STEP = 64 << 10
 
 
-def _mount(place: Path, size: int) -> None:
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)], check=True)
-
-
-@pytest.fixture
-def tmpfs(tmp_path: Path) -> Callable[[int], Path]:
-    """Makes, and remakes, a tmpfs of a size."""
-    place = tmp_path / "small"
-    place.mkdir()
-    if os.geteuid() != 0 or shutil.which("mount") is None:
-        pytest.skip("mounting a tmpfs needs root")
-    try:
-        _mount(place, 1 << 20)
-    except subprocess.CalledProcessError:
-        pytest.skip("this system mounts no tmpfs")
-    subprocess.run(["umount", str(place)], check=True)
-
-    def remake(size: int) -> Path:
-        _mount(place, size)
-        return place
-
-    return remake
-
-
-def test_add_and_commit_at_every_size(tmpfs: Callable[[int], Path]) -> None:
+def test_add_and_commit_at_every_size(tmp_path: Path) -> None:
     succeeded = False
     for size in range(STEP, 100 * STEP, STEP):
-        place = tmpfs(size)
-        try:
+        with tmpfs(tmp_path / "small", f"size={size}") as place:
             succeeded = _try(place)
-        finally:
-            subprocess.run(["umount", str(place)], check=True)
         if succeeded:
             break
     assert succeeded
     assert size > 10 * STEP, "the first sizes must have been too small"
+
+
+def test_add_and_commit_at_every_number_of_inodes(tmp_path: Path) -> None:
+    """Case L10."""
+    said = set()
+    for inodes in range(8, 100, 6):
+        with tmpfs(tmp_path / "small", f"size=64M,nr_inodes={inodes}") as place:
+            try:
+                content = {"data/a": b"1", "data/large": b"2" * 100_000}
+                for path, data in content.items():
+                    (place / path).parent.mkdir(exist_ok=True)
+                    (place / path).write_bytes(data)
+            except OSError:
+                continue
+            failed = next((done for done in _run(place) if done.returncode), None)
+            assert files_of(place) == content
+        if failed is None:
+            break
+        assert failed.returncode == 8, failed.stderr
+        said.add(failed.stderr.partition(": no inodes left; free some space")[1])
+    assert failed is None
+    assert said == {": no inodes left; free some space"}
 
 
 def _try(place: Path) -> bool:
@@ -61,8 +54,7 @@ def _try(place: Path) -> bool:
             (place / path).write_bytes(data)
     except OSError:
         return False
-    for arguments in (["init"], ["add", "data"], ["commit", "-m", "m"]):
-        done = subprocess.run([sys.executable, "-m", "aimdvc", *arguments], cwd=place, capture_output=True, text=True)
+    for done in _run(place):
         assert "Traceback" not in done.stderr, done.stderr
         assert files_of(place) == content, "the user's files are untouched"
         if done.returncode:
@@ -74,12 +66,9 @@ def _try(place: Path) -> bool:
     return True
 
 
-def test_what_is_in_the_way_goes_from_a_disk_without_a_free_byte(tmpfs: Callable[[int], Path]) -> None:
-    place = tmpfs(8 << 20)
-    try:
+def test_what_is_in_the_way_goes_from_a_disk_without_a_free_byte(tmp_path: Path) -> None:
+    with tmpfs(tmp_path / "full", "size=8m") as place:
         _prune_full(place)
-    finally:
-        subprocess.run(["umount", str(place)], check=True)
 
 
 def _prune_full(place: Path) -> None:
@@ -124,3 +113,8 @@ def aimdvc(here: Path, *arguments: str, code: int = 0) -> str:
     assert done.returncode == code or (code == -1 and done.returncode in (0, 8)), done.stderr
     assert "Traceback" not in done.stderr
     return done.stdout
+
+
+def _run(place: Path) -> Iterator[subprocess.CompletedProcess[str]]:
+    for arguments in (["init"], ["add", "data"], ["commit", "-m", "m"]):
+        yield subprocess.run([sys.executable, "-m", "aimdvc", *arguments], cwd=place, capture_output=True, text=True)

@@ -63,6 +63,10 @@ def image(tmp_path: Path) -> Iterator[Image]:
     subprocess.run(["umount", str(made.mount_point)], capture_output=True)
 
 
+LONG = ("add", "commit", "checkout", "push", "pull")
+"""Verbs of many durable steps."""
+
+
 class _Cut(Fault):
     """Cuts the power before the n-th durable step."""
 
@@ -113,13 +117,13 @@ def sweep(image: Image, verb: str, points: range) -> int:
     return cuts
 
 
-@pytest.mark.parametrize("verb", ["add", "commit", "checkout", "pull"])
+@pytest.mark.parametrize("verb", ["add", "commit", "checkout", "pull", "rm", "mv"])
 def test_some_power_cuts(image: Image, verb: str) -> None:
-    assert sweep(image, verb, range(2, 1000, 6)) > 1
+    assert sweep(image, verb, range(2, 1000, 6 if verb in LONG else 2)) > 1
 
 
 @pytest.mark.sweep
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("verb", ["add", "commit", "checkout", "push", "pull"])
+@pytest.mark.parametrize("verb", [*LONG, "rm", "mv", "rm-artifact", "mv-artifact"])
 def test_every_power_cut(image: Image, verb: str) -> None:
-    assert sweep(image, verb, range(1, 100_000)) > 10
+    assert sweep(image, verb, range(1, 100_000)) > (10 if verb in LONG else 3)

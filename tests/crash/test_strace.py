@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.crash.scenarios import Scene
+from tests.shell import unmeasured
 
 pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
 
@@ -25,6 +26,11 @@ COMMANDS = {
     "prune": ["prune"],
     "trash-empty": ["trash", "empty"],
     "maintenance": ["maintenance"],
+    "rm": ["rm", "-r", "data/same", "data/sub", "data/large.bin"],
+    "mv": ["mv", "data/large.bin", "data/same", "data/sub"],
+    "merge": ["merge", "topic"],
+    "switch": ["switch", "topic"],
+    "revert": ["revert", "topic"],
 }
 FAULTS = {
     "kill": f"inject={DURABLE}:signal=KILL",
@@ -38,7 +44,7 @@ def run(scene: Scene, fault: str, when: int) -> tuple[int, str, bool]:
     log = scene.root / "strace.log"
     arguments = ["strace", "-f", "-qq", "-o", str(log), "-e", f"trace={FAULTS[fault].split('=')[1].split(':')[0]}"]
     arguments += ["-e", f"{FAULTS[fault]}:when={when}", sys.executable, "-m", "aimdvc", *COMMANDS[scene.verb]]
-    done = subprocess.run(arguments, cwd=scene.work, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(arguments, cwd=scene.work, capture_output=True, text=True, timeout=120, env=unmeasured())
     text = log.read_text(errors="replace") if log.exists() else ""
     log.unlink(missing_ok=True)
     return done.returncode, done.stdout + done.stderr, "INJECTED" in text or "killed by SIGKILL" in text

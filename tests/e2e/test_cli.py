@@ -13,16 +13,26 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import pytest
+import requests
 
 from aimdvc.cli.main import aimdvc
 from aimdvc.cli.table import COMMANDS
 from aimdvc.server.embedded import EmbeddedServer
 from tests.shell import Shell
 from tests.unit.cli.versions import with_versions
+
+
+@pytest.fixture(autouse=True)
+def hangup() -> Iterator[None]:
+    """A hangup means what it means at a terminal, also when the tests themselves run under nohup."""
+    known = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, known)
 
 
 @pytest.fixture
@@ -124,7 +134,7 @@ def test_without_a_command_the_help_is_printed_as_it_is(tmp_path: Path) -> None:
     done = in_bash("aimdvc", tmp_path)
     assert done.returncode == 2
     assert done.stdout == ""
-    assert "\n  checkout    Make the files those of a version" in done.stderr
+    assert re.search(r"\n  checkout +Make the files those of a version", done.stderr)
 
 
 def test_a_reader_that_leaves_ends_us_as_a_broken_pipe(shell: Shell) -> None:
@@ -180,6 +190,54 @@ def test_an_interrupt_gives_an_error_object(shell: Shell, number: signal.Signals
     }
 
 
+def test_a_hangup_under_nohup_is_ignored(shell: Shell) -> None:
+    with subprocess.Popen(
+        ["nohup", sys.executable, "-m", "aimdvc", "login", "https://example.org", "--json"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        time.sleep(1)
+        process.send_signal(signal.SIGHUP)
+        process.send_signal(signal.SIGTERM)
+        out, _ = process.communicate(timeout=20)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert json.loads(out)["exit_code"] == 128 + signal.SIGTERM
+
+
+def children(pid: int) -> str:
+    """Returns the processes that a process has started, where the system tells."""
+    place = Path(f"/proc/{pid}/task/{pid}/children")
+    return place.read_text() if place.exists() else ""
+
+
+@pytest.mark.parametrize("is_nohup", [True, False])
+def test_a_hangup_of_the_terminal_ends_a_server_but_not_under_nohup(tmp_path: Path, is_nohup: bool) -> None:
+    command = [sys.executable, "-m", "aimdvc", "serve", str(tmp_path / "site"), "--port", "0", "--json"]
+    with subprocess.Popen(
+        [*(["nohup"] if is_nohup else []), *command],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        try:
+            url = json.loads(process.stdout.readline())["url"]
+            requests.get(f"{url}/healthz", timeout=10).raise_for_status()
+            workers = children(process.pid)
+            os.killpg(process.pid, signal.SIGHUP)
+            if is_nohup:
+                time.sleep(1)
+                requests.get(f"{url}/healthz", timeout=10).raise_for_status()
+                assert children(process.pid) == workers
+                process.terminate()
+            process.communicate(timeout=20)
+        finally:
+            process.kill()
+    assert process.returncode == 0
+
+
 def completed(line: str, here: Path) -> list[str]:
     """Returns what the sourced script tells bash for a line with the cursor at its end."""
     script = f"""
@@ -201,6 +259,8 @@ COMPLETED = [
     ("aimdvc checkout scenes@", ["best", "HEAD", "main", "v1?", "v2?"]),
     ("aimdvc diff scenes@best scenes@v", ["v1?", "v2?"]),
     ("aimdvc -C data log @b", ["best"]),
+    ("aimdvc switch m", ["main"]),
+    ("aimdvc merge scenes@m", ["main"]),
     ("aimdvc add da", []),
     ("aimdvc log scenes -- da", []),
     ("aimdvc log nothing@", []),

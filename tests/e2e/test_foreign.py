@@ -144,3 +144,40 @@ def test_a_tip_that_lost_its_tree_is_healed_by_a_fetch(bare: Path, clone: Shell)
     clone("fetch")
     assert git(repository(clone), "cat-file", "-t", tree) == "tree"
     assert clone("fsck").code == 0
+
+
+@pytest.mark.parametrize("is_damaged", [False, True], ids=["missing", "damaged"])
+def test_a_lost_git_object_below_a_whole_tip_is_healed_by_a_refetch(bare: Path, clone: Shell, is_damaged: bool) -> None:
+    git_id = git(bare, "rev-parse", "master:notes.txt")
+    packs = repository(clone) / "objects/pack"
+    for pack in sorted(packs.glob("*.pack")):
+        content = pack.read_bytes()
+        for path in packs.iterdir():
+            path.unlink()
+        done = subprocess.run(["git", "unpack-objects", "-q"], cwd=repository(clone), input=content, timeout=60)
+        assert done.returncode == 0
+    lost = repository(clone) / "objects" / git_id[:2] / git_id[2:]
+    lost.chmod(0o644)
+    if is_damaged:
+        lost.write_bytes(b"")
+    else:
+        lost.unlink()
+    assert "`aimdvc fetch --refetch` brings" in clone("fsck", "--quick", code=3).out
+    clone("fetch")
+    assert clone("fsck", code=3).code == 3
+    clone("fetch", "--refetch")
+    assert clone("fsck").code == 0
+    assert clone("show", "data").code == 0
+
+
+def test_a_damaged_pack_hides_nothing_that_a_refetch_brought(bare: Path, clone: Shell) -> None:
+    commit(bare, "master", "two")
+    pack = next((repository(clone) / "objects/pack").glob("*.pack"))
+    content = bytearray(pack.read_bytes())
+    content[40:60] = bytes(20)
+    pack.chmod(0o644)
+    pack.write_bytes(content)
+    assert clone("fsck", code=3).code == 3
+    clone("fetch", "--refetch")
+    assert pack.read_bytes() == content
+    assert clone("fsck").code == 0

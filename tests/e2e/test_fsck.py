@@ -7,13 +7,14 @@ import pytest
 
 from aimdvc.fs.disk import Disk
 from aimdvc.git.history import History
-from aimdvc.git.kinds import BLOB
+from aimdvc.git.kinds import BLOB, TREE
 from aimdvc.git.packs import git_id_of
 from aimdvc.model.attributes import DEFAULT_ATTRIBUTES
 from aimdvc.model.commits import CommitDraft, RefUpdate, Signature
 from aimdvc.model.entries import Mode
 from aimdvc.model.oid import GitId, Oid
 from aimdvc.model.pointer import Pointer, encode_pointer, parse_pointer
+from tests.planting import plant, plant_version, tree_line
 from tests.shell import Shell
 
 BIG = b"B" * 200_000
@@ -135,3 +136,48 @@ def test_entries_against_the_rules_are_warned_of(shell: Shell) -> None:
     done = shell("fsck")
     assert "warning: data: files are pointers, or not, against .gitattributes" in done.out
     assert "  data:a.bin\n  data:inline.bin\n" in done.out
+
+
+def test_what_is_staged_and_not_stored_is_damage(versions: Shell) -> None:
+    versions.write("data/new.bin", b"N" * 100_000)
+    versions("add", "data")
+    path = next(path for path in (versions.here / ".aimdvc/blobs/files").glob("*/*") if path.stat().st_size == 100_000)
+    content = path.read_bytes()
+    path.unlink()
+    assert damage(versions) == {path.name: ["data:new.bin"]}
+    path.write_bytes(b"X" + content[1:])
+    assert damage(versions) == {path.name: ["data:new.bin (staged)"]}
+
+
+def test_a_pin_on_a_commit_that_is_not_here_is_damage(versions: Shell) -> None:
+    lock = versions.here / "aimdvc.lock"
+    tip = versions("log", "--json").json["versions"][0]["commit"]["id"]
+    lock.write_text(lock.read_text().replace(tip, "4" * 40))
+    assert damage(versions) == {"aimdvc.lock: data": []}
+
+
+def test_a_tree_without_end_is_damage_and_so_is_a_tag_on_nothing(versions: Shell) -> None:
+    place = repository(versions)
+    tree = plant(place, TREE, tree_line(b"100644", b"f", plant(place, BLOB, b"x")))
+    for _ in range(600):
+        tree = plant(place, TREE, tree_line(b"40000", b"d", tree))
+    plant_version(place, tree_line(b"40000", b"d", tree), "refs/heads/deep")
+    (place / "refs/heads/broken").write_text("5" * 40 + "\n")
+    found = damage(versions)
+    assert any("refs/heads/broken" in where for where in found[f"git object {'5' * 40}"])
+    assert len(found) == 2
+
+
+def test_a_history_that_can_not_be_read_at_all_is_named(versions: Shell) -> None:
+    (repository(versions) / "config").write_text("[core]\n\trepositoryformatversion = 7\n")
+    assert "fsck" not in versions("fsck", "--json", code=4).json["hint"]
+
+
+def test_du_counts_each_version_once(versions: Shell) -> None:
+    versions.write("model.bin", b"m" * 10)
+    versions("add", "model.bin")
+    found = versions("du", "--json").json
+    assert [(one["artifact"], one["versions"], one["blobs"], one["size"]) for one in found["artifacts"]] == [
+        ("data", 3, 1, len(BIG)),
+        ("model.bin", 0, 0, 0),
+    ]

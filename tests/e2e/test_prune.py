@@ -5,6 +5,7 @@ import os
 import shutil
 import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -192,6 +193,11 @@ def test_a_version_that_was_left_goes_when_its_reflog_is_old(code: Shell) -> Non
     old = str(int(time.time()) - 91 * DAY_S)
     lines = [" ".join([*line.split("\t")[0].split(" ")[:-2], old, "+0000"]) for line in log.read_text().splitlines()]
     log.write_text("".join(f"{line}\tm\n" for line in lines))
+    pruned(code)
+    assert held(code) == oids(1) | oids(2), "HEAD was there within 90 days, too"
+    for state in (code.here / ".git/aimdvc").rglob("state.db"):
+        with closing(sqlite3.connect(state)) as database, database:
+            database.execute("UPDATE head_move SET time_s = ?", (int(old),))
     pruned(code)
     assert held(code) == oids(1)
 

@@ -134,8 +134,11 @@ def test_a_conflict_is_named_and_nothing_is_lost(pushed: Shell, remote: str, tmp
     assert done.json["error"] == "merge-conflict"
     assert "small.txt" in done.json["message"]
     assert (other.here / "small.txt").read_text() == "ours\n"
+    assert other("status", "-s").out == "UU small.txt\n"
+    assert other("pull", "--json", code=1).json["failed"][0]["message"].startswith("pull of 'data' has to wait")
+    other("merge", "--abort")
     assert other("status", "-s").out == ""
-    other("pull", "--favor", "theirs")
+    other("pull", "--theirs")
     assert (other.here / "small.txt").read_text() == "theirs\n"
     assert (other.here / "extra").exists()
     assert other("cat", "HEAD^2:small.txt", code=2)

@@ -9,8 +9,9 @@ import pytest
 
 from aimdvc import errors
 from aimdvc.cli.table import COMMANDS
+from tests.crash.scenarios import Fault, Scene
 from tests.reference import reference
-from tests.shell import Shell
+from tests.shell import Shell, unmeasured
 
 ROOT = Path(__file__).parents[2]
 DOCS = sorted([*ROOT.glob("docs/**/*.md"), ROOT / "README.md", ROOT / "CHANGELOG.md"])
@@ -56,6 +57,30 @@ def test_the_ci_runs_the_command_of_the_readme() -> None:
 
 def test_nothing_heavy_is_imported_for_the_version() -> None:
     code = "import sys; from aimdvc.cli.main import run; run(['--version']); print(sorted(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=unmeasured())
     for heavy in ("dulwich", "urllib3", "requests", "sqlite3"):
         assert f"'{heavy}'" not in done.stdout
+
+
+CASE = re.compile(r"^\| ([LC][0-9]{2}) \| .+ \| (.+) \|$", re.MULTILINE)
+
+
+def test_every_case_of_safety_names_tests_that_exist_or_a_reason() -> None:
+    text = (ROOT / "docs" / "safety.md").read_text("utf-8")
+    cases = dict(CASE.findall(text))
+    assert list(cases) == [f"L{number:02d}" for number in range(1, 43)] + [f"C{number:02d}" for number in range(1, 31)]
+    sources = "".join(path.read_text("utf-8") for path in ROOT.glob("tests/**/test_*.py"))
+    defined = set(re.findall(r"^def (test_\w+)", sources, re.MULTILINE))
+    for case, tests in cases.items():
+        named = re.findall(r"`(test_\w+)`", tests)
+        assert named or tests.startswith("see: "), f"{case} has neither a test nor a reason"
+        assert set(named) <= defined, f"{case} names {set(named) - defined}"
+
+
+def test_the_cut_points_of_safety_are_about_those_that_there_are(tmp_path: Path) -> None:
+    rows = re.findall(r"^\| (\w+) \| a folder \| ([0-9]+) \|$", (ROOT / "docs" / "safety.md").read_text("utf-8"), re.M)
+    assert {"add", "commit", "checkout", "push", "pull"} <= {verb for verb, _ in rows}
+    for verb, steps in rows:
+        scene, fault = Scene(tmp_path / verb, verb), Fault()
+        scene.run(fault)
+        assert abs(len(fault.steps) - int(steps)) <= 3 + int(steps) // 8, f"{verb}: run `python -m tests.crash`"

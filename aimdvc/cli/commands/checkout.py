@@ -7,19 +7,22 @@ from aimdvc.cli.completion import complete_selector
 from aimdvc.cli.context import Cli
 from aimdvc.cli.output import plural
 from aimdvc.errors import UsageError
-from aimdvc.ops.checkout import CheckedOut, checkout, checkout_lock
+from aimdvc.model.selector import parse_selector
+from aimdvc.ops.checkout import CheckedOut, bring_back, checkout, checkout_lock
 from aimdvc.ops.restore import restore_from
+from aimdvc.ops.targets import workspace_path
 
 
 @command("checkout", takes_paths=True)
 @click.argument("selector", required=False, metavar="[NAME@REV]", shell_complete=complete_selector)
 @click.option("-f", "--force", is_flag=True, help="Lose local changes.")
-def checkout_command(cli: Cli, selector: str | None, force: bool) -> None:
+@click.option("--at", "place", metavar="PATH", help="Bring an artifact that only the store has to PATH.")
+def checkout_command(cli: Cli, selector: str | None, force: bool, place: str | None) -> None:
     """Make the files those of a version, or of aimdvc.lock
 
     With NAME@REV that artifact's; without, those of all artifacts as aimdvc.lock pins them. A local change that would
     be lost stops it before anything is touched. After `--`, only those PATHs are brought, and HEAD stays. Blobs that
-    aren't here are fetched.
+    aren't here are fetched. An artifact that was removed from the workspace comes back with --at.
 
     \b
     Example:
@@ -35,6 +38,15 @@ def checkout_command(cli: Cli, selector: str | None, force: bool) -> None:
         restored = restore_from(workspace, name, parsed.revision or "HEAD", targets, force, cli.means)
         lines = [f"{one.artifact}: {plural(one.written, 'file')} written, {one.deleted:,} deleted" for one in restored]
         cli.out.result({"artifacts": restored}, lines)
+        return
+    if place is not None:
+        stored = parse_selector(selector or "")
+        if stored.name is None or stored.path is not None or workspace.state.head(stored.name) is not None:
+            raise UsageError("--at is for an artifact that is not in the workspace", hint="name it: NAME@REV --at PATH")
+        back = bring_back(
+            workspace, stored.name, stored.revision, workspace_path(workspace, cli.here, place), cli.means
+        )
+        cli.out.result({"artifacts": [back]}, [_line(back)])
         return
     if selector is None:
         followed = checkout_lock(workspace, force, cli.means)

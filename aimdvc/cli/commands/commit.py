@@ -9,7 +9,8 @@ from aimdvc.cli.completion import complete_name
 from aimdvc.cli.context import Cli
 from aimdvc.cli.output import plural
 from aimdvc.errors import UsageError
-from aimdvc.ops.commit import CommitOptions, commit
+from aimdvc.ops.commit import CommitOptions, Committed, commit
+from aimdvc.ops.merging import is_merging
 
 _TEMPLATE = (
     "\n# The message of the version. Lines that begin with '#' are left out; an empty message stops the commit.\n"
@@ -26,7 +27,7 @@ def commit_command(
 ) -> None:
     """Make a version of what is staged
 
-    Of the named artifacts, or of all.
+    Of the named artifacts, or of all. Finishes a merge in progress, whose message it has when none is given.
 
     \b
     Example:
@@ -34,14 +35,17 @@ def commit_command(
     """
     workspace = cli.workspace
     author = workspace.author()
-    message = _message(messages)
+    chosen = cli.names(names)
+    message = None if not messages and is_merging(workspace, chosen) else _message(messages)
     options = CommitOptions(message, author, all_changes, allow_empty)
-    made = commit(workspace, cli.names(names), options, cli.progress)
-    lines = [
-        f"{done.artifact} {done.version} {done.commit[:12]}: {done.subject} ({plural(done.changes, 'change')})"
-        for done in made
-    ]
+    made = commit(workspace, chosen, options, cli.progress)
+    lines = [f"{done.artifact} {_named(done)}: {done.subject} ({plural(done.changes, 'change')})" for done in made]
     cli.out.result({"commits": made}, lines or ["Nothing to commit"])
+
+
+def _named(done: Committed) -> str:
+    short = done.commit[:12]
+    return short if done.version == short else f"{done.version} {short}"
 
 
 def _message(messages: tuple[str, ...]) -> str:

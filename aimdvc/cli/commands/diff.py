@@ -1,10 +1,10 @@
 """`aimdvc diff`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import click
 
-from aimdvc.cli.command import command
+from aimdvc.cli.command import command, zero_option
 from aimdvc.cli.completion import complete_selector
 from aimdvc.cli.context import Cli
 from aimdvc.cli.output import plural, shown_path, size_text
@@ -18,8 +18,18 @@ _LETTERS = {"added": "A", "modified": "M", "deleted": "D", "renamed": "R"}
 @click.argument("selectors", nargs=-1, metavar="[A [B]]", shell_complete=complete_selector)
 @click.option("--stat", "as_stat", is_flag=True, help="Counts and sizes by file.")
 @click.option("--name-status", is_flag=True, help="A letter and the path by file.")
+@click.option("--name-only", is_flag=True, help="The path alone by file.")
+@zero_option
 @click.option("--exit-code", is_flag=True, help="Exit with 1 when something differs.")
-def diff_command(cli: Cli, selectors: tuple[str, ...], as_stat: bool, name_status: bool, exit_code: bool) -> int:
+def diff_command(
+    cli: Cli,
+    selectors: tuple[str, ...],
+    as_stat: bool,
+    name_status: bool,
+    name_only: bool,
+    is_zero: bool,
+    exit_code: bool,
+) -> int:
     """Show what differs between versions and workspace
 
     Workspace from index, workspace from version A, or version B from version A. Text is shown as a unified diff,
@@ -33,10 +43,18 @@ def diff_command(cli: Cli, selectors: tuple[str, ...], as_stat: bool, name_statu
     """
     if len(selectors) > 2:
         raise UsageError("diff takes one or two versions", hint="paths come after `--`")
-    with_text = not (as_stat or name_status)
+    if is_zero and not (name_status or name_only):
+        raise UsageError("-z is for --name-status and --name-only", hint="add one of them")
+    with_text = not (as_stat or name_status or name_only)
     found = [_one(cli, name, sides, with_text) for name, sides in _what(cli, selectors)]
-    lines = (line for one in found for line in _lines(one, as_stat, name_status))
-    cli.out.result({"artifacts": found}, lines)
+    files = [file for one in found for file in one.files]
+    if name_status or name_only:
+        fields = [field for file in files for field in _names(file, name_only)]
+        lines: Iterable[str] = ("\t".join(map(shown_path, _names(file, name_only))) for file in files)
+        cli.out.result({"artifacts": found}, lines, fields if is_zero else None)
+    else:
+        lines = (line for one in found for line in (_stat(one) if as_stat else text_lines(one)))
+        cli.out.result({"artifacts": found}, lines)
     return 1 if exit_code and any(one.files for one in found) else 0
 
 
@@ -59,15 +77,9 @@ def _one(cli: Cli, name: str, sides: Sides, with_text: bool) -> Diff:
     return diff(cli.workspace, name, sides, targets, with_text, cli.means)
 
 
-def _lines(found: Diff, as_stat: bool, name_status: bool) -> Iterator[str]:
-    if name_status:
-        for file in found.files:
-            old = f"{shown_path(file.old_path)}\t" if file.old_path is not None else ""
-            yield f"{_LETTERS[file.kind]}\t{old}{shown_path(file.path)}"
-    elif as_stat:
-        yield from _stat(found)
-    else:
-        yield from text_lines(found)
+def _names(file: FileDiff, name_only: bool) -> list[str]:
+    old = [file.old_path] if file.old_path is not None else []
+    return [file.path] if name_only else [_LETTERS[file.kind], *old, file.path]
 
 
 def _stat(found: Diff) -> Iterator[str]:

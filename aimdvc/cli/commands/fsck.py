@@ -4,26 +4,29 @@ from collections.abc import Iterator
 
 import click
 
-from aimdvc.cli.command import command
+from aimdvc.cli.command import command, zero_option
 from aimdvc.cli.context import Cli
-from aimdvc.cli.output import plural, size_text
+from aimdvc.cli.output import plural, shown_path, size_text
 from aimdvc.errors import IntegrityError
 from aimdvc.ops.fsck import Checked, Damage, du, fsck
 
 
 @command("fsck")
 @click.option("--quick", is_flag=True, help="Read no blob: check histories, the index and the pins only.")
-def fsck_command(cli: Cli, quick: bool) -> int:
+@zero_option
+def fsck_command(cli: Cli, quick: bool, is_zero: bool) -> int:
     """Read and hash everything, and name what is damaged
 
-    Every blob, git object and version; a damaged or lost blob is named with the paths and versions that need it.
+    Every blob, git object and version; a damaged or lost blob is named with the paths and versions that need it. With
+    -z, these alone.
 
     \b
     Example:
       aimdvc fsck
     """
     found = fsck(cli.workspace, quick, cli.progress)
-    cli.out.result({"is_whole": not found.damage, "checked": found}, _lines(found))
+    fields = (place for damage in found.damage for place in damage.needed_by) if is_zero else None
+    cli.out.result({"is_whole": not found.damage, "checked": found}, _lines(found), fields)
     return IntegrityError.exit_code if found.damage else 0
 
 
@@ -37,13 +40,15 @@ def _lines(found: Checked) -> Iterator[str]:
     yield f"{plural(found.blobs, 'blob')} ({size_text(found.size)}), {plural(found.commits, 'commit')}: " + (
         f"{plural(len(found.damage), 'thing')} damaged" if found.damage else "all whole"
     )
+    if any(damage.what.startswith("git object ") for damage in found.damage):
+        yield "`aimdvc fetch --refetch` brings the git objects of what the remote has anew"
     if found.not_fetched:
         yield f"{plural(found.not_fetched, 'blob')} of other versions not here; `aimdvc checkout` fetches what it needs"
 
 
 def _places(damage: Damage, word: str) -> Iterator[str]:
     for place in damage.needed_by[:20]:
-        yield f"  {word}{place}"
+        yield f"  {word}{shown_path(place)}"
     if len(damage.needed_by) > 20:
         yield f"  … and {len(damage.needed_by) - 20:,} more"
 

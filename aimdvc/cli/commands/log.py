@@ -1,6 +1,5 @@
 """`aimdvc log` and `aimdvc show`."""
 
-import time
 from collections.abc import Iterator
 
 import click
@@ -9,8 +8,7 @@ from aimdvc.cli.command import command
 from aimdvc.cli.commands.diff import text_lines
 from aimdvc.cli.completion import complete_selector
 from aimdvc.cli.context import Cli
-from aimdvc.cli.output import plural, shown_path, size_text
-from aimdvc.model.commits import Signature
+from aimdvc.cli.output import date_text, plural, shown_path, size_text
 from aimdvc.ops.diff import Diff, Sides, diff
 from aimdvc.ops.log import Logged, LoggedChange, log
 
@@ -77,7 +75,7 @@ def _many(entry: Logged) -> Iterator[str]:
     if len(commit.parents) > 1:
         yield f"merge   {' '.join(parent[:12] for parent in commit.parents)}"
     yield f"author  {commit.author.name} <{commit.author.email}>"
-    yield f"date    {_date(commit.author)}"
+    yield f"date    {date_text(commit.author)}"
     yield ""
     for line in commit.message.rstrip("\n").split("\n"):
         yield f"    {line}"
@@ -101,9 +99,3 @@ def _changes(changes: list[LoggedChange]) -> Iterator[str]:
         yield f"  … and {len(changes) - 200:,} more"
     if changes:
         yield f"  {plural(len(changes), 'file')} changed"
-
-
-def _date(who: Signature) -> str:
-    sign, offset = ("-" if who.zone_s < 0 else "+"), abs(who.zone_s) // 60
-    local = time.gmtime(who.time_s + who.zone_s)
-    return f"{time.strftime('%Y-%m-%d %H:%M:%S', local)} {sign}{offset // 60:02}{offset % 60:02}"

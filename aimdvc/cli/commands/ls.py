@@ -4,7 +4,7 @@ import base64
 
 import click
 
-from aimdvc.cli.command import command
+from aimdvc.cli.command import command, zero_option
 from aimdvc.cli.completion import complete_selector
 from aimdvc.cli.context import Cli
 from aimdvc.cli.output import plural, shown_path, size_text
@@ -17,8 +17,11 @@ _JSON_LIMIT = 1 << 20
 @command("ls")
 @click.argument("selector", required=False, metavar="[NAME[@REV][:PATH]]", shell_complete=complete_selector)
 @click.option("-l", "--long", "is_long", is_flag=True, help="With mode, size and oid.")
-def ls_command(cli: Cli, selector: str | None, is_long: bool) -> None:
+@zero_option
+def ls_command(cli: Cli, selector: str | None, is_long: bool, is_zero: bool) -> None:
     """List the artifacts, or the files of a version
+
+    With -z, of artifacts the name and the path, of files the path alone.
 
     \b
     Example:
@@ -27,9 +30,11 @@ def ls_command(cli: Cli, selector: str | None, is_long: bool) -> None:
     if selector is None:
         artifacts = list_artifacts(cli.workspace)
         lines = [
-            f"{one.artifact}  {one.version or '-'}  '{one.path}'  {plural(one.entries, 'file')}" for one in artifacts
+            f"{one.artifact}  {one.version or '-'}  {_quoted(one.path)}  {plural(one.entries, 'file')}"
+            for one in artifacts
         ]
-        cli.out.result({"artifacts": artifacts}, lines)
+        fields = (text for one in artifacts for text in (one.artifact, one.path)) if is_zero else None
+        cli.out.result({"artifacts": artifacts}, lines, fields)
         return
     name, parsed = cli.selector(selector, None)
     entries = ls(cli.workspace, parsed, name)
@@ -37,8 +42,16 @@ def ls_command(cli: Cli, selector: str | None, is_long: bool) -> None:
         cli.out.result({"artifact": name, "entries": list(entries)}, [])
         return
     for entry in entries:
-        path = shown_path(entry.path)
-        cli.out.line(f"{entry.mode} {size_text(entry.size):>10} {entry.id[:12]} {path}" if is_long else path)
+        facts = f"{entry.mode} {size_text(entry.size):>10} {entry.id[:12]} " if is_long else ""
+        if is_zero:
+            cli.out.fields([facts + entry.path])
+        else:
+            cli.out.line(facts + shown_path(entry.path))
+
+
+def _quoted(path: str) -> str:
+    shown = shown_path(path)
+    return shown if shown.startswith('"') else f"'{shown}'"
 
 
 @command("cat")

@@ -9,24 +9,29 @@ from aimdvc.cli.context import Cli
 from aimdvc.cli.network import blob_fetcher, connector
 from aimdvc.cli.output import plural
 from aimdvc.ops.blobs import Means
-from aimdvc.ops.fetch import Fetched, fetch
+from aimdvc.ops.fetch import Fetched, FetchOptions, fetch
 from aimdvc.ops.join import Favor
-from aimdvc.ops.pull import Pulled, pull
+from aimdvc.ops.pull import Pulled, PullOptions, pull
 
 
 @command("fetch")
 @click.argument("names", nargs=-1, metavar="[NAME…]", shell_complete=complete_name)
-def fetch_command(cli: Cli, names: tuple[str, ...]) -> int:
+@click.option("--refetch", is_flag=True, help="Bring all git objects anew: heals what fsck finds missing or damaged.")
+@click.option("--force", is_flag=True, help="Follow a remote that went back.")
+def fetch_command(cli: Cli, names: tuple[str, ...], refetch: bool, force: bool) -> int:
     """Bring a remote's versions and aliases here
 
-    Files, branches and pins stay as they are.
+    Files, branches and pins stay as they are. A remote that lost versions which it had, as after a restore from an
+    older backup, is not followed: that exits with 5. `aimdvc push --restore` pushes them again; `--force` follows it,
+    and then the versions that it lost are unpublished here.
 
     \b
     Example:
       aimdvc fetch images
     """
+    options = FetchOptions(is_whole=refetch, is_forced=force)
     with connector(cli) as connections:
-        bulk = fetch(cli.workspace, connections, cli.names(names), cli.progress)
+        bulk = fetch(cli.workspace, connections, cli.names(names), options, cli.progress)
     for one in bulk.done:
         for alias in one.diverged_aliases:
             cli.out.note(f"alias '{alias}' moved on the remote and here: `aimdvc alias set` decides")
@@ -46,27 +51,35 @@ def _fetched(one: Fetched) -> str:
 
 @command("pull")
 @click.argument("names", nargs=-1, metavar="[NAME…]", shell_complete=complete_name)
-@click.option("--favor", type=click.Choice(["ours", "theirs"]), help="Settle paths that both sides changed.")
-def pull_command(cli: Cli, names: tuple[str, ...], favor: Favor | None) -> int:
+@click.option("--ours", "favor", flag_value="ours", help="Settle paths that both sides changed with what is here.")
+@click.option("--theirs", "favor", flag_value="theirs", help="Settle paths that both sides changed with the remote's.")
+@click.option("--rebase", is_flag=True, help="Make local commits anew on the remote's tip, instead of a merge.")
+def pull_command(cli: Cli, names: tuple[str, ...], favor: Favor | None, rebase: bool) -> int:
     """Fetch, then bring the files up to date
 
-    After a `git clone`, bring what aimdvc.lock pins. Fast-forwards, else merges by path. Where both sides changed one
-    path it stops, names it, and changes nothing; `--favor` decides. Local changes that would be lost stop it, too.
+    After a `git clone`, bring what aimdvc.lock pins. Fast-forwards the current branch to the remote's same branch, else
+    merges by path. Where both sides changed one path it stops as `merge` does: --ours, --theirs, or `aimdvc merge`
+    afterwards, settle it. Local changes that would be lost stop it, too. --rebase changes nothing when there is a
+    conflict; it refuses to make anew what is published, or pinned by a commit of the code.
 
     \b
     Example:
       aimdvc pull
-      aimdvc pull --favor theirs images
+      aimdvc pull --theirs images
     """
+    if rebase and favor:
+        raise click.UsageError("--rebase settles no conflicts: it excludes --ours and --theirs")
     with connector(cli) as connections:
         means = Means(blob_fetcher(connections), cli.progress)
-        bulk = pull(cli.workspace, connections, names, favor, means)
+        bulk = pull(cli.workspace, connections, names, PullOptions(favor, rebase), means)
     return finish(cli, bulk, _pulled, "No artifacts here, and none pinned")
 
 
 def _pulled(one: Pulled) -> str:
     if one.how == "up-to-date":
         return f"{one.artifact}: up to date" + (f" at {one.version}" if one.version else "")
+    if one.how == "local":
+        return f"{one.artifact}: fetched; the remote doesn't have this branch: `aimdvc push {one.artifact}` sends it"
     if one.how == "detached":
         return f"{one.artifact}: fetched; HEAD is detached at {one.version}: `aimdvc checkout {one.artifact}@main`"
     return f"{one.artifact}: {one.how} to {one.version}: {plural(one.written, 'file')} written, {one.deleted:,} deleted"

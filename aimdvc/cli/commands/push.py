@@ -12,18 +12,24 @@ from aimdvc.cli.network import connector
 from aimdvc.cli.output import plural, size_text
 from aimdvc.errors import UsageError
 from aimdvc.ops.alias import list_aliases
-from aimdvc.ops.push import Pushed, push
+from aimdvc.ops.push import Pushed, PushOptions, push
 
 
 @command("push")
 @click.argument("names", nargs=-1, metavar="[NAME…]", shell_complete=complete_name)
 @click.option("--all", "is_all", is_flag=True, help="All artifacts, as without a NAME.")
 @click.option("--dry-run", is_flag=True, help="Say what would be pushed, and send nothing.")
-def push_command(cli: Cli, names: tuple[str, ...], is_all: bool, dry_run: bool) -> int:
+@click.option("--restore", is_flag=True, help="Push again what a remote that went back has lost.")
+def push_command(cli: Cli, names: tuple[str, ...], is_all: bool, dry_run: bool, restore: bool) -> int:
     """Send versions and aliases to the remote
 
-    To each artifact's own: first the blobs that it lacks, then all refs in one step. One that lost a race says so,
-    exits with 5, and has changed nothing. With nothing to push it costs one small round trip an artifact.
+    The current branch of each artifact goes to its own remote; main is numbered there. First the blobs that it lacks,
+    then all refs in one step. One that lost a race says so, exits with 5, and has changed nothing. With nothing to push
+    it costs one small round trip an artifact.
+
+    A remote that lost versions which it had, as after a restore from an older backup, gets nothing by itself: that
+    exits with 5, too. `--restore` pushes them again under their numbers, as a plain fast-forward: what others pushed
+    to it since stops it.
 
     \b
     Example:
@@ -32,7 +38,7 @@ def push_command(cli: Cli, names: tuple[str, ...], is_all: bool, dry_run: bool) 
     if is_all and names:
         raise UsageError("--all and names exclude each other")
     with connector(cli) as connections:
-        bulk = push(cli.workspace, connections, cli.names(names), cli.progress, dry_run)
+        bulk = push(cli.workspace, connections, cli.names(names), cli.progress, PushOptions(dry_run, restore))
     for one in bulk.done:
         for note in one.notes:
             cli.out.note(f"{one.artifact}: {note}")
@@ -44,7 +50,7 @@ def _line(cli: Cli, one: Pushed) -> str:
         return f"{one.artifact}: nothing to push"
     parts = []
     if one.new != one.old:
-        what = ", ".join(one.versions[-5:]) or (one.new or "")[:12]
+        what = ", ".join(one.versions[-5:]) or f"{one.branch} {(one.new or '')[:12]}"
         parts.append(f"{what} ({plural(one.blobs, 'blob')}, {size_text(one.size)})" if not one.is_dry_run else what)
     here = {known.alias for known in list_aliases(cli.workspace, one.artifact)} if one.aliases else set()
     moved = [alias for alias in one.aliases if alias in here]

@@ -28,7 +28,7 @@ def serve_command(cli: Cli, directory_to_serve: str, host: str, port: int) -> No
 
     From DIR, to aimdvc, and to stock Git and git-lfs. At the first start it makes an administrator and prints the key,
     once. With --json the first line of output is {"url": …, "admin_key": … or null}. A push makes the folder and the
-    artifact. Stop it with Ctrl-C or SIGTERM.
+    artifact. Stop it with Ctrl-C or SIGTERM; under `nohup` it outlives the terminal.
 
     \b
     Example:

@@ -5,26 +5,32 @@ from dataclasses import replace
 
 import click
 
-from aimdvc.cli.command import command
+from aimdvc.cli.command import command, zero_option
 from aimdvc.cli.context import Cli
 from aimdvc.cli.output import plural, shown_path
-from aimdvc.ops.status import ArtifactStatus, Status, status
+from aimdvc.ops.create import MAIN
+from aimdvc.ops.revisions import short_branch
+from aimdvc.ops.status import ArtifactStatus, MergeInProgress, Status, status
 from aimdvc.ops.targets import Target
 
 _LETTERS = {"added": "A", "modified": "M", "deleted": "D"}
 _LOCK_LINES = {
     "moved": "aimdvc.lock names another commit: `aimdvc checkout` follows it",
+    "elsewhere": "aimdvc.lock names another path: `aimdvc checkout` moves it there",
     "missing": "aimdvc.lock doesn't pin it: `aimdvc checkout NAME@REV` or the next commit does",
 }
 
 
 @command("status")
 @click.argument("paths", nargs=-1, metavar="[PATH…]", type=click.Path())
-@click.option("-s", "--short", is_flag=True, help="One line a path: staged and workspace letter, path.")
-def status_command(cli: Cli, paths: tuple[str, ...], short: bool) -> None:
+@click.option(
+    "-s", "--short", is_flag=True, help="One line a path: staged and workspace letter (UU: a conflict), path."
+)
+@zero_option
+def status_command(cli: Cli, paths: tuple[str, ...], short: bool, is_zero: bool) -> None:
     """Show what is staged, changed, untracked and pinned
 
-    Changes nothing, and asks no network: ahead and behind are as of the last fetch.
+    Changes nothing, and asks no network: ahead and behind are as of the last fetch. With -z, the short form.
 
     \b
     Example:
@@ -34,8 +40,9 @@ def status_command(cli: Cli, paths: tuple[str, ...], short: bool) -> None:
     found = status(cli.workspace, list(dict.fromkeys(target.head.name for target in targets)))
     if targets:
         found = replace(found, artifacts=[_below(one, targets) for one in found.artifacts])
-    lines = _short(found) if short else _long(found)
-    cli.out.result({"artifacts": found.artifacts, "missing": found.missing}, lines)
+    lines = (f"{letters} {shown_path(path)}" for letters, path in _short(found)) if short else _long(found)
+    fields = (f"{letters} {path}" for letters, path in _short(found)) if is_zero else None
+    cli.out.result({"artifacts": found.artifacts, "missing": found.missing}, lines, fields)
 
 
 def _below(artifact: ArtifactStatus, targets: list[Target]) -> ArtifactStatus:
@@ -53,17 +60,21 @@ def _below(artifact: ArtifactStatus, targets: list[Target]) -> ArtifactStatus:
     )
 
 
-def _short(found: Status) -> Iterator[str]:
+def _short(found: Status) -> Iterator[tuple[str, str]]:
+    """Yields the two letters and the workspace path of each change, as `git status --short` has them."""
     for artifact in found.artifacts:
         letters: dict[str, list[str]] = {}
         for change in artifact.staged:
             letters.setdefault(change.path, [" ", " "])[0] = _LETTERS[change.kind]
         for change in artifact.unstaged:
             letters.setdefault(change.path, [" ", " "])[1] = _LETTERS[change.kind]
-        for path in artifact.untracked:
-            letters[path] = ["?", "?"]
+        for path in artifact.merging.conflicts if artifact.merging is not None else ():
+            letters[path] = ["U", "U"]
         for path in sorted(letters):
-            yield f"{''.join(letters[path])} {shown_path(_place(artifact, path))}"
+            yield "".join(letters[path]), _place(artifact, path)
+        # What was taken out of the index alone is deleted there, and untracked.
+        for path in artifact.untracked:
+            yield "??", _place(artifact, path)
 
 
 def _place(artifact: ArtifactStatus, path: str) -> str:
@@ -86,6 +97,8 @@ def _artifact(artifact: ArtifactStatus) -> Iterator[str]:
     at = f"at {artifact.version}" if artifact.version else "no version yet"
     if artifact.branch is None and artifact.commit is not None:
         at += ", detached"
+    if artifact.branch not in (None, MAIN):
+        at += f" on {short_branch(artifact.branch)}"
     named = f" ({', '.join(artifact.aliases)})" if artifact.aliases else ""
     yield f"{artifact.artifact}: '{artifact.path}' {at}{named}"
     if artifact.ahead or artifact.behind:
@@ -93,11 +106,15 @@ def _artifact(artifact: ArtifactStatus) -> Iterator[str]:
         place = " and ".join(f"{count} {word}" for count, word in parts if count)
         hint = "`aimdvc pull`" if artifact.behind else "`aimdvc push`"
         yield f"  {place} the remote: {hint}"
+    if artifact.has_remote_gone_back:
+        yield f"  {artifact.remote} went back when last asked: `aimdvc push --restore` or `aimdvc fetch --force`"
     for one in artifact.alias_differences:
         here = f"{one.here} here" if one.here else "not here"
         there = f"{one.there} on {artifact.remote}" if one.there else f"not on {artifact.remote}"
         what = "`aimdvc push` sends it" if one.is_settled else "`aimdvc alias set` or `delete` decides"
         yield f"  alias {one.alias}: {here}, {there}: {what}"
+    if artifact.merging is not None:
+        yield from _merging(artifact.artifact, artifact.merging)
     if artifact.lock in _LOCK_LINES:
         yield f"  {_LOCK_LINES[artifact.lock]}"
     if artifact.is_clean:
@@ -115,3 +132,16 @@ def _artifact(artifact: ArtifactStatus) -> Iterator[str]:
             yield f"    {kind + ': ' if kind else ''}{shown_path(path)}"
         if len(changes) > 50:
             yield f"    … and {len(changes) - 50:,} more (`aimdvc status -s` lists all)"
+
+
+def _merging(name: str, merging: MergeInProgress) -> Iterator[str]:
+    yield f"  {merging.kind} of {merging.title} in progress (`aimdvc merge --abort {name}` undoes it)"
+    if not merging.conflicts:
+        yield "    all conflicts are settled: `aimdvc commit` finishes it"
+        return
+    how = "`aimdvc merge --ours|--theirs -- PATH`, or `aimdvc add PATH`"
+    yield f"    {plural(len(merging.conflicts), 'conflict')}, now as ours ({how}):"
+    for path in merging.conflicts[:50]:
+        yield f"    both changed: {shown_path(path)}"
+    if len(merging.conflicts) > 50:
+        yield f"    … and {len(merging.conflicts) - 50:,} more (`aimdvc status --json` lists all)"

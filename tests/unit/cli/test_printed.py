@@ -76,6 +76,8 @@ def test_json_objects_have_the_members_of_the_reference(versions: Shell, tmp_pat
     lines += ["untrack *.x", "meta get", "meta set scenes type x", "commit -m m", "remote", "fetch", "push", "pull"]
     lines += ["diff", "add data", "restore data", "reset", "fsck", "du", "config", "version", "completion bash"]
     lines += ["logout https://example.org", f"clone {tmp_path}/folder/scenes other", f"get {tmp_path}/folder/scenes"]
+    lines += ["branch topic scenes@v1", "branch", "switch scenes@topic", "switch scenes@main", "merge scenes@topic"]
+    lines += ["reflog scenes", "tag scenes", "revert scenes@v2"]
     for line in lines:
         at = tmp_path if line.startswith(("clone", "get")) else None
         name, *arguments = line.split()

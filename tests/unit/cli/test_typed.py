@@ -38,7 +38,7 @@ def test_the_hint_for_a_path_says_what_to_type_instead(versions: Shell) -> None:
 MISTYPED = [
     (("stauts",), "no such command 'stauts'; did you mean `aimdvc status`?"),
     (("xyzzy",), "no such command 'xyzzy'; `aimdvc --help` lists the commands"),
-    (("status", "--shrt"), "no such option '--shrt'; did you mean --short?"),
+    (("status", "--shrt"), "no such option '--shrt'; did you mean '--short'?"),
     (("status", "--xyzzy"), "no such option '--xyzzy'; run `aimdvc status --help`"),
     (("login",), "missing argument 'URL'; run `aimdvc login --help`"),
     (("log", "-n"), "option '-n' requires an argument; run `aimdvc --help`"),
@@ -60,6 +60,9 @@ MISUNDERSTOOD = [
     (("diff", "main"), "write '@main' or 'NAME@main' for a version"),
     (("status", "scenes"), "that is a name: its path is 'data/images'"),
     (("diff", "--", "scenes"), "that is a name: its path is 'data/images'"),
+    (("rm", "scenes"), "that is a name: its path is 'data/images'"),
+    (("mv", "scenes", "elsewhere"), "that is a name: its path is 'data/images'"),
+    (("rm", "README"), "`git rm` removes what Git tracks"),
     (("ls", "data/images/"), "that is a path: its artifact is named 'scenes'"),
     (("push", "data/images/a"), "that is a path: its artifact is named 'scenes'"),
     (("commit", "data/images", "-m", "m"), "that is a path: its artifact is named 'scenes'"),
@@ -74,6 +77,38 @@ MISUNDERSTOOD = [
 def test_a_hint_says_how_to_write_what_was_meant(versions: Shell, arguments: tuple[str, ...], hint: str) -> None:
     done = versions(*arguments, code=2)
     assert done.err.splitlines()[-1].partition("; ")[2].startswith(hint)
+
+
+NEARLY = [
+    (("stauts",), "`aimdvc status`"),
+    (("diff", "--name-staus"), "'--name-status'"),
+    (("log", "scene"), "'scenes'"),
+    (("log", "Scenes@best"), ""),
+    (("log", "scenes@prodution"), "'production'"),
+    (("log", "scenes@mian"), "'main'"),
+    (("checkout", "scenes@v2"), ""),
+    (("alias", "delete", "scenes", "producton"), "'production'"),
+    (("remote", "remove", "orign"), "'origin'"),
+    (("config", "remote.orign.url"), "'remote.origin.url'"),
+    (("ls", "scenes:trian/b"), "'train/b'"),
+    (("cat", "scenes:train/B"), "'train/b'"),
+    (("blame", "scenes:A"), "'a'"),
+    (("status", "data/image/train"), "'data/images/train'"),
+    (("add", "data/images/trian"), "'data/images/train'"),
+    (("rm", "data/imags/a"), "'data/images/a'"),
+    (("rm", "data/images/trian/b"), "'data/images/train/b'"),
+    (("mv", "data/images/aa", "data/images/b"), "'data/images/a'"),
+    (("restore", "data/images/trian/b"), "'data/images/train/b'"),
+    (("help", "selectros"), "'selectors'"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "meant"), NEARLY, ids=" ".join)
+def test_what_was_nearly_right_is_asked_for(versions: Shell, arguments: tuple[str, ...], meant: str) -> None:
+    versions("alias", "set", "scenes@HEAD", "production")
+    versions("remote", "add", "origin", str(versions.here / "remote"))
+    hint = versions(*arguments, "--json", code=2).json["hint"]
+    assert hint == f"did you mean {meant}?" if meant else "did you mean" not in hint
 
 
 @pytest.mark.parametrize("path", ["train/", "./train", "train//", "x/../train", "train/."])

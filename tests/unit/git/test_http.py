@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from aimdvc.errors import ProtocolError
+from aimdvc.errors import AimdvcError, ProtocolError, RefMoved, RemoteRefused
 from aimdvc.fs.disk import Disk
 from aimdvc.git.history import History
 from aimdvc.git.http import HttpTransport
@@ -100,3 +100,84 @@ def test_a_tip_that_is_broken_here_is_fetched_without_counting_on_what_is_here(t
         assert f"want {tip}".encode() in server.sent
         assert b"have" not in server.sent
         assert ours.is_whole_tip(tip)
+
+
+ADVERTISEMENT = "application/x-git-upload-pack-advertisement"
+SERVICE = packet(b"# service=git-upload-pack\n") + b"0000"
+BAD_ADVERTISEMENTS: dict[str, tuple[str, bytes, type[AimdvcError], str]] = {
+    "a page": ("text/html", b"<html>", ProtocolError, "no Git repository"),
+    "no service": (ADVERTISEMENT, packet(b"hello\n"), ProtocolError, "doesn't name its service"),
+    "nothing": (ADVERTISEMENT, b"", ProtocolError, "doesn't name its service"),
+    "an error": (ADVERTISEMENT, SERVICE + packet(b"ERR go \x1b away\n"), RemoteRefused, "go   away"),
+    "no id": (ADVERTISEMENT, SERVICE + packet(b"xyz refs/heads/main\n"), ProtocolError, "advertised as 'xyz'"),
+    "no length": (ADVERTISEMENT, SERVICE + b"zzzz", ProtocolError, "begins with"),
+    "length 3": (ADVERTISEMENT, SERVICE + b"0003", ProtocolError, "of length 3"),
+    "cut": (ADVERTISEMENT, SERVICE + b"00ff1111", ProtocolError, "was cut"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_ADVERTISEMENTS)
+def test_what_is_no_advertisement_is_refused(kind: str) -> None:
+    media, body, error, message = BAD_ADVERTISEMENTS[kind]
+    with pytest.raises(error, match=message) as told:
+        HttpTransport(Server(media, body), "https://host/r").read_refs(False)
+    assert told.value.message.isprintable()
+
+
+def test_more_refs_than_anybody_has_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aimdvc.git.http._REF_LIMIT", 3)
+    with pytest.raises(ProtocolError, match="more than 3 refs"):
+        advertised(*(ONE.encode() + b" refs/heads/b%d" % number for number in range(5))).read_refs(False)
+
+
+BAD_PACKS: dict[str, tuple[bytes, type[AimdvcError], str]] = {
+    "nothing": (b"", ProtocolError, "no pack was sent"),
+    "an error": (packet(b"ERR not yours\n"), RemoteRefused, "not yours"),
+    "an error in its band": (packet(b"NAK\n") + packet(b"\3too much\n"), RemoteRefused, "too much"),
+    "no band": (packet(b"NAK\n") + packet(b"\7x"), ProtocolError, "in no band"),
+    "an empty packet": (packet(b"NAK\n") + packet(b""), ProtocolError, "in no band"),
+    "no pack": (packet(b"NAK\n") + packet(b"\1junk" * 20) + b"0000", ProtocolError, "pack"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_PACKS)
+def test_what_is_no_pack_is_refused(tmp_path: Path, kind: str) -> None:
+    body, error, message = BAD_PACKS[kind]
+    with History.create(tmp_path / "r.git", Disk()) as history:
+        transport = HttpTransport(Server("application/x-git-upload-pack-result", body), "https://host/r")
+        with pytest.raises(error, match=message):
+            transport.fetch(history, [ONE], Silent())
+        assert not list((history.path / "objects/pack").iterdir())
+
+
+REPORTS: dict[str, tuple[bytes, type[AimdvcError], str]] = {
+    "the pack is refused": (packet(b"unpack bad object\n"), RemoteRefused, "bad object"),
+    "no word": (packet(b"unpack ok\n"), ProtocolError, "no word about 'refs/aliases/a'"),
+    "a race": (packet(b"unpack ok\n") + packet(b"ng refs/aliases/a fetch first\n"), RefMoved, "fetch first"),
+    "a refusal": (packet(b"unpack ok\n") + packet(b"ng refs/aliases/a hook declined\n"), RemoteRefused, "declined"),
+    "a refusal behind another's": (
+        packet(b"ng refs/heads/x atomic push failed\n") + packet(b"ng refs/aliases/a hook declined\n"),
+        RemoteRefused,
+        "refs/aliases/a: hook declined",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", REPORTS)
+def test_a_report_is_taken_at_its_word(tmp_path: Path, kind: str) -> None:
+    report, error, message = REPORTS[kind]
+    body = packet(b"\2told\n") + packet(b"\1" + report + b"0000") + b"0000"
+    with History.create(tmp_path / "r.git", Disk()) as history:
+        transport = HttpTransport(Server("application/x-git-receive-pack-result", body), "https://host/r")
+        with pytest.raises(error, match=message):
+            updates = [RefUpdate("refs/aliases/a", ONE, None)]
+            transport.push(history, updates, RemoteRefs({}, None, frozenset()), Silent())
+
+
+def test_a_ref_of_ours_with_a_name_that_none_may_have_is_not_sent(tmp_path: Path) -> None:
+    with History.create(tmp_path / "r.git", Disk()) as history:
+        server = Server("x", b"")
+        with pytest.raises(RefMoved, match="can't have this name"):
+            updates = [RefUpdate("refs/heads/a b", ONE, None)]
+            HttpTransport(server, "https://host/r").push(history, updates, RemoteRefs({}, None, frozenset()), Silent())
+        assert server.sent == b""

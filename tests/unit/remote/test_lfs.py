@@ -1,16 +1,19 @@
 """LFS transfers against a server that misbehaves: nothing wrong is ever kept. Cases C12 to C14."""
 
+import gzip
 import hashlib
 import json
 import random
+import tracemalloc
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 
 from aimdvc.errors import AimdvcError, CorruptBlob, MissingBlob, ProtocolError, RemoteError, RemoteRefused, UnsafeUrl
 from aimdvc.fs.disk import Disk
-from aimdvc.model.frames import MAGIC, end_frame, frame_header
+from aimdvc.model.frames import MAGIC, end_frame, frame_header, read_frames
 from aimdvc.model.oid import Oid
 from aimdvc.model.pointer import Pointer
 from aimdvc.model.progress import Silent
@@ -124,6 +127,13 @@ def each(seen: Seen, more: dict[str, object]) -> Answer:
     return Answer(body=json.dumps({"objects": objects}).encode())
 
 
+def twice(server: Hostile, seen: Seen) -> Answer:
+    answer = json.loads(batch(server, seen, "download").body)
+    return Answer(body=json.dumps({"objects": answer["objects"] * 2}).encode())
+
+
+MILLION = b'{"objects": [' + b",".join([b'{"oid": "00", "size": 1}'] * 1_000_000) + b"]}"
+
 BAD_BATCHES: dict[str, tuple[Callable[[Hostile, Seen], Answer], type[AimdvcError]]] = {
     "no JSON": (lambda server, seen: Answer(body=b"<html>"), ProtocolError),
     "a list": (lambda server, seen: Answer(body=b"[]"), ProtocolError),
@@ -145,15 +155,79 @@ BAD_BATCHES: dict[str, tuple[Callable[[Hostile, Seen], Answer], type[AimdvcError
         lambda server, seen: each(seen, {"error": {"code": 404, "message": "gone"}}),
         MissingBlob,
     ),
+    "the same blob twice": (twice, ProtocolError),
+    "a negative size": (lambda server, seen: each(seen, {"size": -1}), ProtocolError),
+    "another size": (lambda server, seen: each(seen, {"size": 2**63}), ProtocolError),
+    "a size that is a text": (lambda server, seen: each(seen, {"size": "5"}), ProtocolError),
+    "a million others": (lambda server, seen: Answer(body=MILLION), ProtocolError),
+    "100 MB": (lambda server, seen: Answer(body=b'{"objects": "' + b"x" * (100 << 20) + b'"}'), ProtocolError),
+    "actions that are a list": (lambda server, seen: each(seen, {"actions": [1]}), ProtocolError),
+    "an action that is a text": (lambda server, seen: each(seen, {"actions": {"download": "x"}}), ProtocolError),
+    "a header that ends its line": (
+        lambda server, seen: each(seen, {"actions": {"download": {"href": server.url, "header": {"A": "b\r\nC: d"}}}}),
+        ProtocolError,
+    ),
+    "blobs that are numbers": (lambda server, seen: Answer(body=b'{"objects": [1, null, {"oid": 5}]}'), ProtocolError),
+    "half a character": (lambda server, seen: Answer(body=b'{"objects": [{"oid": "\\ud800"}]}'), ProtocolError),
+    "no UTF-8": (lambda server, seen: Answer(body=b"\xff\xfe{}"), ProtocolError),
+    "nested objects": (lambda server, seen: Answer(body=b'{"objects":' * 100_000), ProtocolError),
     "nested": (lambda server, seen: Answer(body=b"[" * 100_000), ProtocolError),
 }
 
 
 @pytest.mark.parametrize("kind", BAD_BATCHES)
 def test_a_bad_batch_is_refused(tmp_path: Path, store: BlobStore, kind: str) -> None:
+    """Case C15: with its reason, and without holding more than is allowed."""
     answer, error = BAD_BATCHES[kind]
-    with pytest.raises(error):
+    with pytest.raises(error) as told:
         download(tmp_path, store, [LARGE], answer)
+    assert told.value.exit_code in (3, 4, 6)
+    assert len(told.value.message) < 500
+    assert not store.has(pointer_of(LARGE).oid)
+
+
+def test_an_answer_that_never_ends_is_not_held(tmp_path: Path) -> None:
+    """Case C15: memory is bounded by what an answer may have."""
+    with hostile(lambda seen: Answer(body=b" " * (100 << 20))) as server:
+        session = session_for(tmp_path)
+        tracemalloc.start()
+        with pytest.raises(ProtocolError, match="more than 1048576 bytes"):
+            session.request("GET", f"{server.url}/x", {}).read_json(1 << 20)
+        # The server's own 100 MiB are counted, too.
+        assert tracemalloc.get_traced_memory()[1] < 110 << 20
+        tracemalloc.stop()
+        session.close()
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "nonsense"])
+def test_a_compressed_answer_is_not_inflated(tmp_path: Path, store: BlobStore, encoding: str) -> None:
+    """Case C12: 300 KB of gzip could be 300 MB."""
+    bomb = gzip.compress(bytes(300 << 20), 1)
+
+    def answer(server: Hostile, seen: Seen) -> Answer:
+        if "batch" in seen.path:
+            return batch(server, seen, "download")
+        return Answer(body=bomb, headers={"Content-Encoding": encoding})
+
+    with pytest.raises(CorruptBlob):
+        download(tmp_path, store, [LARGE], answer)
+    assert not store.has(pointer_of(LARGE).oid)
+
+
+@pytest.mark.parametrize("length", [1, len(LARGE) - 1, len(LARGE) + 5])
+def test_a_length_that_is_a_lie_gives_no_wrong_blob(tmp_path: Path, store: BlobStore, length: int) -> None:
+    """Case C12."""
+
+    def answer(server: Hostile, seen: Seen) -> Answer:
+        return batch(server, seen, "download") if "batch" in seen.path else Answer(body=LARGE, length=length)
+
+    try:
+        download(tmp_path, store, [LARGE], answer)
+    except (CorruptBlob, RemoteError):
+        assert not store.has(pointer_of(LARGE).oid)
+    else:
+        assert length > len(LARGE), "all of it came, and then the connection broke"
+        assert store.read(pointer_of(LARGE).oid) == LARGE
 
 
 def packed(server: Hostile, seen: Seen, stream: bytes, cut: int | None = None) -> Answer:
@@ -246,3 +320,64 @@ def test_a_server_that_is_full_says_so(tmp_path: Path, store: BlobStore) -> None
         with pytest.raises(RemoteRefused, match="no space left"):
             LfsRemote(session, f"{server.url}/a.git").upload([pointer], store, Silent())
         session.close()
+
+
+@pytest.mark.parametrize("status", [200, 413])
+def test_many_blobs_go_in_groups_and_the_first_error_ends_them(tmp_path: Path, store: BlobStore, status: int) -> None:
+    contents = [b"%d" % number * 50 for number in range(1100)]
+    with store.writer() as writer:
+        pointers = [writer.add_bytes(content) for content in contents]
+    refused = pointers[777].oid
+
+    def answer(seen: Seen) -> Answer:
+        if "batch" in seen.path:
+            return batch(server, seen, "upload")
+        return Answer(status if refused in seen.path else 200)
+
+    with hostile(answer) as server:
+        session = session_for(tmp_path)
+        remote = LfsRemote(session, f"{server.url}/a.git")
+        if status == 200:
+            assert remote.upload(pointers, store, Silent()).blobs == len(pointers)
+            assert sum("batch" in seen.path for seen in server.seen) == 11
+        else:
+            with pytest.raises(RemoteRefused, match="413"):
+                remote.upload(pointers, store, Silent())
+        session.close()
+
+
+def test_small_blobs_go_up_together_and_a_refusal_is_told(tmp_path: Path, store: BlobStore) -> None:
+    contents = [b"%d" % number * 20_000 for number in range(10, 60)]
+    with store.writer() as writer:
+        pointers = [writer.add_bytes(content) for content in contents]
+    statuses = iter([200, 413])
+
+    def answer(seen: Seen) -> Answer:
+        return packed(server, seen, b"") if "batch" in seen.path else Answer(next(statuses))
+
+    with hostile(answer) as server:
+        session = session_for(tmp_path)
+        remote = LfsRemote(session, f"{server.url}/a.git")
+        assert remote.upload(pointers, store, Silent()).size_bytes == sum(pointer.size for pointer in pointers)
+        sent = next(seen.body for seen in server.seen if "pack" in seen.path)
+        assert sorted(content for _, content in read_frames(BytesIO(sent).read, 1 << 20, "x")) == sorted(contents)
+        with pytest.raises(RemoteRefused, match="413"):
+            remote.upload(pointers, store, Silent())
+        session.close()
+
+
+def test_what_a_pack_leaves_out_and_what_it_adds_is_refused(tmp_path: Path, store: BlobStore) -> None:
+    wanted = [b"one" * 10, b"two" * 10]
+    with pytest.raises(ProtocolError, match="did not come"):
+        download(tmp_path, store, wanted, lambda server, seen: packed(server, seen, stream_of(wanted[0])))
+    with pytest.raises(ProtocolError, match="not asked for"):
+        download(tmp_path, store, wanted, lambda server, seen: packed(server, seen, stream_of(*wanted, b"three")))
+
+
+def test_an_aimd_pack_without_its_address_is_refused(tmp_path: Path, store: BlobStore) -> None:
+    with pytest.raises(ProtocolError, match="without its address"):
+        download(tmp_path, store, [SMALL], lambda server, seen: each(seen, {"actions": {"aimd-pack": {}}}))
+
+
+def test_nothing_to_move_is_no_request(tmp_path: Path, store: BlobStore) -> None:
+    assert download(tmp_path, store, [], lambda server, seen: Answer(500)) == []

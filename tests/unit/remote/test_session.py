@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -113,6 +114,17 @@ def test_a_server_that_is_not_there(session: Session) -> None:
         session.request("GET", "http://127.0.0.1:1/x", {})
 
 
+def test_a_server_that_says_nothing_is_given_up(tmp_path: Path) -> None:
+    """Case C13: a connection that hangs half open."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        made = Session(Credentials(KeyFile(tmp_path / "keys.json", Disk()), {}, {}), Patience(2, 0.1, 0.01))
+        start_s = time.monotonic()
+        with pytest.raises(RemoteUnreachable, match="no answer for too long"):
+            made.request("GET", f"http://127.0.0.1:{silent.getsockname()[1]}/x", {})
+        assert time.monotonic() - start_s < 10
+        made.close()
+
+
 def test_a_wrong_key_is_said_without_the_key(tmp_path: Path) -> None:
     with hostile(lambda seen: Answer(401, b'{"message": "no"}')) as server:
         session = session_for(tmp_path, {server.url: "very-secret"})
@@ -173,7 +185,8 @@ def test_the_key_file_survives_and_is_private(tmp_path: Path) -> None:
 
 REFUSED = ["", "ssh://host/x", "git@host:x", "https://", "http:///x", "https://u:p@h/", "https://u@h/", "ext::sh"]
 REFUSED += ["https://h/%0a\n", "https://h\\evil/", "https://h:0/", "https://h:99999/", "file://host/x", "https://h/?q"]
-REFUSED += ["http://[::1/x"]
+REFUSED += ["http://[::1/x", "https://h%0ahost=evil/x", "https://h%0d/x", "https://h%00/x", "https://trusted@evil/x"]
+REFUSED += ["https:///x", "file:///a%00b", "https://h\nhost=evil/"]
 
 
 @pytest.mark.parametrize("url", REFUSED)

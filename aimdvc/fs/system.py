@@ -1,0 +1,147 @@
+"""What not every operating system has, each with what is done where it is missing: the one place that names it.
+
+There the work is the same, and less is promised: without `dir_fd` and O_NOFOLLOW a directory that another process
+swaps for a link between the check and the use is followed; without locks two commands at once are kept apart by
+SQLite and the refs' lock files alone; without sync() the workspace's files are durable when the system writes them.
+"""
+
+import errno
+import importlib
+import os
+import threading
+from collections.abc import Callable
+from typing import Any
+
+
+def _optional(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        return None
+
+
+_fcntl = _optional("fcntl")
+_msvcrt = _optional("msvcrt")
+
+_BINARY: int = getattr(os, "O_BINARY", 0)
+_NOFOLLOW: int = getattr(os, "O_NOFOLLOW", 0)
+_DIRECTORY: int = getattr(os, "O_DIRECTORY", 0)
+_CLOEXEC: int = getattr(os, "O_CLOEXEC", 0)
+_NONBLOCK: int = getattr(os, "O_NONBLOCK", 0)
+
+READ = os.O_RDONLY | _CLOEXEC | _BINARY
+"""Flags to read a file of our own."""
+
+READ_ANY = READ | _NOFOLLOW | _NONBLOCK
+"""Flags to read what anyone may have put there: no link is followed, no pipe waited for."""
+
+READ_DIRECTORY = READ | _DIRECTORY | _NOFOLLOW
+WRITE = os.O_RDWR | os.O_CREAT | _NOFOLLOW | _CLOEXEC | _BINARY
+"""Flags to open a file of our own, made if need be."""
+
+CREATE = WRITE | os.O_EXCL
+APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | _CLOEXEC | _BINARY
+
+HAS_DIRECTORIES = bool(_DIRECTORY)
+"""Whether directories can be opened, and so made durable."""
+
+HAS_DIR_FD = HAS_DIRECTORIES and {os.open, os.mkdir, os.stat, os.unlink, os.rmdir, os.rename} <= os.supports_dir_fd
+"""Whether files can be worked on relative to an open directory."""
+
+HAS_SYNC = hasattr(os, "sync")
+IS_WINDOWS = os.name == "nt"
+
+_SEEKING = threading.Lock()
+
+
+def open_any(path: str | bytes) -> int:
+    """Opens to read what anyone may have put there. Raises OSError, ELOOP for a link."""
+    if not _NOFOLLOW and os.path.islink(path):
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+    return os.open(path, READ_ANY)
+
+
+def set_mode(descriptor: int, path: str | bytes | os.PathLike[str], mode: int) -> None:
+    """Sets the mode of an open file, by its path where that is the only way."""
+    if hasattr(os, "fchmod"):
+        os.fchmod(descriptor, mode)
+    else:
+        os.chmod(path, mode)
+
+
+def lock(descriptor: int, is_waiting: bool = False) -> bool:
+    """Locks an open file against other processes until it is closed; returns False when another one has it."""
+    try:
+        if _fcntl is not None:
+            _fcntl.flock(descriptor, _fcntl.LOCK_EX if is_waiting else _fcntl.LOCK_EX | _fcntl.LOCK_NB)
+        elif _msvcrt is not None:
+            _msvcrt.locking(descriptor, _msvcrt.LK_LOCK if is_waiting else _msvcrt.LK_NBLCK, 1)
+    except (BlockingIOError, PermissionError):
+        return False
+    return True
+
+
+def clone_blocks(source: int, target: int, request: int) -> bool:
+    """Makes one file share another's blocks by an ioctl; returns False where that can't be."""
+    if _fcntl is None:
+        return False
+    try:
+        _fcntl.ioctl(target, request, source)
+    except OSError:
+        return False
+    return True
+
+
+def user_id() -> int | None:
+    """Returns who runs the process, None where users have no numbers."""
+    get: Callable[[], int] | None = getattr(os, "getuid", None)
+    return None if get is None else get()
+
+
+def free_space(path: str | os.PathLike[str]) -> "os.statvfs_result | None":
+    """Returns what is free on the file system of a path, None where the system doesn't tell."""
+    get: Callable[[str | os.PathLike[str]], os.statvfs_result] | None = getattr(os, "statvfs", None)
+    try:
+        return None if get is None else get(path)
+    except OSError:
+        return None
+
+
+def _pread(descriptor: int, size: int, offset: int) -> bytes:
+    with _SEEKING:
+        before = os.lseek(descriptor, 0, os.SEEK_CUR)
+        try:
+            os.lseek(descriptor, offset, os.SEEK_SET)
+            return os.read(descriptor, size)
+        finally:
+            os.lseek(descriptor, before, os.SEEK_SET)
+
+
+def _pwrite(descriptor: int, content: bytes | memoryview, offset: int) -> int:
+    with _SEEKING:
+        before = os.lseek(descriptor, 0, os.SEEK_CUR)
+        try:
+            os.lseek(descriptor, offset, os.SEEK_SET)
+            return os.write(descriptor, content)
+        finally:
+            os.lseek(descriptor, before, os.SEEK_SET)
+
+
+def _read_into(descriptor: int, buffer: bytearray, offset: int) -> int:
+    content = pread(descriptor, len(buffer), offset)
+    buffer[: len(content)] = content
+    return len(content)
+
+
+def _read_into_at_once(descriptor: int, buffer: bytearray, offset: int) -> int:
+    return os.preadv(descriptor, [buffer], offset)
+
+
+pread: Callable[[int, int, int], bytes] = getattr(os, "pread", _pread)
+"""Reads so many bytes from an offset; the file's own position stays."""
+
+pwrite: Callable[[int, bytes | memoryview, int], int] = getattr(os, "pwrite", _pwrite)
+"""Writes bytes at an offset; the file's own position stays."""
+
+read_into: Callable[[int, bytearray, int], int] = _read_into_at_once if hasattr(os, "preadv") else _read_into
+"""Fills a buffer from an offset, and returns how many bytes there were."""

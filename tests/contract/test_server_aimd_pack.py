@@ -1,0 +1,87 @@
+"""aimd-pack at the server: what came whole before a fault is kept, what is wrong is refused, nothing is given away."""
+
+import json
+
+import pytest
+
+from aimdvc.model.frames import MAGIC, end_frame, frame_header
+from aimdvc.model.pointer import Pointer
+from tests.contract.server_client import Client, aimd_pack, pointer_of
+
+CONTENTS = [b"%d" % number * 100 for number in range(10, 20)]
+GOOD = aimd_pack(*CONTENTS)
+
+
+def href(client: Client, operation: str, pointers: list[Pointer], artifact: str = "a") -> str:
+    answer = client.batch(artifact, operation, pointers, "aimd-pack", "basic").json()
+    assert answer["transfer"] == "aimd-pack"
+    return str(answer["aimd_pack"]["href"])
+
+
+def held(client: Client, artifact: str = "a") -> list[bool]:
+    pointers = [pointer_of(content) for content in CONTENTS]
+    return ["actions" in blob for blob in client.batch(artifact, "download", pointers).json()["objects"]]
+
+
+def send(client: Client, body: bytes) -> int:
+    place = href(client, "upload", [pointer_of(content) for content in CONTENTS])
+    return client.request("POST", place, body, {"Content-Type": "application/x-aimd-pack"}, key=False).status
+
+
+def test_what_was_sent_comes_back(client: Client) -> None:
+    assert send(client, GOOD) == 200
+    assert all(held(client))
+    oids = [pointer_of(content).oid for content in CONTENTS]
+    place = href(client, "download", [pointer_of(content) for content in CONTENTS])
+    body = json.dumps({"oids": oids}).encode()
+    reply = client.request("POST", place, body, {"Content-Type": "application/json"}, key=False)
+    assert reply.status == 200
+    assert len(reply.body) == len(GOOD)
+
+
+FIRST = aimd_pack(*CONTENTS[:4])[: -len(end_frame(4))]
+BAD = {
+    "no magic": (b"junk" * 30, 400, 0),
+    "another version": (b"AIMDPACK\x02" + GOOD[9:], 400, 0),
+    "cut in a header": (FIRST + GOOD[:3], 400, 4),
+    "cut in a blob": (FIRST + frame_header(pointer_of(CONTENTS[5]).oid, 200) + b"x", 400, 4),
+    "another number of frames": (FIRST + end_frame(9), 400, 4),
+    "a blob beyond the limit": (FIRST + frame_header(pointer_of(CONTENTS[5]).oid, 1 << 40), 400, 4),
+    "other bytes": (FIRST + frame_header(pointer_of(CONTENTS[5]).oid, 5) + b"wrong" + end_frame(5), 422, 0),
+    "nothing": (b"", 400, 0),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_a_bad_stream_is_refused(client: Client, kind: str) -> None:
+    body, status, kept = BAD[kind]
+    assert send(client, body) == status
+    assert sum(held(client)) in (0, kept)
+    assert send(client, GOOD) == 200
+    assert all(held(client))
+
+
+WANTED = [None, [], "x", ["x"], [5], [pointer_of(b"a").oid] * 2, ["A" * 64]]
+
+
+@pytest.mark.parametrize("oids", WANTED, ids=range(len(WANTED)))
+def test_a_request_that_makes_no_sense_is_refused(client: Client, oids: object) -> None:
+    assert send(client, GOOD) == 200
+    place = href(client, "download", [pointer_of(CONTENTS[0])])
+    body = json.dumps({"oids": oids}).encode()
+    assert client.request("POST", place, body, {"Content-Type": "application/json"}, key=False).status == 422
+
+
+def test_blobs_of_another_artifact_are_not_given(client: Client) -> None:
+    assert send(client, GOOD) == 200
+    other = client.upload("b", b"another's")[0]
+    place = href(client, "download", [pointer_of(CONTENTS[0])])
+    body = json.dumps({"oids": [other.oid]}).encode()
+    assert client.request("POST", place, body, {"Content-Type": "application/json"}, key=False).status == 404
+    assert client.request("POST", place.replace("/a.git", "/b.git"), body, key=False).status == 404
+    assert client.request("POST", place.partition("?")[0], body, key=False).status == 403
+
+
+def test_an_empty_stream_is_fine(client: Client) -> None:
+    assert send(client, MAGIC + end_frame(0)) == 200
+    assert not any(held(client))

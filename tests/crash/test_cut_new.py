@@ -1,0 +1,93 @@
+"""Init and clone, cut at every durable step: what is left never looks like a whole workspace, and a rerun ends it."""
+
+import errno
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from aimdvc.errors import StorageError
+from aimdvc.fs.disk import Disk
+from aimdvc.model.progress import Silent
+from aimdvc.ops.blobs import Means
+from aimdvc.ops.clone import clone
+from aimdvc.ops.connect import Connector
+from aimdvc.ops.init import init
+from aimdvc.ops.transfer import blob_fetcher
+from aimdvc.remote.session import Session
+from tests.crash.scenarios import Fault, Killed, first_version
+from tests.shell import Shell, files_of
+
+EVERY = 1000
+
+
+def _no_session() -> Session:
+    raise AssertionError("a folder needs no session")
+
+
+def cut_everywhere(place: Path, act: Callable[[Disk], None], number: int | None, check: Callable[[], None]) -> int:
+    """Cuts at each step, looks at what is left, and runs it again; returns the number of steps."""
+    for stop_at in range(1, EVERY):
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir()
+        fault = Fault(stop_at, number)
+        try:
+            act(Disk(fault))
+        except Killed:
+            assert number is None
+        except StorageError as error:
+            assert number is not None and error.exit_code == 8
+        if len(fault.steps) < stop_at:
+            return stop_at - 1
+        check()
+        act(Disk())
+        assert not list(place.rglob(".tmp-*")) or number is None
+    raise AssertionError("it never ends")
+
+
+FAULTS = pytest.mark.parametrize("number", [None, errno.ENOSPC, errno.EIO], ids=["kill", "full", "io-error"])
+
+
+@FAULTS
+def test_init_is_cut_at_every_step(tmp_path: Path, number: int | None) -> None:
+    """Case L06."""
+    place = tmp_path / "new"
+
+    def act(disk: Disk) -> None:
+        init(place, "https://aimd.example.org/team", disk)
+        assert "https://aimd.example.org/team" in Shell(place)("remote").out
+
+    def check() -> None:
+        assert Shell(place)("status", code=-1).code in (0, 2)
+
+    assert cut_everywhere(place, act, number, check) > 3
+
+
+@FAULTS
+def test_clone_is_cut_at_every_step(tmp_path: Path, number: int | None) -> None:
+    """Case L06."""
+    shell = first_version(tmp_path / "origin")
+    shell("push")
+    wanted = files_of(shell.here / "data")
+    address = str(tmp_path / "origin/remote/data")
+    here = tmp_path / "here"
+
+    def act(disk: Disk) -> None:
+        connector = Connector(_no_session)
+        clone(connector, here, address, "place", disk, Means(blob_fetcher(connector), Silent()))
+        assert files_of(here / "place") == wanted
+        assert Shell(here / "place")("status", "-s").out == ""
+        assert Shell(here / "place")("fsck").code == 0
+
+    def check() -> None:
+        own = here / "place/.aimdvc"
+        if not own.exists() or all(path.name.startswith(".tmp-") for path in own.iterdir()):
+            return
+        done = Shell(own.parent)("status", "--json", code=-1)
+        if (own / "clone").exists():
+            assert "aimdvc clone" in done.json["hint"]
+        else:
+            assert files_of(own.parent) == wanted
+
+    assert cut_everywhere(here, act, number, check) > 10
