@@ -4,7 +4,7 @@
     ├── UsageError            2  NoWorkspace, InvalidName, InvalidSelector, UnknownArtifact, UnknownRevision,
     │                            AmbiguousRevision, UnknownPath, UnknownRemote, NoAuthor, ConfigSyntaxError
     ├── Refused               1  LocalChange, MergeConflict, CheckFailed
-    ├── IntegrityError        3  CorruptBlob, MissingBlob, CorruptRepository, MalformedPointer
+    ├── IntegrityError        3  CorruptBlob, MissingBlob, CorruptRepository, MalformedPointer, WrongSize
     ├── UnsafeError           4  UnsafePath, UnsafeUrl, UnsupportedFormat
     ├── ConcurrentChange      5  RefMoved, RemoteWentBack, Busy, ChangedMeanwhile
     ├── RemoteError           6  RemoteUnreachable, RemoteRefused, ProtocolError
@@ -167,7 +167,7 @@ class IntegrityError(AimdvcError):
 class CorruptBlob(IntegrityError):
     """The bytes found under an oid have another hash or size."""
 
-    hint = "run it again to fetch the blob from the remote; `aimdvc fsck` shows what it touches"
+    hint = "run it again to fetch the blob from the remote, or `aimdvc fsck --repair` to heal what can be"
 
     def __init__(self, oid: str, found: str) -> None:
         self.oid = oid
@@ -198,6 +198,15 @@ class MalformedPointer(IntegrityError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"pointer: {reason}")
+
+
+class WrongSize(IntegrityError):
+    """A pointer gives a blob another size than it has; the blob itself is whole."""
+
+    hint = "whoever made that version has to add the file again; `aimdvc fsck` shows which versions have the pointer"
+
+    def __init__(self, oid: str, said: int, found: int) -> None:
+        super().__init__(f"pointer to blob {oid}: says {said} bytes, the blob has {found}")
 
 
 class UnsafeError(AimdvcError):

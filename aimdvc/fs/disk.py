@@ -57,7 +57,7 @@ class TempFile:
         self._ends_in_hole = False
 
     def write(self, content: bytes | memoryview) -> None:
-        """Appends all the bytes, however short the writes are."""
+        """Appends all the bytes, however short the writes are. A chunk of zeros becomes a hole."""
         self._disk.before("write", self.path)
         self._ends_in_hole = content == ZEROS
         with mapped(self.path):
@@ -228,6 +228,18 @@ class Disk:
 def reflink(source_fd: int, target_fd: int) -> bool:
     """Makes one file share another's blocks, copied on write; returns False where the file system can't."""
     return sys.platform.startswith("linux") and system.clone_blocks(source_fd, target_fd, _FICLONE)
+
+
+def name_open_file(descriptor: int, name: Path) -> None:
+    """Gives an open file one more name, whatever its old one leads to by now (open(2), AT_SYMLINK_FOLLOW).
+
+    Raises OSError where the system can't, and for another file system.
+    """
+    directory = os.open("/proc/self/fd", system.READ_DIRECTORY)
+    try:
+        os.link(str(descriptor), name, src_dir_fd=directory, follow_symlinks=True)
+    finally:
+        os.close(directory)
 
 
 def start_writing(descriptor: int) -> None:

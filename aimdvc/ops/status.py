@@ -8,6 +8,7 @@ from aimdvc.model.entries import path_text
 from aimdvc.model.oid import GitId
 from aimdvc.ops.alias import alias_bases
 from aimdvc.ops.create import MAIN
+from aimdvc.ops.inplace import EditedBlob, find_edited
 from aimdvc.ops.lockfile import LockState, lock_state, read_pins
 from aimdvc.ops.merging import open_conflicts
 from aimdvc.ops.revisions import aliases, label, tracking_ref
@@ -54,6 +55,7 @@ class ArtifactStatus:
 
     `ahead` and `behind` count commits against the remote's same branch (its main, when detached) as last fetched.
     `has_remote_gone_back` says that the remote, when last asked, had lost versions; it was not followed.
+    `edited` are blobs that were edited in place, through changed files that are hard links to them.
     """
 
     artifact: str
@@ -73,6 +75,7 @@ class ArtifactStatus:
     alias_differences: list[AliasDifference] = field(default_factory=list)
     has_remote_gone_back: bool = False
     merging: MergeInProgress | None = None
+    edited: list[EditedBlob] = field(default_factory=list)
 
     @property
     def is_clean(self) -> bool:
@@ -112,6 +115,7 @@ def _status(workspace: Workspace, head: Head, lock: str) -> ArtifactStatus:
         result.staged.append(PathChange(kind, row.path))
     found = scan(workspace, head)
     changed = changed_suspects(workspace, head, found)
+    result.edited = list(find_edited(workspace, head, changed))
     unstaged = [PathChange("modified", path_text(path)) for path in changed]
     unstaged += [PathChange("deleted", path_text(path)) for path in found.deleted]
     result.unstaged = sorted(unstaged, key=lambda change: change.path)

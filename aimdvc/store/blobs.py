@@ -172,10 +172,10 @@ class BlobStore:
             return
         advance(len(self._read_place(oid, place)))
 
-    def check(self, oid: Oid) -> None:
+    def check(self, oid: Oid, advance: Callable[[int], None] = lambda size: None) -> None:
         """Reads and hashes a blob, and sets a damaged one aside. Raises CorruptBlob, MissingBlob."""
         try:
-            self.verify(oid)
+            self.verify(oid, advance)
         except CorruptBlob:
             self.set_aside(oid)
             raise

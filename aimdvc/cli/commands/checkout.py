@@ -9,6 +9,7 @@ from aimdvc.cli.output import plural
 from aimdvc.errors import UsageError
 from aimdvc.model.selector import parse_selector
 from aimdvc.ops.checkout import CheckedOut, bring_back, checkout, checkout_lock
+from aimdvc.ops.relink import Relinked, relink
 from aimdvc.ops.restore import restore_from
 from aimdvc.ops.targets import workspace_path
 
@@ -17,7 +18,10 @@ from aimdvc.ops.targets import workspace_path
 @click.argument("selector", required=False, metavar="[NAME@REV]", shell_complete=complete_selector)
 @click.option("-f", "--force", is_flag=True, help="Lose local changes.")
 @click.option("--at", "place", metavar="PATH", help="Bring an artifact that only the store has to PATH.")
-def checkout_command(cli: Cli, selector: str | None, force: bool, place: str | None) -> None:
+@click.option(
+    "--relink", "is_relink", is_flag=True, help="Link or copy large files anew, as core.link says; stay here."
+)
+def checkout_command(cli: Cli, selector: str | None, force: bool, place: str | None, is_relink: bool) -> None:
     """Make the files those of a version, or of aimdvc.lock
 
     With NAME@REV that artifact's; without, those of all artifacts as aimdvc.lock pins them. A local change that would
@@ -30,6 +34,9 @@ def checkout_command(cli: Cli, selector: str | None, force: bool, place: str | N
       aimdvc checkout images@v2 -- data/images/labels.csv
     """
     workspace = cli.workspace
+    if is_relink:
+        _relink(cli, selector, force)
+        return
     if cli.paths:
         name, parsed = cli.selector(selector)
         targets = [target for target in cli.targets(cli.paths) if target.head.name == name]
@@ -58,6 +65,21 @@ def checkout_command(cli: Cli, selector: str | None, force: bool, place: str | N
     name, parsed = cli.selector(selector)
     done = checkout(workspace, name, parsed.revision, force, cli.means)
     cli.out.result({"artifacts": [done]}, [_line(done)])
+
+
+def _relink(cli: Cli, selector: str | None, force: bool) -> None:
+    if force or cli.paths:
+        raise UsageError("--relink takes no other option and no path")
+    name, parsed = cli.selector(selector) if selector is not None else (None, None)
+    if parsed is not None and parsed.revision is not None:
+        raise UsageError("--relink takes an artifact, not a version: what is checked out stays")
+    done = relink(cli.workspace, [name] if name else [], cli.progress)
+    lines = [f"{one.artifact}: {plural(one.written, 'file')} written anew{_left(one)}" for one in done]
+    cli.out.result({"artifacts": done}, lines or ["No artifacts here"])
+
+
+def _left(done: Relinked) -> str:
+    return f", {plural(done.changed, 'changed file')} left alone" if done.changed else ""
 
 
 def _line(done: CheckedOut) -> str:

@@ -27,7 +27,8 @@ def clone_command(cli: Cli, address: str, path: str | None) -> None:
     """
     cli.typed_url = parse_origin(address, cli.here).url
     with connector(cli) as connections:
-        done = clone(connections, cli.here, address, path, cli.disk, Means(blob_fetcher(connections), cli.progress))
+        means = Means(blob_fetcher(connections), cli.progress, cli.user_config)
+        done = clone(connections, cli.here, address, path, cli.disk, means)
     _print(cli, done)
 
 
