@@ -67,10 +67,15 @@ def open_database(path: Path, schema: str, version: int) -> sqlite3.Connection:
     try:
         return _prepared(path, schema, version)
     except CorruptRepository:
-        path.replace(path.with_suffix(".damaged"))
-        for suffix in ("-wal", "-shm"):
-            path.with_name(path.name + suffix).unlink(missing_ok=True)
+        set_database_aside(path)
         return _prepared(path, schema, version)
+
+
+def set_database_aside(path: Path) -> None:
+    """Renames a damaged database, which nobody has open any more, to `….damaged`."""
+    path.replace(path.with_suffix(".damaged"))
+    for suffix in ("-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 def _prepared(path: Path, schema: str, version: int) -> sqlite3.Connection:
@@ -98,6 +103,15 @@ def _choose_journal(database: sqlite3.Connection, path: Path) -> None:
     can_write = os.access(path.parent, os.W_OK)
     if can_write and database.execute("PRAGMA journal_mode").fetchone()[0].upper() != journal:
         database.execute(f"PRAGMA journal_mode = {journal}")
+
+
+def faults_of(database: sqlite3.Connection) -> list[str]:
+    """Returns what SQLite finds wrong with a database, in its own words; reads all of it."""
+    try:
+        rows = [str(row[0]) for row in database.execute("PRAGMA integrity_check(5)")]
+    except sqlite3.DatabaseError as error:
+        rows = [str(error)]
+    return [" ".join(text.split()) for text in rows if text != "ok"]
 
 
 def fold_log(path: Path) -> None:

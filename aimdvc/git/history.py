@@ -75,7 +75,7 @@ class History:
         return cls(path, disk)
 
     def close(self) -> None:
-        """Closes the packs."""
+        """Closes the packs; a history that is used on looks at them anew."""
         self._objects.close()
 
     def __enter__(self) -> "History":
@@ -156,9 +156,9 @@ class History:
 
     def is_whole_tip(self, git_id: GitId) -> bool:
         """Returns whether a ref may stand here: what it names is here and, of a commit, the tree. Looks no deeper."""
-        if not self.has(git_id):
-            return False
         try:
+            if not self.has(git_id):
+                return False
             *_, (last, kind, content) = self._iter_peeled(git_id)
             tree = parse_commit(last, content).tree if kind == COMMIT else EMPTY_TREE
             return tree == EMPTY_TREE or self.has(tree)

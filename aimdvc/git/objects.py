@@ -6,6 +6,7 @@ Nothing else of `git/` reads objects. Writing is ours (git/packs.py): dulwich's 
 import hashlib
 import importlib
 import struct
+import traceback
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
@@ -134,14 +135,17 @@ class Objects:
             raise self._damaged(prefix, error) from error
 
     def _damaged(self, name: str, error: Exception) -> CorruptRepository:
+        # Its frames hold views of the pack's bytes, and a pack that is viewed can't be closed.
+        traceback.clear_frames(error.__traceback__)
         return CorruptRepository(str(self._repository), f"git object {name}: {error or type(error).__name__}")
 
     def close(self) -> None:
-        """Closes the packs."""
-        if "_store" in self.__dict__:
+        """Closes the packs; whoever reads next looks at them anew."""
+        store = self.__dict__.pop("_store", None)
+        if store is not None:
             # The traceback of an error, or an interrupt, may still hold a view of a mapped pack: it goes with that.
             with suppress(BufferError):
-                self._store.close()
+                store.close()
 
 
 def _hash(kind: int, content: bytes) -> str:

@@ -102,7 +102,8 @@ class Refs:
             raise CorruptRepository(str(path), f"holds '{text[:60]}', expected 40 hex digits")
         return GitId(text)
 
-    def _packed(self) -> dict[str, GitId]:
+    def _packed(self, is_strict: bool = True) -> dict[str, GitId]:
+        """Returns what packed-refs says. Raises CorruptRepository for a line that Git would refuse, too."""
         found: dict[str, GitId] = {}
         try:
             lines = (self._path / "packed-refs").read_text("utf-8", "surrogateescape").splitlines()
@@ -110,9 +111,25 @@ class Refs:
             return found
         for line in lines:
             value, _, name = line.partition(" ")
-            if is_git_id(value):
+            if is_git_id(value) and name:
                 found[name] = GitId(value)
+            elif is_strict and not is_packed_line(line):
+                raise CorruptRepository(str(self._path / "packed-refs"), f"holds the line '{line[:80]}'")
         return found
+
+    def readable(self) -> tuple[dict[str, GitId], dict[str, str]]:
+        """Returns the refs that can be read, and what is wrong with the others, and with `packed-refs`, by name."""
+        faults: dict[str, str] = {}
+        try:
+            found = self._packed()
+        except CorruptRepository as error:
+            found, faults["packed-refs"] = self._packed(is_strict=False), error.message
+        for name in self._loose_names("refs"):
+            try:
+                found |= {name: value} if (value := self._read_loose(name)) is not None else {}
+            except CorruptRepository as error:
+                faults[name] = error.message
+        return found, faults
 
     def move(self, updates: Sequence[RefUpdate], message: str, who: Signature) -> None:
         """Moves all of the refs or none: each must stand where its update says. Durable when this returns.
@@ -323,6 +340,14 @@ def _unless_gone(root: Path) -> Callable[[OSError], None]:
             raise storage_error(error, error.filename or root) from error
 
     return act
+
+
+def is_packed_line(line: str) -> bool:
+    """Returns whether a line of packed-refs is one that Git writes (git-pack-refs(1))."""
+    value, _, name = line.partition(" ")
+    return (
+        line.startswith("# ") or (line[:1] == "^" and is_git_id(line[1:])) or (is_git_id(value) and is_safe_ref(name))
+    )
 
 
 def _parents(ref: str) -> list[str]:

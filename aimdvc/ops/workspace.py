@@ -16,6 +16,7 @@ from aimdvc.fs.disk import Disk
 from aimdvc.fs.leftovers import remove_leftovers
 from aimdvc.fs.locks import exclusive
 from aimdvc.fs.probe import can_rename
+from aimdvc.fs.sqlite import set_database_aside
 from aimdvc.git.history import History
 from aimdvc.model.commits import Signature
 from aimdvc.model.gitconfig import ConfigFile, parse
@@ -189,6 +190,12 @@ class Workspace:
     def only_entry(self, head: Head) -> str:
         """Returns the one entry of an artifact that is a file; "" for a directory, which has any."""
         return head.path.rpartition("/")[2] if head.is_file else ""
+
+    def forget_state(self) -> None:
+        """Sets a damaged state.db aside; the next look makes a new one."""
+        state = self.__dict__.pop("state")
+        state.close()
+        set_database_aside(state.path)
 
     def close(self) -> None:
         """Closes what was opened."""

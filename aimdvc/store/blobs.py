@@ -83,6 +83,16 @@ class BlobStore:
                     left.discard(oid)
         return left
 
+    def sizes(self, oids: Iterable[Oid]) -> dict[Oid, int]:
+        """Returns the sizes in bytes of those of the blobs that are here."""
+        wanted = set(oids)
+        found = {oid: place.size for oid, place in self.catalog.find_many(wanted).items()}
+        for oid in wanted - found.keys():
+            path = self.path_of(oid)
+            if path is not None:
+                found[oid] = path.stat().st_size
+        return found
+
     def path_of(self, oid: Oid) -> Path | None:
         """Returns the file of a blob that is stored as one, or None."""
         path = self.layout.blob_file(oid)

@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 from aimdvc.errors import CorruptRepository, DiskFull, ProtocolError, ReadOnlyStorage
 from aimdvc.fs.disk import Disk
-from aimdvc.fs.sqlite import locked, mapped_sqlite, open_database
-from aimdvc.model.frames import scan_frames
+from aimdvc.fs.sqlite import faults_of, locked, mapped_sqlite, open_database, set_database_aside
+from aimdvc.model.frames import MAGIC, scan_frames
 from aimdvc.model.oid import Oid
 
 FORMAT = 2
@@ -61,6 +61,19 @@ class Catalog:
         self._packs = root / "blobs" / "packs"
         self._lock = threading.RLock()
         self._database = open_database(self.path, _SCHEMA, FORMAT)
+        try:
+            self._adopt_if_writable()
+        except CorruptRepository:
+            self.make_anew()
+
+    def make_anew(self) -> None:
+        """Sets a damaged database aside, and reads all packs again."""
+        self._database.close()
+        set_database_aside(self.path)
+        self._database = open_database(self.path, _SCHEMA, FORMAT)
+        self._adopt_if_writable()
+
+    def _adopt_if_writable(self) -> None:
         # Where nothing can be written, reading goes on with what is known: the next one that can write adopts them.
         with suppress(DiskFull, ReadOnlyStorage):
             self.adopt_new_packs()
@@ -68,6 +81,11 @@ class Catalog:
     def close(self) -> None:
         """Closes the database."""
         self._database.close()
+
+    def faults(self) -> list[str]:
+        """Returns what is wrong with the database itself; reads all of it."""
+        with self._lock:
+            return faults_of(self._database)
 
     def adopt_new_packs(self) -> None:
         """Reads the frames of packs that the catalog doesn't know, left by a crash or copied in; forgets lost packs."""
@@ -83,7 +101,7 @@ class Catalog:
                 if present - known.keys():
                     self._disk.sync_directory(self._packs)  # A crash may have come between the name and its durability.
                 for name in sorted(present - known.keys()):
-                    self._insert(name, list(iter_pack(self._packs / name)))
+                    self._insert(name, scan_pack(self._packs / name)[0])
 
     def _known(self) -> dict[str, int]:
         return dict(self._database.execute("SELECT name, id FROM pack"))
@@ -251,6 +269,28 @@ def iter_pack(path: Path) -> Iterator[tuple[Oid, int, int]]:
                 yield frame.oid, frame.offset, frame.size
         except ProtocolError as error:
             raise CorruptRepository(str(path), error.message) from error
+
+
+def scan_pack(path: Path) -> tuple[list[tuple[Oid, int, int]], str]:
+    """Returns the frames of a pack, as `iter_pack`, and what is wrong with it, "" for nothing.
+
+    Of a pack that is cut or malformed, the frames before the damage. Raises CorruptRepository for one of a later
+    version: nothing of it is touched.
+    """
+    found: list[tuple[Oid, int, int]] = []
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        magic = file.read(len(MAGIC))
+    if magic != MAGIC and magic.startswith(MAGIC[:-1]):
+        raise CorruptRepository(str(path), "no aimd-pack of version 1")
+    try:
+        for oid, offset, length in iter_pack(path):
+            if offset + length > size:
+                return found, "is cut within a blob"
+            found.append((oid, offset, length))
+    except CorruptRepository:
+        return found, "is cut, or no aimd-pack any more"
+    return found, ""
 
 
 def _skip(seek: Callable[[int, int], int], size: int) -> None:

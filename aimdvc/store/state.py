@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from aimdvc.fs.sqlite import locked, mapped_sqlite, open_database
+from aimdvc.fs.sqlite import faults_of, locked, mapped_sqlite, open_database
 from aimdvc.model.commits import Signature
 from aimdvc.model.entries import path_bytes, path_text
 from aimdvc.model.oid import GitId, Oid
@@ -135,6 +135,10 @@ class State:
     def close(self) -> None:
         """Closes the database."""
         self._database.close()
+
+    def faults(self) -> list[str]:
+        """Returns what is wrong with the database itself; reads all of it."""
+        return faults_of(self._database)
 
     def transaction(self) -> AbstractContextManager[None]:
         """Begins to write, as the only writer; commits durably at the end, rolls back on an exception."""
