@@ -15,6 +15,7 @@ BUSY_TIMEOUT_S = 60
 
 # Primary result codes (sqlite.org/rescode.html); the module names them only from Python 3.11 on.
 _BUSY, _LOCKED, _READONLY, _IOERR, _CORRUPT, _FULL, _CANTOPEN, _NOTADB = 5, 6, 8, 10, 11, 13, 14, 26
+_CORRUPT_PHRASES = ("not a database", "malformed", "Could not decode", "no such")
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -155,7 +156,7 @@ def mapped_sqlite(path: Path) -> Iterator[None]:
             if has_no_inodes(path):
                 raise DiskFull(str(path), "no inodes left") from error
             raise ReadOnlyStorage(str(path), text, hint="make it writable, then run it again") from error
-        if code in (_CORRUPT, _NOTADB) or "not a database" in text:
+        if code in (_CORRUPT, _NOTADB) or any(phrase in text for phrase in _CORRUPT_PHRASES):
             raise CorruptRepository(str(path), text) from error
         if code == _IOERR or "disk I/O" in text:
             if is_full(path):

@@ -10,13 +10,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from aimdvc.errors import ConfigSyntaxError, CorruptRepository
+from aimdvc.fs.disk import Disk
 from aimdvc.fs.faults import mapped
+from aimdvc.fs.leftovers import remove_leftovers
 from aimdvc.git.fsck import BadObjectError
 from aimdvc.git.history import History
 from aimdvc.git.packcheck import check_pack
 from aimdvc.git.packindex import encode_index, iter_names
 from aimdvc.git.packlimits import ClientLimits
-from aimdvc.git.packs import PackWriter
+from aimdvc.git.packs import PackWriter, clean_repository
 from aimdvc.git.refs import Refs, is_packed_line, is_safe_ref
 from aimdvc.model.gitconfig import parse
 from aimdvc.model.oid import GitId
@@ -26,8 +28,7 @@ _PACKED = "packed-refs"
 
 
 def find_damaged_files(history: History) -> Iterator[tuple[Path, str]]:
-    """Yields the damaged files with what is wrong with each; changes nothing."""
-    yield from _check_own_files(history.path)
+    """Yields the damaged refs, packs and indexes with what is wrong with each; changes nothing."""
     for name, reason in _damaged_refs(history).items():
         yield history.path / name, reason + _suggestion(history, name)
     for pack in _packs(history):
@@ -39,35 +40,48 @@ def find_damaged_files(history: History) -> Iterator[tuple[Path, str]]:
 
 
 def mend(history: History, aside: Path) -> Iterator[tuple[Path, str]]:
-    """Mends the damaged files that the rest of the repository can mend, and yields each with how.
+    """Mends the damaged refs, packs and indexes that the rest of the repository can mend, and yields each with how.
 
     `aside` is where the damaged ones are copied. Safe to repeat. Objects that are lost with a damaged pack, or were
     damaged as loose ones, are missing afterwards: whoever has them can bring them.
     """
-    for path, _ in list(_check_own_files(history.path)):
-        _set_aside(history, path, aside)
-        history.disk.unlink(path)
-        History.create(history.path, history.disk)
-        yield path, "made anew"
     yield from _mend_refs(history, aside)
     for pack in list(_packs(history)):
         index = pack.with_suffix(".idx")
         if _pack_fault(pack):
             kept = _salvage(history, pack)
             for path in (index, pack):
-                _set_aside(history, path, aside)
+                _set_aside(history.path, history.disk, path, aside)
                 history.disk.unlink(path)
             yield pack, f"set aside; {kept} whole git objects of it are kept"
         elif _index_fault(index, pack) and _index_again(history, pack, aside):
             yield index, "made anew from its pack"
     for path in _damaged_loose(history):
-        _set_aside(history, path, aside)
+        _set_aside(history.path, history.disk, path, aside)
         history.disk.unlink(path)
         yield path, "set aside"
     history.close()
 
 
-def _check_own_files(repository: Path) -> Iterator[tuple[Path, str]]:
+def lost_tips(history: History) -> Iterator[GitId]:
+    """Yields where damaged refs stood by their reflogs, so long as what they stood at is not here, or not whole."""
+    for name in _damaged_refs(history):
+        log = history.reflog(name)
+        if log and log[-1].new is not None and _last_logged(history, name) is None:
+            yield log[-1].new
+
+
+def mend_own_files(repository: Path, disk: Disk, aside: Path) -> Iterator[tuple[Path, str]]:
+    """Makes a damaged HEAD and config anew, without which the repository can't be opened."""
+    for path, _ in list(find_damaged_own_files(repository)):
+        _set_aside(repository, disk, path, aside)
+        disk.unlink(path)
+        History.create(repository, disk)
+        yield path, "made anew"
+
+
+def find_damaged_own_files(repository: Path) -> Iterator[tuple[Path, str]]:
+    """Yields HEAD and config if they are damaged, with what is wrong. A later format is none of that."""
     head, config = repository / "HEAD", repository / "config"
     if head.exists():
         text = head.read_text("utf-8", "surrogateescape").strip()
@@ -79,9 +93,8 @@ def _check_own_files(repository: Path) -> Iterator[tuple[Path, str]]:
         except ConfigSyntaxError as error:
             yield config, error.message
         else:
-            if parsed.get("core", None, "repositoryformatversion") not in ("0", "1") or not _is_true(
-                parsed.get("core", None, "bare")
-            ):
+            is_ours = parsed.get("core", None, "repositoryformatversion") in ("0", "1", None)
+            if is_ours and not _is_true(parsed.get("core", None, "bare")):
                 yield config, "doesn't say that this is a bare repository"
 
 
@@ -126,16 +139,15 @@ def _mend_refs(history: History, aside: Path) -> Iterator[tuple[Path, str]]:
         path = history.path / name
         target = _last_logged(history, name)
         if name == _PACKED:
-            _set_aside(history, path, aside)
+            _set_aside(history.path, history.disk, path, aside)
             yield from _mend_packed_refs(history, path)
         elif target is not None:
             if path.exists():
-                _set_aside(history, path, aside)
-            history.disk.make_directory(path.parent)
-            history.disk.replace_file(path, target.encode() + b"\n", 0o644)
+                _set_aside(history.path, history.disk, path, aside)
+            _replace(history, path, target.encode() + b"\n")
             yield path, f"put to {target[:12]}, where its reflog says it stood"
         elif name.startswith("refs/remotes/"):
-            _set_aside(history, path, aside)
+            _set_aside(history.path, history.disk, path, aside)
             history.disk.unlink(path)
             yield path, "set aside: the next fetch brings it"
 
@@ -146,12 +158,11 @@ def _mend_packed_refs(history: History, path: Path) -> Iterator[tuple[Path, str]
     for name in sorted(_logged(refs) - refs.readable()[0].keys()):
         target = _last_logged(history, name)
         if target is not None:
-            history.disk.make_directory((history.path / name).parent)
-            history.disk.replace_file(history.path / name, target.encode() + b"\n", 0o644)
+            _replace(history, history.path / name, target.encode() + b"\n")
             yield history.path / name, f"put to {target[:12]}, where its reflog says it stood"
     lines = path.read_text("utf-8", "surrogateescape").splitlines(keepends=True)
     kept = "".join(line for line in lines if is_packed_line(line.rstrip("\n")))
-    history.disk.replace_file(path, kept.encode("utf-8", "surrogateescape"), 0o644)
+    _replace(history, path, kept.encode("utf-8", "surrogateescape"))
     yield path, "kept the lines that can be read"
 
 
@@ -198,8 +209,8 @@ def _index_again(history: History, pack: Path, aside: Path) -> bool:
         except BadObjectError:
             return False
     if index.exists():
-        _set_aside(history, index, aside)
-    history.disk.replace_file(index, encode_index(checked.entries, checked.trailer), 0o444)
+        _set_aside(history.path, history.disk, index, aside)
+    _replace(history, index, encode_index(checked.entries, checked.trailer), 0o444)
     return True
 
 
@@ -239,13 +250,21 @@ def _is_whole_loose(path: Path, name: str) -> bool:
     return digest.hexdigest() == name
 
 
-def _set_aside(history: History, path: Path, aside: Path) -> None:
+def _replace(history: History, path: Path, content: bytes, mode: int = 0o644) -> None:
+    """Makes a file hold these bytes. What a kill leaves lies where no ref and no pack is looked for."""
+    clean_repository(history.path)
+    history.disk.make_directory(path.parent)
+    history.disk.replace_file(path, content, mode, scratch=history.path)
+
+
+def _set_aside(repository: Path, disk: Disk, path: Path, aside: Path) -> None:
     """Copies a damaged file; the copy is durable before anything happens to the file."""
     if not path.exists():
         return
-    target = aside / path.relative_to(history.path)
-    history.disk.make_directory(target.parent)
-    with mapped(path), history.disk.create_temp(target.parent) as temp, path.open("rb") as file:
+    target = aside / path.relative_to(repository)
+    disk.make_directory(target.parent)
+    remove_leftovers(target.parent)
+    with mapped(path), disk.create_temp(target.parent) as temp, path.open("rb") as file:
         while chunk := file.read(_CHUNK):
             temp.write(chunk)
-        history.disk.publish(temp, target, 0o444)
+        disk.publish(temp, target, 0o444)

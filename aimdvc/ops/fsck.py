@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 from aimdvc.errors import AimdvcError, CorruptBlob, CorruptRepository, MissingBlob, StorageError, WrongSize
 from aimdvc.git.history import History
-from aimdvc.git.mend import find_damaged_files
+from aimdvc.git.mend import find_damaged_files, find_damaged_own_files
 from aimdvc.git.trees import DEPTH_LIMIT, Node, RawEntry, iter_files, parse_tree, too_deep
 from aimdvc.model.attributes import Attributes
 from aimdvc.model.entries import Mode, path_text
@@ -72,16 +72,20 @@ class Checked:
     warnings: list[Damage] = field(default_factory=list)
 
 
-def fsck(workspace: Workspace, is_quick: bool, progress: Progress, part: Part = ALL) -> Checked:
+def fsck(
+    workspace: Workspace, is_quick: bool, progress: Progress, part: Part = ALL, known: Iterable[Damage] = ()
+) -> Checked:
     """Reads and hashes every blob and every git object that a ref reaches, and returns the damage. Changes nothing.
 
-    `is_quick` reads no blob, `part` those that fall into it. What history grows by is 20 bytes an object in memory.
+    `is_quick` reads no blob, `part` those that fall into it; `known` are blobs that were found damaged before. What
+    history grows by is 20 bytes an object in memory.
     """
     result = Checked()
     faults = [(database, database.faults()) for database in (workspace.state, workspace.blobs.catalog)]
     for database, found in faults:
         result.damage.extend(Damage(str(database.path), fault, kind="file") for fault in found)
     damaged = _check_blobs(workspace, None if is_quick else part, result, progress)
+    damaged |= {Oid(one.what): Damage(one.what, one.reason) for one in known}
     if faults[0][1]:
         # What it says of artifacts is not to be trusted, nor readable at all, maybe.
         result.damage.extend(damaged.values())
@@ -120,6 +124,8 @@ def _check_blobs(workspace: Workspace, part: Part | None, result: Checked, progr
 
 
 def _check_files(workspace: Workspace, head: Head, result: Checked) -> None:
+    for path, reason in find_damaged_own_files(workspace.repository_path(head.name)):
+        result.damage.append(Damage(str(path), reason, kind="file", artifacts=[head.name]))
     for path, reason in find_damaged_files(workspace.history(head.name)):
         result.damage.append(Damage(str(path), reason, kind="file", artifacts=[head.name]))
 
@@ -348,9 +354,9 @@ def _check_index(workspace: Workspace, damaged: dict[Oid, Damage], result: Check
                 damage.artifacts.append(head.name)
 
 
-def _is_gone(history: History, commit: GitId) -> bool:
+def _is_gone(workspace: Workspace, name: str, commit: GitId) -> bool:
     try:
-        return not history.has(commit)
+        return not workspace.history(name).has(commit)
     except CorruptRepository:
         return False  # It is damaged, and told as that.
 
@@ -358,6 +364,6 @@ def _is_gone(history: History, commit: GitId) -> bool:
 def _check_pins(workspace: Workspace, result: Checked) -> None:
     have = {head.name for head in workspace.state.heads()}
     for name, pin in read_pins(workspace).items():
-        if name in have and _is_gone(workspace.history(name), pin.commit):
+        if name in have and _is_gone(workspace, name, pin.commit):
             reason = f"pins commit {pin.commit}, which is not here"
             result.damage.append(Damage(f"aimdvc.lock: {name}", reason, kind="pin", artifacts=[name]))

@@ -8,8 +8,8 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from aimdvc.errors import AimdvcError, CorruptBlob, MissingBlob
-from aimdvc.git.mend import mend
+from aimdvc.errors import AimdvcError, CorruptBlob, MissingBlob, StorageError
+from aimdvc.git.mend import lost_tips, mend, mend_own_files
 from aimdvc.model.entries import Mode, path_bytes
 from aimdvc.model.oid import GitId, Oid
 from aimdvc.model.pointer import Pointer
@@ -48,6 +48,7 @@ def repair(workspace: Workspace, connector: Connector, progress: Progress, part:
     """Heals what `fsck` finds, and returns what was healed and what is left."""
     healed = list(_mend_files(workspace))
     found = fsck(workspace, False, progress, part)
+    bad_blobs = [damage for damage in found.damage if damage.kind == "blob"]
     notes: list[str] = []
     now = found
     for _ in range(_ROUNDS):
@@ -56,15 +57,19 @@ def repair(workspace: Workspace, connector: Connector, progress: Progress, part:
             break
         # Objects that are here again may name others, and blobs, that nobody missed before.
         healed += brought
-        now = fsck(workspace, True, progress)
-    blobs = {damage.what: damage for damage in [*found.damage, *now.damage] if damage.kind == "blob"}
-    if not blobs and now is found:
-        return Repaired(healed, found, notes)
+        now = fsck(workspace, True, progress, known=bad_blobs)
+    blobs = {damage.what: damage for damage in now.damage if damage.kind == "blob"}
+    if any(damage.kind in ("file", "artifact", "git-object") for damage in now.damage):
+        # Who needs a blob isn't known as long as a history can't be read.
+        blobs = {what: damage for what, damage in blobs.items() if damage.size is not None}
+    if not blobs:
+        now.read = found.read
+        return Repaired(healed, now, notes)
     done = _heal_blobs(workspace, connector, blobs, notes, progress)
     after = fsck(workspace, True, progress)
     after.read = found.read
     known = {damage.what for damage in after.damage} | {one.what for one in done}
-    after.damage += [damage for damage in blobs.values() if damage.what not in known]
+    after.damage += [damage for damage in [*blobs.values(), *bad_blobs] if damage.what not in known]
     return Repaired(healed + done, after, list(dict.fromkeys(notes)))
 
 
@@ -73,16 +78,26 @@ def _heal_objects(
 ) -> list[Healed]:
     healed = []
     for head in workspace.state.heads():
+        history = workspace.history(head.name)
         broken = [one for one in found.damage if one.kind == "git-object" and head.name in one.artifacts]
-        wanted = [GitId(damage.what.rpartition(" ")[2]) for damage in broken]
-        pin = [damage for damage in found.damage if damage.kind == "pin" and damage.artifacts == [head.name]]
-        wanted += [read_pins(workspace)[head.name].commit for _ in pin]
+        wanted = {GitId(damage.what.rpartition(" ")[2]) for damage in broken} | set(lost_tips(history))
+        if any(damage.kind == "pin" and damage.artifacts == [head.name] for damage in found.damage):
+            wanted.add(read_pins(workspace)[head.name].commit)
         if wanted:
             connections = list(_connections(workspace, connector, head, notes))
-            brought, failed = heal_objects(workspace, head, wanted, connections, progress)
+            brought, failed = heal_objects(workspace, head, sorted(wanted), connections, progress)
             notes.extend(failed)
             healed += [Healed(f"git object {git_id}", how) for git_id, how in brought]
+            healed += _mend_history(workspace, head)
     return healed
+
+
+def _mend_history(workspace: Workspace, head: Head) -> Iterator[Healed]:
+    aside = workspace.blobs.layout.damaged / f"{head.name}.git"
+    for path, how in mend_own_files(workspace.repository_path(head.name), workspace.disk, aside):
+        yield Healed(str(path), how)
+    for path, how in mend(workspace.history(head.name), aside):
+        yield Healed(str(path), how)
 
 
 def _mend_files(workspace: Workspace) -> Iterator[Healed]:
@@ -96,9 +111,7 @@ def _mend_files(workspace: Workspace) -> Iterator[Healed]:
         kept = mend_pack(workspace.blobs, workspace.disk, path.name)
         yield Healed(str(path), f"set aside; {kept} whole blobs of it are kept")
     for head in workspace.state.heads():
-        history = workspace.history(head.name)
-        for path, how in mend(history, workspace.blobs.layout.damaged / f"{head.name}.git"):
-            yield Healed(str(path), how)
+        yield from _mend_history(workspace, head)
 
 
 def _connections(workspace: Workspace, connector: Connector, head: Head, notes: list[str]) -> Iterator[Connection]:
@@ -147,7 +160,7 @@ def _put_aside(workspace: Workspace, damaged: Iterable[Damage]) -> None:
         elif path is not None and not workspace.blobs.is_whole(oid):
             if path.stat().st_nlink > 1:
                 inodes.add(path.stat().st_ino)
-            workspace.blobs.set_aside(oid)
+            workspace.blobs.take_out(oid)
     for pack in sorted(packs):
         mend_pack(workspace.blobs, workspace.disk, pack)
     for file in _linked_files(workspace, inodes) if inodes else ():
@@ -166,7 +179,12 @@ def _linked_files(workspace: Workspace, inodes: set[int]) -> Iterator[str]:
 
 def _from_store(workspace: Workspace, wanted: list[Pointer]) -> Iterator[tuple[Oid, str]]:
     left = workspace.blobs.rescue({pointer.oid for pointer in wanted})
-    yield from ((pointer.oid, "the trash") for pointer in wanted if pointer.oid not in left)
+    for pointer in wanted:
+        if pointer.oid not in left and not workspace.blobs.is_whole(pointer.oid):
+            workspace.blobs.take_out(pointer.oid)
+            left.add(pointer.oid)
+        elif pointer.oid not in left:
+            yield pointer.oid, "the trash"
     wanted = [pointer for pointer in wanted if pointer.oid in left]
     if wanted:
         with workspace.blobs.writer() as writer:
@@ -215,6 +233,8 @@ def _from_remote(
                 connection.blobs.download([one for one in batch if one.oid in missing], writer, progress)
         except (CorruptBlob, MissingBlob):
             continue
+        except StorageError:
+            raise
         except AimdvcError as error:
             notes.append(f"{connection.url}: {error.message}")
             break

@@ -4,7 +4,7 @@ import os
 import shutil
 from collections.abc import Iterable, Sequence
 
-from aimdvc.errors import AimdvcError, CorruptRepository
+from aimdvc.errors import AimdvcError, CorruptRepository, StorageError
 from aimdvc.fs.faults import mapped
 from aimdvc.fs.leftovers import temporary_name
 from aimdvc.git.history import History
@@ -39,6 +39,8 @@ def heal_objects(
             break
         try:
             _refetch(workspace, history, connection, progress)
+        except StorageError:
+            raise
         except AimdvcError as error:
             notes.append(f"{connection.url}: {error.message}")
             continue

@@ -199,21 +199,24 @@ class BlobStore:
         return True
 
     def set_aside(self, oid: Oid) -> None:
+        """Takes a damaged blob out of the store, or leaves it where the store can't be written."""
+        with contextlib.suppress(StorageError, OSError):
+            self.take_out(oid)
+
+    def take_out(self, oid: Oid) -> None:
         """Takes a damaged blob out of the store, so that it counts as missing and is fetched or added again.
 
-        A file goes to `damaged/`, never to be read again; in a pack the blob is forgotten. A store that can't be
-        written stays as it is.
+        A file goes to `damaged/`, never to be read again; in a pack the blob is forgotten. Raises StorageError.
         """
         path = self.layout.blob_file(oid)
-        with contextlib.suppress(StorageError, OSError):
-            if path.exists():
-                self._disk.make_directory(self.layout.damaged)
-                self._disk.rename(path, self.layout.damaged / oid)
-            else:
-                place = self.catalog.find(oid)
-                # What is there by now may be another's good copy.
-                if place is not None and not self._is_good(oid, place):
-                    self.catalog.forget(oid, place)
+        if path.exists():
+            self._disk.make_directory(self.layout.damaged)
+            self._disk.rename(path, self.layout.damaged / oid)
+            return
+        place = self.catalog.find(oid)
+        # What is there by now may be another's good copy.
+        if place is not None and not self._is_good(oid, place):
+            self.catalog.forget(oid, place)
 
     def iter_pointers(self) -> Iterator[Pointer]:
         """Yields every blob here with its size in bytes."""

@@ -35,7 +35,7 @@ from aimdvc.ops.workspace import Workspace
 from aimdvc.remote.session import Session
 from aimdvc.store.blobs import BlobStore
 from aimdvc.store.locate import Places
-from tests.crash import lines
+from tests.crash import lines, mending
 from tests.shell import Shell, files_of, git
 
 T = TypeVar("T")
@@ -308,8 +308,8 @@ MAINTENANCE = frozenset(STORE_ACT)
 """Of these what the store and the trash hold afterwards counts, too."""
 
 
-PREPARE |= lines.PREPARE
-ACT |= STORE_ACT | lines.ACT
+PREPARE |= lines.PREPARE | mending.PREPARE
+ACT |= STORE_ACT | lines.ACT | mending.ACT
 
 
 class Scene:
@@ -341,6 +341,11 @@ class Scene:
         """Runs the verb with a fault in its disk."""
         with Workspace.open(self.work, Disk(fault), author) as workspace:
             ACT[self.verb](workspace, self.work)
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether the scene begins with damage, which an interrupted verb may leave."""
+        return self.verb == "repair"
 
     def outcome(self) -> tuple[object, ...]:
         """Returns what a user sees: files, messages of the log, status, what the remote has."""
@@ -385,6 +390,9 @@ class Scene:
             assert path in now, f"{path} is gone"
         raw = (self.work / "aimdvc.lock").read_bytes()
         with Workspace.open(self.work, Disk(), author) as workspace:
+            if self.is_damaged:
+                fsck(workspace, False, Silent())
+                return
             for name, pin in parse_lock(raw).items():
                 assert workspace.history(name).has(pin.commit)
             found = fsck(workspace, False, Silent())
