@@ -53,6 +53,7 @@ COMMANDS: dict[str, Row] = {
     "pull": _row("pull", "Fetch, then bring the files up to date"),
     "push": _row("push", "Send versions and aliases to the remote"),
     "fsck": _row("fsck", "Read and hash everything, and name what is damaged"),
+    "selftest": _row("selftest", "Try whether a file system keeps what aimdvc promises"),
     "du": _row("du", "Show how much room each artifact takes", "fsck"),
     "prune": _row("prune", "Move blobs that nothing needs into the trash"),
     "trash": _row("trash", "List, put back and delete what prune took away"),
