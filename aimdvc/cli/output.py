@@ -13,7 +13,6 @@ from typing import TextIO
 
 from aimdvc.errors import AimdvcError
 from aimdvc.model.commits import Signature
-from aimdvc.ops.inplace import EditedBlob
 
 # C0, C1, line separators, what turns the direction of writing, and surrogates that stand for no byte.
 _STEERING = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udc7f\udd00-\udfff]")
@@ -146,11 +145,6 @@ def _quoted(char: str) -> str:
     if char in _C_ESCAPES:
         return _C_ESCAPES[char]
     return char if char.isprintable() else "".join(f"\\{byte:03o}" for byte in char.encode("utf-8", "surrogateescape"))
-
-
-def edited_text(edited: EditedBlob) -> str:
-    """Returns what is said of a blob that was edited in place."""
-    return f"'{edited.path}' was edited in place, and with it blob {edited.oid}, which it is a hard link to"
 
 
 def plural(count: int, word: str) -> str:

@@ -25,6 +25,11 @@ class EditedBlob:
     path: str
     oid: Oid
 
+    @property
+    def message(self) -> str:
+        """What was found, in a line."""
+        return f"'{self.path}' was edited in place, and with it blob {self.oid}, which it is a hard link to"
+
 
 def find_edited(workspace: Workspace, head: Head, changed: Mapping[bytes, DiskStat]) -> Iterator[EditedBlob]:
     """Yields those of the changed files whose blob changed with them. Opens no file."""

@@ -4,7 +4,7 @@ import click
 
 from aimdvc.cli.command import command
 from aimdvc.cli.context import Cli
-from aimdvc.cli.output import edited_text, plural, size_text
+from aimdvc.cli.output import plural, size_text
 from aimdvc.errors import IntegrityError
 from aimdvc.ops.add import Added, AddOptions, add
 
@@ -30,7 +30,7 @@ def add_command(cli: Cli, paths: tuple[str, ...], name: str | None, kind: str | 
         for note in result.notes:
             cli.out.note(note)
         for edited in result.edited:
-            cli.out.note(f"{edited_text(edited)}; it is set aside: `aimdvc fsck --repair` brings it back")
+            cli.out.note(f"{edited.message}; it is set aside: `aimdvc fsck --repair` brings it back")
     cli.out.result({"artifacts": added}, (_line(result) for result in added))
     return IntegrityError.exit_code if any(result.edited for result in added) else 0
 

@@ -7,7 +7,7 @@ import click
 
 from aimdvc.cli.command import command, zero_option
 from aimdvc.cli.context import Cli
-from aimdvc.cli.output import edited_text, plural, shown_path
+from aimdvc.cli.output import plural, shown_path
 from aimdvc.errors import IntegrityError
 from aimdvc.ops.create import MAIN
 from aimdvc.ops.revisions import short_branch
@@ -47,7 +47,7 @@ def status_command(cli: Cli, paths: tuple[str, ...], short: bool, is_zero: bool)
     cli.out.result({"artifacts": found.artifacts, "missing": found.missing}, lines, fields)
     for artifact in found.artifacts:
         for edited in artifact.edited:
-            cli.out.note(f"{edited_text(edited)}: `aimdvc fsck --repair` or `aimdvc add` keeps both")
+            cli.out.note(f"{edited.message}: `aimdvc fsck --repair` or `aimdvc add` keeps both")
     return IntegrityError.exit_code if any(artifact.edited for artifact in found.artifacts) else 0
 
 
