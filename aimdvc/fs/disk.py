@@ -230,18 +230,6 @@ def reflink(source_fd: int, target_fd: int) -> bool:
     return sys.platform.startswith("linux") and system.clone_blocks(source_fd, target_fd, _FICLONE)
 
 
-def name_open_file(descriptor: int, name: Path) -> None:
-    """Gives an open file one more name, whatever its old one leads to by now (open(2), AT_SYMLINK_FOLLOW).
-
-    Raises OSError where the system can't, and for another file system.
-    """
-    directory = os.open("/proc/self/fd", system.READ_DIRECTORY)
-    try:
-        os.link(str(descriptor), name, src_dir_fd=directory, follow_symlinks=True)
-    finally:
-        os.close(directory)
-
-
 def start_writing(descriptor: int) -> None:
     """Starts writing a file's dirty pages to the disk, without waiting; does nothing where the system can't."""
     if sys.platform.startswith("linux"):

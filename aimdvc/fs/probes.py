@@ -4,17 +4,19 @@ Each probe works in a new, empty directory, and tells what it found. A lying dis
 can't be found this way.
 """
 
-import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
 from aimdvc.errors import StorageError
-from aimdvc.fs.disk import Disk, iter_data, name_open_file, reflink
+from aimdvc.fs import system
+from aimdvc.fs.directories import name_open_file
+from aimdvc.fs.disk import Disk, reflink
 from aimdvc.fs.probe import filesystem_type, is_network_filesystem
 
 Outcome = Literal["ok", "note", "failed"]
@@ -67,16 +69,14 @@ def _rename(place: Path, disk: Disk) -> tuple[Outcome, str]:
     """A reader in another process must find the old file or the new one, whole, at any time."""
     target = place / "file"
     target.write_bytes(b"0" * 4096)
-    reader = os.fork()
-    if reader == 0:
-        os._exit(_read_until_gone(target))
+    reader = system.go_on_apart(partial(_read_until_gone, target))
     for number in range(_RENAMES):
         temporary = place / "new"
         temporary.write_bytes(b"%d" % (number % 10) * 4096)
         temporary.replace(target)
     (place / "stop").touch()
-    status = os.waitstatus_to_exitcode(os.waitpid(reader, 0)[1])
-    return ("ok", f"{_RENAMES} renames, each seen whole") if status == 0 else ("failed", "a reader saw a file missing")
+    is_whole = system.wait_for(reader) == 0
+    return ("ok", f"{_RENAMES} renames, each seen whole") if is_whole else ("failed", "a reader saw a file missing")
 
 
 def _read_until_gone(target: Path) -> int:
@@ -93,11 +93,8 @@ def _read_until_gone(target: Path) -> int:
 def _flock(place: Path, disk: Disk) -> tuple[Outcome, str]:
     path = place / "lock"
     with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        child = os.fork()
-        if child == 0:
-            os._exit(_try_lock(path))
-        is_kept = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        system.lock(file.fileno())
+        is_kept = system.wait_for(system.go_on_apart(partial(_try_lock, path))) == 0
     if is_kept:
         return "ok", "keeps processes apart"
     return "note", "does nothing: processes don't wait for one another, and some work is done twice"
@@ -105,12 +102,7 @@ def _flock(place: Path, disk: Disk) -> tuple[Outcome, str]:
 
 def _try_lock(path: Path) -> int:
     """Returns 0 when the lock is held by another."""
-    descriptor = os.open(path, os.O_RDWR)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return 0
-    return 1
+    return 1 if system.lock(os.open(path, system.WRITE)) else 0
 
 
 def _reflink(place: Path, disk: Disk) -> tuple[Outcome, str]:
@@ -192,14 +184,14 @@ def _holes(place: Path, disk: Disk) -> tuple[Outcome, str]:
         os.fsync(file.fileno())
         size = file.tell()
         has_room = os.fstat(file.fileno()).st_blocks * 512 < size // 2
-        is_known = sum(end - start for start, end in iter_data(file.fileno(), size)) < size // 2
+        is_known = os.lseek(file.fileno(), 0, os.SEEK_DATA) > 0
     if has_room and is_known:
         return "ok", "holes take no room, and are told apart"
     return "note", "holes are written out as zeros" if not has_room else "holes can't be told from zeros"
 
 
 def _tmpfile(place: Path, disk: Disk) -> tuple[Outcome, str]:
-    os.close(os.open(place, os.O_TMPFILE | os.O_RDWR, 0o600))
+    os.close(system.open_unnamed(place))
     return "ok", "there, and not needed"
 
 

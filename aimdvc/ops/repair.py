@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from aimdvc.errors import AimdvcError, CorruptBlob, MissingBlob, StorageError
+from aimdvc.fs.system import open_any
 from aimdvc.git.mend import lost_tips, mend, mend_own_files
 from aimdvc.model.entries import Mode, path_bytes
 from aimdvc.model.oid import GitId, Oid
@@ -206,7 +207,7 @@ def _from_files(workspace: Workspace, wanted: list[Pointer]) -> Iterator[tuple[O
 
 def _take_file(workspace: Workspace, path: bytes, pointer: Pointer) -> bool:
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        descriptor = open_any(path)
     except OSError:
         return False
     try:

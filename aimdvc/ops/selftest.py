@@ -1,15 +1,17 @@
 """`selftest`: whether a directory's file system keeps what aimdvc promises there; with processes that are killed."""
 
 import hashlib
+import itertools
 import os
 import random
 import shutil
-import signal
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from aimdvc.errors import AimdvcError, UsageError
+from aimdvc.fs import system
 from aimdvc.fs.disk import Disk
 from aimdvc.fs.faults import mapped
 from aimdvc.fs.leftovers import remove_leftovers, temporary_name
@@ -37,6 +39,8 @@ class Tested:
 
 def try_durability(directory: Path, disk: Disk) -> Tested:
     """Tries a directory's file system; leaves nothing behind. Raises UsageError, StorageError."""
+    if not system.HAS_FORK:
+        raise UsageError("the self-test tries several processes at once, in a way that this system hasn't")
     if not directory.is_dir():
         raise UsageError(f"'{directory}' is no directory")
     remove_leftovers(directory, (_PREFIX,))
@@ -73,31 +77,25 @@ def _kill(root: Path, disk: Disk) -> Probe:
 def _stored_until_killed(root: Path, number: int, after_s: float, disk: Disk) -> set[Oid]:
     """Returns what a process said to be durable before it was killed."""
     reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(reading)
-        _store_for_ever(root, number, writing, disk)
+    child = system.go_on_apart(partial(_store_for_ever, root, number, writing, disk))
     os.close(writing)
     with os.fdopen(reading, "rb") as said:
         first = said.read(64)  # It has begun: a kill before that would try nothing.
         time.sleep(after_s)
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
+        system.wait_for(child, is_killed=True)
         rest = said.read()
     raw = (first + rest).decode("ascii")
     return {Oid(raw[start : start + 64]) for start in range(0, len(raw) - len(raw) % 64, 64)}
 
 
-def _store_for_ever(root: Path, number: int, said: int, disk: Disk) -> None:
-    """Stores small and large blobs, and says which are durable. Ends with the process, whatever happens."""
-    try:
-        with BlobStore(root, disk) as store:
-            for count in range(1_000_000):
-                with store.writer() as writer:
-                    contents = [b"%d %d " % (number, count) * length for length in (1, 200, 20_000)]
-                    for content in contents:
-                        writer.add_bytes(content)
-                names = (hashlib.sha256(content).hexdigest() for content in contents)
-                os.write(said, "".join(names).encode())
-    finally:
-        os._exit(1)
+def _store_for_ever(root: Path, number: int, said: int, disk: Disk) -> int:
+    """Stores small and large blobs, and says which are durable, until it is killed."""
+    with BlobStore(root, disk) as store:
+        for count in itertools.count():
+            with store.writer() as writer:
+                contents = [b"%d %d " % (number, count) * length for length in (1, 200, 20_000)]
+                for content in contents:
+                    writer.add_bytes(content)
+            names = (hashlib.sha256(content).hexdigest() for content in contents)
+            os.write(said, "".join(names).encode())
+    return 1

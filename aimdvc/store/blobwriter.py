@@ -13,7 +13,8 @@ from types import TracebackType
 
 from aimdvc.errors import AimdvcError, CorruptBlob, StorageError
 from aimdvc.fs import system
-from aimdvc.fs.disk import Disk, TempFile, name_open_file, reflink
+from aimdvc.fs.directories import name_open_file
+from aimdvc.fs.disk import Disk, TempFile, reflink
 from aimdvc.fs.faults import mapped, require_space
 from aimdvc.fs.leftovers import find_leftovers, temporary_name
 from aimdvc.model.frames import FRAME, MAGIC, end_frame, frame_header

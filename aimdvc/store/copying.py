@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from aimdvc.errors import CorruptBlob, WrongSize
 from aimdvc.fs.disk import ZEROS, Flusher
-from aimdvc.fs.system import pwrite, read_into
+from aimdvc.fs.system import pwrite, read_into, send_range
 from aimdvc.model.pointer import Pointer
 
 _CHUNK = 1 << 20
@@ -30,7 +30,7 @@ def copy_hashed(
     Raises CorruptBlob when the bytes are others than the pointer's, OSError; the target is then to be thrown away.
     """
     if pointer.size >= _LARGE and hasattr(os, "copy_file_range"):
-        copy = _copy_range if may_share else _send
+        copy = _copy_range if may_share else send_range
         with ThreadPoolExecutor(1) as beside:
             copying = beside.submit(_copy_in_kernel, source, target, pointer.size, copy)
             _check(_chunks(source), pointer, advance)
@@ -48,18 +48,14 @@ def _copy_range(source: int, target: int, size: int, position: int) -> int:
     return os.copy_file_range(source, target, size, position, position)
 
 
-def _send(source: int, target: int, size: int, position: int) -> int:
-    os.lseek(target, position, os.SEEK_SET)
-    return os.sendfile(target, source, position, size)
-
-
 def _copy_in_kernel(source: int, target: int, size: int, copy: _Copy) -> bool:
     """Copies without reading into this process; returns False where the file system can't."""
     flusher = Flusher(target)
     position = 0
     while (position := _skip_hole(source, position, size)) < size:
+        end = min(os.lseek(source, position, os.SEEK_HOLE), position + _COPY_STEP, size)
         try:
-            count = copy(source, target, min(_COPY_STEP, size - position), position)
+            count = copy(source, target, end - position, position)
         except OSError as error:
             if position == 0 and error.errno in _NOT_HERE:
                 return False

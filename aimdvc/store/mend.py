@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from aimdvc.fs.disk import Disk
+from aimdvc.fs.system import pread
 from aimdvc.model.frames import FRAME, MAGIC, end_frame, frame_header
 from aimdvc.model.oid import Oid
 from aimdvc.model.pointer import Pointer
@@ -45,7 +46,7 @@ def mend_pack(store: BlobStore, disk: Disk, name: str) -> int:
     with path.open("rb") as file, disk.create_temp(store.layout.temporary) as temp:
         parts, buffered, size = [MAGIC], len(MAGIC), len(MAGIC)
         for oid, offset, length in sorted({*_known(store, name), *scan_pack(path)[0]}, key=lambda one: one[1]):
-            content = os.pread(file.fileno(), length, offset)
+            content = pread(file.fileno(), length, offset)
             if hashlib.sha256(content).hexdigest() != oid:
                 continue
             parts += (frame_header(oid, length), content)
@@ -76,7 +77,7 @@ def take_back(store: BlobStore, writer: BlobWriter, wanted: Collection[Pointer])
     for path in sorted(store.layout.packs.glob("*.pack")):
         with path.open("rb") as file:
             for oid, offset, length in scan_pack(path)[0]:
-                content = os.pread(file.fileno(), length, offset) if oid in sizes else b""
+                content = pread(file.fileno(), length, offset) if oid in sizes else b""
                 if oid in sizes and hashlib.sha256(content).hexdigest() == oid:
                     writer.add_bytes(content)
                     del sizes[oid]

@@ -206,7 +206,8 @@ class State:
 
     def _query(self, sql: str, values: tuple[object, ...]) -> Iterator[Any]:
         with mapped_sqlite(self.path):
-            yield from self._database.execute(sql, values)
+            for row in self._database.execute(sql, values):  # noqa: UP028 - an interrupt may close the database first
+                yield row
 
     # The index
 
