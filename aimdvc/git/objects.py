@@ -76,7 +76,6 @@ class Objects:
         if self._packs_changed() == self._opened:
             return False
         self.close()
-        del self.__dict__["_store"]
         return True
 
     def _packs_changed(self) -> int:

@@ -173,7 +173,17 @@ def test_an_error_that_cannot_be_said_still_has_its_exit_code(shell: Shell) -> N
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupt_gives_an_error_object(shell: Shell, number: signal.Signals) -> None:
     with subprocess.Popen(
-        [sys.executable, "-m", "aimdvc", "login", "https://example.org", "--json"],
+        # What runs the tests in the background may ignore it, and what is ignored stays so in a child.
+        [
+            "env",
+            f"--default-signal={number.name}",
+            sys.executable,
+            "-m",
+            "aimdvc",
+            "login",
+            "https://example.org",
+            "--json",
+        ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
