@@ -193,6 +193,16 @@ class CorruptRepository(IntegrityError):
         super().__init__(f"'{path}': {reason}")
 
 
+class ReferenceChanged(IntegrityError):
+    """What a reference names is not what was recorded of it."""
+
+    hint = "if the change is right, record it: `aimdvc ref add`; else look for the old one at its source"
+
+    def __init__(self, key: str, reason: str) -> None:
+        self.key = key
+        super().__init__(f"reference '{key}': {reason}")
+
+
 class MalformedPointer(IntegrityError):
     """A text that ought to be a Git LFS pointer is not one."""
 

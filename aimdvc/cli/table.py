@@ -43,6 +43,7 @@ COMMANDS: dict[str, Row] = {
     "alias": _row("alias", "Name versions by aliases, which can move"),
     "tag": _row("tag", "List the versions and other tags of an artifact", "reflog"),
     "reflog": _row("reflog", "List where HEAD, a branch or an alias stood, newest first"),
+    "ref": _row("ref", "Record what lies elsewhere as entries of an artifact"),
     "track": _row("track", "Store paths that match a pattern as blobs"),
     "untrack": _row("untrack", "Keep paths that match a pattern in Git itself", "track"),
     "meta": _row("meta", "Read and set description, type, labels and metadata"),

@@ -17,6 +17,7 @@ from aimdvc.model.progress import Progress
 from aimdvc.ops.create import create_artifact, restore_default_attributes
 from aimdvc.ops.inplace import EditedBlob, let_go
 from aimdvc.ops.merging import has_conflict, settle_named
+from aimdvc.ops.references import require_no_reference
 from aimdvc.ops.scan import Scan, clock_ns, scan
 from aimdvc.ops.settle import settle
 from aimdvc.ops.stage import ATTRIBUTES, Stager, Vanished, attribute_files, read_rules, reattribute
@@ -131,6 +132,8 @@ def stage_part(
     _check_kind(workspace, head)
     found = scan(workspace, head, inner, use_ignore=not options.force)
     untracked = {} if options.update else _storable(found.untracked, result)
+    if untracked:
+        require_no_reference(workspace, head, untracked)
     result.ignored += found.walked.ignored
     _note(found, result)
     changed = {**found.suspects, **untracked}

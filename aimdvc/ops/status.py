@@ -7,7 +7,7 @@ from aimdvc.git.history import History
 from aimdvc.model.entries import path_text
 from aimdvc.model.oid import GitId
 from aimdvc.ops.alias import alias_bases
-from aimdvc.ops.create import MAIN
+from aimdvc.ops.create import MAIN, is_told
 from aimdvc.ops.inplace import EditedBlob, find_edited
 from aimdvc.ops.lockfile import LockState, lock_state, read_pins
 from aimdvc.ops.merging import open_conflicts
@@ -109,7 +109,7 @@ def _status(workspace: Workspace, head: Head, lock: str) -> ArtifactStatus:
         head.name, head.path, not head.is_file, label(history, head.commit), head.branch, head.commit, lock
     )
     for row in workspace.state.staged(head):
-        if row.place is Place.HIDDEN and row.head_mode == 0 and not row.path.endswith("metadata.json"):
+        if row.place is Place.HIDDEN and row.head_mode == 0 and not is_told(row.path):
             continue
         kind = "deleted" if row.mode == 0 else "modified" if row.head_mode else "added"
         result.staged.append(PathChange(kind, row.path))

@@ -46,7 +46,8 @@ def ls_command(cli: Cli, selector: str | None, is_long: bool, is_zero: bool) -> 
         if is_zero:
             cli.out.fields([facts + entry.path])
         else:
-            cli.out.line(facts + shown_path(entry.path))
+            target = f"  → {entry.uri}" if entry.uri is not None else ""
+            cli.out.line(facts + shown_path(entry.path) + target)
 
 
 def _quoted(path: str) -> str:
