@@ -4,7 +4,7 @@
     ├── UsageError            2  NoWorkspace, InvalidName, InvalidSelector, UnknownArtifact, UnknownRevision,
     │                            AmbiguousRevision, UnknownPath, UnknownRemote, NoAuthor, ConfigSyntaxError
     ├── Refused               1  LocalChange, MergeConflict, CheckFailed
-    ├── IntegrityError        3  CorruptBlob, MissingBlob, CorruptRepository, MalformedPointer
+    ├── IntegrityError        3  CorruptBlob, MissingBlob, CorruptRepository, MalformedPointer, WrongSize
     ├── UnsafeError           4  UnsafePath, UnsafeUrl, UnsupportedFormat
     ├── ConcurrentChange      5  RefMoved, RemoteWentBack, Busy, ChangedMeanwhile
     ├── RemoteError           6  RemoteUnreachable, RemoteRefused, ProtocolError
@@ -167,7 +167,7 @@ class IntegrityError(AimdvcError):
 class CorruptBlob(IntegrityError):
     """The bytes found under an oid have another hash or size."""
 
-    hint = "run it again to fetch the blob from the remote; `aimdvc fsck` shows what it touches"
+    hint = "run it again to fetch the blob from the remote, or `aimdvc fsck --repair` to heal what can be"
 
     def __init__(self, oid: str, found: str) -> None:
         self.oid = oid
@@ -193,11 +193,30 @@ class CorruptRepository(IntegrityError):
         super().__init__(f"'{path}': {reason}")
 
 
+class ReferenceChanged(IntegrityError):
+    """What a reference names is not what was recorded of it."""
+
+    hint = "if the change is right, record it: `aimdvc ref add`; else look for the old one at its source"
+
+    def __init__(self, key: str, reason: str) -> None:
+        self.key = key
+        super().__init__(f"reference '{key}': {reason}")
+
+
 class MalformedPointer(IntegrityError):
     """A text that ought to be a Git LFS pointer is not one."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"pointer: {reason}")
+
+
+class WrongSize(IntegrityError):
+    """A pointer gives a blob another size than it has; the blob itself is whole."""
+
+    hint = "whoever made that version has to add the file again; `aimdvc fsck` shows which versions have the pointer"
+
+    def __init__(self, oid: str, said: int, found: int) -> None:
+        super().__init__(f"pointer to blob {oid}: says {said} bytes, the blob has {found}")
 
 
 class UnsafeError(AimdvcError):

@@ -45,8 +45,18 @@ class Cli:
     def workspace(self) -> Workspace:
         """The workspace that holds `here`. Raises NoWorkspace."""
         if self._workspace is None:
-            self._workspace = Workspace.open(self.here, self.disk, self.author)
+            self._workspace = Workspace.open(self.here, self.disk, self.author, self.user_config)
         return self._workspace
+
+    @property
+    def user_directory(self) -> Path:
+        """Where the user's own files of aimdvc lie: `$XDG_CONFIG_HOME/aimdvc`."""
+        return Path(self.environment.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")) / "aimdvc"
+
+    @property
+    def user_config(self) -> Path:
+        """The user's own settings."""
+        return self.user_directory / "config"
 
     def author(self, places: Places | None) -> tuple[str, str] | None:
         """Returns who commits: Git's user, else AIMDVC_AUTHOR (`Name <mail>`), else None. Raises UsageError."""
@@ -80,7 +90,7 @@ class Cli:
             with network.connector(self) as connector:
                 network.blob_fetcher(connector)(workspace, head, pointers, progress)
 
-        return Means(fetch, self.progress)
+        return Means(fetch, self.progress, self.user_config)
 
     def selector(self, text: str | None, path_hint: str | None = PATHS_HINT) -> tuple[str, Selector]:
         """Returns (artifact, selector) of what was typed; None, or no name in it, means the artifact of `here`.

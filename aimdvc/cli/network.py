@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from aimdvc.cli.context import Cli
 from aimdvc.errors import UsageError
@@ -30,8 +29,7 @@ def connector(cli: Cli) -> Iterator[Connector]:
 
 def key_file(cli: Cli) -> KeyFile:
     """Returns the user's keys: `$XDG_CONFIG_HOME/aimdvc/keys.json`."""
-    home = cli.environment.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
-    return KeyFile(Path(home) / "aimdvc" / "keys.json", cli.disk)
+    return KeyFile(cli.user_directory / "keys.json", cli.disk)
 
 
 def open_session(cli: Cli) -> Session:

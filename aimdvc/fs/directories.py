@@ -7,6 +7,7 @@ the system has no such descriptors a directory is its path, checked when it is o
 import errno
 import os
 import stat
+from pathlib import Path
 from types import TracebackType
 
 from aimdvc.fs import system
@@ -171,3 +172,15 @@ def rename_into(path: bytes, to: Handle, new_name: Name) -> None:
         os.rename(path, new_name, dst_dir_fd=to)
     else:
         os.rename(path, _path(to, new_name))
+
+
+def name_open_file(descriptor: int, name: Path) -> None:
+    """Gives an open file one more name, whatever its old one leads to by now (open(2), AT_SYMLINK_FOLLOW).
+
+    Raises OSError where the system can't, and for another file system.
+    """
+    directory = os.open("/proc/self/fd", system.READ_DIRECTORY)
+    try:
+        os.link(str(descriptor), name, src_dir_fd=directory, follow_symlinks=True)
+    finally:
+        os.close(directory)

@@ -57,7 +57,7 @@ class TempFile:
         self._ends_in_hole = False
 
     def write(self, content: bytes | memoryview) -> None:
-        """Appends all the bytes, however short the writes are."""
+        """Appends all the bytes, however short the writes are. A chunk of zeros becomes a hole."""
         self._disk.before("write", self.path)
         self._ends_in_hole = content == ZEROS
         with mapped(self.path):

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from aimdvc.errors import DiskFull, ReadOnlyStorage, StorageError
-from aimdvc.fs.system import free_space
+from aimdvc.fs.system import free_space, user_id
 
 _FULL = {errno.ENOSPC: "no space left", errno.EDQUOT: "the quota is used up", errno.EFBIG: "the file is too large"}
 _READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
@@ -40,6 +40,16 @@ def is_full(path: Path | str, least_bytes: int = 256 << 10) -> bool:
     """Returns whether the file system of a path has next to no space left: SQLite then says only "I/O error"."""
     status = _file_system(path)
     return status is not None and status.f_bavail * status.f_frsize < least_bytes
+
+
+def require_space(path: Path | str, size: int) -> None:
+    """Raises DiskFull when the file system of a path has no room for `size` bytes more; before anything is written."""
+    status = _file_system(path)
+    if status is None or not status.f_blocks:
+        return
+    free = (status.f_bfree if user_id() == 0 else status.f_bavail) * status.f_frsize
+    if size > free:
+        raise DiskFull(str(path), f"{size:,} bytes are needed, {free:,} are free")
 
 
 def has_no_inodes(path: Path | str) -> bool:

@@ -15,6 +15,7 @@ BUSY_TIMEOUT_S = 60
 
 # Primary result codes (sqlite.org/rescode.html); the module names them only from Python 3.11 on.
 _BUSY, _LOCKED, _READONLY, _IOERR, _CORRUPT, _FULL, _CANTOPEN, _NOTADB = 5, 6, 8, 10, 11, 13, 14, 26
+_CORRUPT_PHRASES = ("not a database", "malformed", "Could not decode", "no such")
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -26,12 +27,25 @@ def connect(path: Path) -> sqlite3.Connection:
     if path.exists() and not os.access(path.parent, os.W_OK):
         return _connect_to_read(path)
     with mapped_sqlite(path):
-        database = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
         try:
-            database.execute("PRAGMA synchronous = FULL")
-        except sqlite3.Error:
-            database.close()
-            raise
+            return _opened(path, "NORMAL")
+        except sqlite3.OperationalError:
+            if not is_full(path):
+                raise
+            # A write-ahead log shares 32 KiB of memory through a file, for which there is no room. Alone it needs none,
+            # so what is there can be read, and room be made.
+            return _opened(path, "EXCLUSIVE")
+
+
+def _opened(path: Path, locking: str) -> sqlite3.Connection:
+    database = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+    try:
+        database.execute(f"PRAGMA locking_mode = {locking}")
+        database.execute("PRAGMA user_version").fetchone()  # The first look meets what keeps it from being read.
+        database.execute("PRAGMA synchronous = FULL")
+    except sqlite3.Error:
+        database.close()
+        raise
     return database
 
 
@@ -54,10 +68,15 @@ def open_database(path: Path, schema: str, version: int) -> sqlite3.Connection:
     try:
         return _prepared(path, schema, version)
     except CorruptRepository:
-        path.replace(path.with_suffix(".damaged"))
-        for suffix in ("-wal", "-shm"):
-            path.with_name(path.name + suffix).unlink(missing_ok=True)
+        set_database_aside(path)
         return _prepared(path, schema, version)
+
+
+def set_database_aside(path: Path) -> None:
+    """Renames a damaged database, which nobody has open any more, to `….damaged`."""
+    path.replace(path.with_suffix(".damaged"))
+    for suffix in ("-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 def _prepared(path: Path, schema: str, version: int) -> sqlite3.Connection:
@@ -85,6 +104,15 @@ def _choose_journal(database: sqlite3.Connection, path: Path) -> None:
     can_write = os.access(path.parent, os.W_OK)
     if can_write and database.execute("PRAGMA journal_mode").fetchone()[0].upper() != journal:
         database.execute(f"PRAGMA journal_mode = {journal}")
+
+
+def faults_of(database: sqlite3.Connection) -> list[str]:
+    """Returns what SQLite finds wrong with a database, in its own words; reads all of it."""
+    try:
+        rows = [str(row[0]) for row in database.execute("PRAGMA integrity_check(5)")]
+    except sqlite3.DatabaseError as error:
+        rows = [str(error)]
+    return [" ".join(text.split()) for text in rows if text != "ok"]
 
 
 def fold_log(path: Path) -> None:
@@ -128,7 +156,7 @@ def mapped_sqlite(path: Path) -> Iterator[None]:
             if has_no_inodes(path):
                 raise DiskFull(str(path), "no inodes left") from error
             raise ReadOnlyStorage(str(path), text, hint="make it writable, then run it again") from error
-        if code in (_CORRUPT, _NOTADB) or "not a database" in text:
+        if code in (_CORRUPT, _NOTADB) or any(phrase in text for phrase in _CORRUPT_PHRASES):
             raise CorruptRepository(str(path), text) from error
         if code == _IOERR or "disk I/O" in text:
             if is_full(path):

@@ -8,6 +8,7 @@ SQLite and the refs' lock files alone; without sync() the workspace's files are 
 import errno
 import importlib
 import os
+import signal
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -49,6 +50,9 @@ HAS_DIR_FD = HAS_DIRECTORIES and {os.open, os.mkdir, os.stat, os.unlink, os.rmdi
 """Whether files can be worked on relative to an open directory."""
 
 HAS_SYNC = hasattr(os, "sync")
+HAS_FORK = hasattr(os, "fork")
+"""Whether a process can go on as two."""
+
 IS_WINDOWS = os.name == "nt"
 
 _SEEKING = threading.Lock()
@@ -90,6 +94,45 @@ def clone_blocks(source: int, target: int, request: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def go_on_apart(work: Callable[[], int]) -> int:
+    """Does some work in a copy of this process, which ends with what the work returns; returns the copy's id."""
+    process = os.fork()
+    if process == 0:
+        code = 70
+        try:
+            code = work()
+        finally:
+            os._exit(code)
+    return process
+
+
+def wait_for(process: int, is_killed: bool = False) -> int:
+    """Returns what a copy of this process ended with; `is_killed` ends it now, as a power cut would."""
+    if is_killed:
+        os.kill(process, signal.SIGKILL)
+    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+
+
+def open_unnamed(directory: str | os.PathLike[str]) -> int:
+    """Opens a new file that has no name. Raises OSError where there are none."""
+    flag: int | None = getattr(os, "O_TMPFILE", None)
+    if flag is None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    return os.open(directory, flag | os.O_RDWR, 0o600)
+
+
+def send_range(source: int, target: int, size: int, position: int) -> int:
+    """Copies bytes to the same position of another file within the kernel, never by sharing blocks; returns how many.
+
+    Raises OSError, ENOSYS where the system can't.
+    """
+    send: Callable[[int, int, int, int], int] | None = getattr(os, "sendfile", None)
+    if send is None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    os.lseek(target, position, os.SEEK_SET)
+    return send(target, source, position, size)
 
 
 def user_id() -> int | None:

@@ -1,4 +1,4 @@
-"""What the code repository around a workspace says: which files Git tracks there, and what one of them was before.
+"""What the code repository around a workspace says: which files Git tracks, what is staged, what a file was before.
 
 Reads files only; no git process runs, so nothing that a cloned repository configures is executed.
 """
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dulwich.errors import ChecksumMismatch
-from dulwich.index import Index, UnsupportedIndexFormat
+from dulwich.index import ConflictedIndexEntry, Index, UnsupportedIndexFormat
 
 from aimdvc.errors import CorruptRepository, UsageError
 from aimdvc.fs.disk import Disk
@@ -46,11 +46,30 @@ def is_tracked(git_dir: Path, path: str) -> bool:
 
     Raises UsageError for an index in a form that only git reads, CorruptRepository for one that is damaged.
     """
+    index = _read_index(git_dir)
+    if index is None:
+        return False
+    raw = path_bytes(path)
+    return any(name == raw or name.startswith(raw + b"/") for name in index)
+
+
+def staged_ids(git_dir: Path, path: str) -> set[GitId]:
+    """Returns the ids of what the index has at a path of the work tree, several in a conflict."""
+    index = _read_index(git_dir)
+    entry = index[path_bytes(path)] if index is not None and path_bytes(path) in index else None
+    if isinstance(entry, ConflictedIndexEntry):
+        sides = (entry.ancestor, entry.this, entry.other)
+    else:
+        sides = (None, entry, None)
+    return {GitId(side.sha.decode()) for side in sides if side is not None}
+
+
+def _read_index(git_dir: Path) -> Index | None:
     index_path = git_dir / "index"
     if not index_path.exists():
-        return False
+        return None
     try:
-        index = Index(index_path)
+        return Index(index_path)
     except _FAULTS as error:
         raw = index_path.read_bytes()
         for signature, (kind, command) in _UNREAD.items():
@@ -60,8 +79,6 @@ def is_tracked(git_dir: Path, path: str) -> bool:
                     f"'{index_path}' is a {kind} index, which only git reads", hint=f"run `{command}`"
                 ) from error
         raise CorruptRepository(str(index_path), "can't be read as a Git index") from error
-    raw = path_bytes(path)
-    return any(name == raw or name.startswith(raw + b"/") for name in index)
 
 
 def iter_file_versions(git_dir: Path, common_dir: Path, path: str) -> Iterator[tuple[GitId, bytes]]:

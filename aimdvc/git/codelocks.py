@@ -1,29 +1,42 @@
-"""Every `aimdvc.lock` that a commit of the code repository holds, of all that its refs reach.
+"""Every `aimdvc.lock` that the code repository can bring back: of any commit that a ref, a stash or a reflog reaches.
 
 Reads files and git objects only; no git process runs. Strict: what can't be read is an error, since what it pins is
-not known.
+not known. Walks commits once, reads a root tree once, and of deeper ones only those on the way to a lock.
 """
 
+import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from aimdvc.errors import CorruptRepository, UnsupportedFormat
 from aimdvc.fs.disk import Disk
+from aimdvc.fs.faults import mapped
+from aimdvc.git.code import staged_ids
 from aimdvc.git.commits import parse_commit, tag_target
 from aimdvc.git.kinds import BLOB, COMMIT, TAG, TREE
 from aimdvc.git.objects import Objects
 from aimdvc.git.refs import Refs
-from aimdvc.git.trees import find_entry
-from aimdvc.model.oid import EMPTY_TREE, GitId
+from aimdvc.git.trees import parse_tree
+from aimdvc.model.gitconfig import parse
+from aimdvc.model.oid import EMPTY_BLOB, EMPTY_TREE, GitId, is_git_id
+
+_KNOWN = {"objectformat": "sha1", "refstorage": "files"}
+_PSEUDO = ("HEAD", "ORIG_HEAD", "MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "REBASE_HEAD", "FETCH_HEAD")
 
 
 def iter_locks(common: Path, paths: Collection[str]) -> Iterator[bytes]:
     """Yields the content of every version of the locks at these paths of the work tree, each once.
 
-    Raises CorruptRepository for what can't be read.
+    Raises CorruptRepository, StorageError, UsageError or UnsupportedFormat, naming what can't be read.
     """
+    _check_format(common)
+    git_dirs = [common, *_worktrees(common)]
     objects = Objects(common)
     try:
-        for git_id in sorted(_lock_ids(objects, list(Refs(common, Disk()).all().values()), paths)):
+        found = {blob for git_dir in git_dirs for path in paths for blob in staged_ids(git_dir, path)}
+        walk = _Walk(common, objects, [path.encode("utf-8", "surrogateescape").split(b"/") for path in paths])
+        found |= walk.run(_tips(common, git_dirs, objects))
+        for git_id in sorted(found - {EMPTY_BLOB}):
             kind, content = objects.read(git_id)
             if kind == BLOB:
                 yield content
@@ -31,23 +44,103 @@ def iter_locks(common: Path, paths: Collection[str]) -> Iterator[bytes]:
         objects.close()
 
 
-def _lock_ids(objects: Objects, pending: list[GitId], paths: Collection[str]) -> set[GitId]:
-    found: set[GitId] = set()
-    seen: set[GitId] = set()
-    trees: set[GitId] = {EMPTY_TREE}
-    while pending:
-        git_id = pending.pop()
-        if git_id in seen:
-            continue
-        seen.add(git_id)
-        kind, content = objects.read(git_id)
-        if kind == COMMIT:
-            commit = parse_commit(git_id, content)
-            pending += [commit.tree, *commit.parents]
-        elif kind == TAG:
-            pending.append(tag_target(git_id, content))
-        elif kind == TREE and git_id not in trees:
-            trees.add(git_id)
-            nodes = (find_entry(lambda tree: objects.read(tree)[1], git_id, path) for path in paths)
-            found |= {node.git_id for node in nodes if node is not None and node.mode != 0o160000}
+def worktree_roots(common: Path) -> list[Path]:
+    """Returns the directories of the repository's work trees, those that are gone aside."""
+    found = [common.parent] if common.name == ".git" else []
+    for git_dir in _worktrees(common):
+        pointer = git_dir / "gitdir"
+        if pointer.exists():
+            with mapped(pointer):
+                found.append((git_dir / pointer.read_text("utf-8", "surrogateescape").strip()).parent)
+    return [path for path in found if path.is_dir()]
+
+
+def _worktrees(common: Path) -> list[Path]:
+    directory = common / "worktrees"
+    if not directory.is_dir():
+        return []
+    with mapped(directory):
+        return sorted(directory / name for name in os.listdir(directory))
+
+
+def _check_format(common: Path) -> None:
+    path = common / "config"
+    with mapped(path):
+        config = parse(path.read_bytes() if path.exists() else b"", str(path))
+    for key, known in _KNOWN.items():
+        value = config.get("extensions", None, key)
+        if value is not None and value.lower() != known:
+            raise UnsupportedFormat(str(path), f"extensions.{key} = {value}", known)
+
+
+def _tips(common: Path, git_dirs: list[Path], objects: Objects) -> set[GitId]:
+    found = set(Refs(common, Disk()).all().values())
+    for git_dir in git_dirs:
+        refs = Refs(git_dir, Disk())
+        if git_dir != common:
+            found.update(refs.all().values())
+        for name in refs.logged():
+            found.update(end for line in refs.reflog(name) for end in (line.old, line.new) if end is not None)
+        for name in _PSEUDO:
+            path = git_dir / name
+            if path.is_file():
+                with mapped(path):
+                    words = path.read_text("utf-8", "surrogateescape").split()
+                named = {GitId(word) for word in words if is_git_id(word)}
+                # HEAD alone keeps what it names from `git gc`.
+                found |= named if name == "HEAD" else {git_id for git_id in named if objects.has(git_id)}
     return found
+
+
+class _Walk:
+    def __init__(self, common: Path, objects: Objects, paths: list[list[bytes]]) -> None:
+        self._objects = objects
+        self._paths = paths
+        self._seen: set[bytes] = set()
+        self._inside: dict[tuple[bytes, int, int], GitId | None] = {}
+        shallow = common / "shallow"
+        with mapped(shallow):
+            self._shallow = set(shallow.read_text("ascii").split()) if shallow.exists() else set()
+
+    def run(self, tips: Collection[GitId]) -> set[GitId]:
+        """Returns the ids of the locks' blobs."""
+        found: set[GitId] = set()
+        pending = list(tips)
+        while pending:
+            git_id = pending.pop()
+            raw = bytes.fromhex(git_id)
+            if raw in self._seen:
+                continue
+            self._seen.add(raw)
+            kind, content = self._objects.read(git_id)
+            if kind == COMMIT:
+                commit = parse_commit(git_id, content)
+                self._look(commit.tree, found)
+                if git_id not in self._shallow:
+                    pending.extend(commit.parents)
+            elif kind == TAG:
+                pending.append(tag_target(git_id, content))
+            elif kind == TREE:
+                self._look(git_id, found)
+        return found
+
+    def _look(self, tree: GitId, found: set[GitId]) -> None:
+        for number, parts in enumerate(self._paths):
+            blob = self._find(tree, number, parts, 0)
+            if blob is not None:
+                found.add(blob)
+
+    def _find(self, tree: GitId, number: int, parts: list[bytes], depth: int) -> GitId | None:
+        key = (bytes.fromhex(tree), number, depth)
+        if key not in self._inside and tree != EMPTY_TREE:
+            kind, content = self._objects.read(tree)
+            if kind != TREE:
+                raise CorruptRepository("the code repository", f"git object {tree} is no tree")
+            # Most trees of most histories hold no lock: a search takes far less than parsing them.
+            node = parse_tree(content).get(parts[depth]) if b" " + parts[depth] + b"\0" in content else None
+            is_last = depth == len(parts) - 1
+            if node is None or node.mode == 0o160000 or is_last == (node.mode == 0o40000):
+                self._inside[key] = None
+            else:
+                self._inside[key] = node.git_id if is_last else self._find(node.git_id, number, parts, depth + 1)
+        return self._inside.get(key)

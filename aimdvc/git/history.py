@@ -4,20 +4,17 @@ Objects are read through git/objects.py; refs and writing are ours (design, sect
 """
 
 import heapq
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
 from aimdvc.errors import CorruptRepository
 from aimdvc.fs.disk import Disk
-from aimdvc.fs.faults import mapped
-from aimdvc.fs.system import set_mode
-from aimdvc.git.commits import dump_commit, parse_commit, tag_target
+from aimdvc.git.commits import parse_commit, tag_target
 from aimdvc.git.kinds import BLOB, COMMIT, KIND_NAMES, TAG, TREE
 from aimdvc.git.layout import check_format
 from aimdvc.git.objects import Objects
-from aimdvc.git.packs import PackWriter, clean_repository, git_id_of
+from aimdvc.git.packs import git_id_of
 from aimdvc.git.refs import ReflogLine, Refs
 from aimdvc.git.trees import (
     RawEntry,
@@ -27,7 +24,8 @@ from aimdvc.git.trees import (
     iter_files,
     iter_new_objects,
 )
-from aimdvc.model.commits import Commit, CommitDraft, RefUpdate, Signature
+from aimdvc.git.writer import HistoryWriter
+from aimdvc.model.commits import Commit, RefUpdate, Signature
 from aimdvc.model.entries import Entry, Mode, path_bytes, path_text
 from aimdvc.model.oid import EMPTY_TREE, GitId
 from aimdvc.model.pointer import POINTER_LIMIT, Pointer, find_pointer
@@ -43,9 +41,6 @@ _CONFIG = b"""[core]
 [gc]
 \tauto = 0
 """
-
-LOOSE_LIMIT = 40
-"""Objects; a write of more becomes one pack. Loose ones are cheaper to find, a pack is cheaper to make durable."""
 
 _CACHE_LIMIT = 200_000
 _TAG_LIMIT = 20
@@ -80,7 +75,7 @@ class History:
         return cls(path, disk)
 
     def close(self) -> None:
-        """Closes the packs."""
+        """Closes the packs; a history that is used on looks at them anew."""
         self._objects.close()
 
     def __enter__(self) -> "History":
@@ -112,6 +107,10 @@ class History:
     def reflog(self, name: str) -> list[ReflogLine]:
         """Returns the moves of a ref, oldest first."""
         return self._refs.reflog(name)
+
+    def logged(self) -> list[str]:
+        """Returns what has a reflog, deleted refs too."""
+        return self._refs.logged()
 
     # Objects
 
@@ -157,9 +156,9 @@ class History:
 
     def is_whole_tip(self, git_id: GitId) -> bool:
         """Returns whether a ref may stand here: what it names is here and, of a commit, the tree. Looks no deeper."""
-        if not self.has(git_id):
-            return False
         try:
+            if not self.has(git_id):
+                return False
             *_, (last, kind, content) = self._iter_peeled(git_id)
             tree = parse_commit(last, content).tree if kind == COMMIT else EMPTY_TREE
             return tree == EMPTY_TREE or self.has(tree)
@@ -310,89 +309,4 @@ class History:
 
     def writer(self) -> "HistoryWriter":
         """Returns a writer, to use as a context manager: all it wrote is durable when that ends."""
-        return HistoryWriter(self, self.disk, self.path / "objects")
-
-
-class HistoryWriter:
-    """Git objects on their way into a repository: few become loose objects, many one pack."""
-
-    def __init__(self, history: History, disk: Disk, directory: Path) -> None:
-        self._history = history
-        self._disk = disk
-        self._directory = directory
-        self._few: dict[GitId, tuple[int, bytes]] = {}
-        self._pack: PackWriter | None = None
-        self._trees: dict[GitId, bytes] = {}
-
-    def blob(self, content: bytes) -> GitId:
-        """Writes a blob."""
-        return self._add(BLOB, content)
-
-    def tree(self, base: GitId | None, edits: Mapping[str, tuple[int, GitId] | None]) -> GitId:
-        """Writes the tree that edits make of `base`, by path: mode and git id, or None to remove."""
-        return edit_tree(self._read_tree, self._write_tree, base, edits)
-
-    def commit(self, draft: CommitDraft) -> GitId:
-        """Writes a commit."""
-        return self._add(COMMIT, dump_commit(draft))
-
-    def _read_tree(self, tree: GitId) -> bytes:
-        return self._trees[tree] if tree in self._trees else self._history.read_tree(tree)
-
-    def _write_tree(self, content: bytes) -> GitId:
-        git_id = self._add(TREE, content)
-        self._trees[git_id] = content
-        return git_id
-
-    def _add(self, kind: int, content: bytes) -> GitId:
-        git_id = git_id_of(kind, content)
-        if self._pack is not None:
-            self._pack.add(kind, content, git_id)
-            return git_id
-        self._few[git_id] = (kind, content)
-        if len(self._few) > LOOSE_LIMIT:
-            self._disk.make_directory(self._directory / "pack")
-            clean_repository(self._history.path)
-            self._pack = PackWriter(self._disk, self._directory / "pack")
-            for known, (its_kind, its_content) in self._few.items():
-                self._pack.add(its_kind, its_content, known)
-            self._few.clear()
-        return git_id
-
-    def __enter__(self) -> "HistoryWriter":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is not None:
-            if self._pack is not None:
-                self._pack.discard()
-            return
-        if self._pack is not None:
-            try:
-                self._pack.publish(self._directory / "pack")
-            except BaseException:  # Whatever stopped it, an interrupt too: what isn't published is thrown away.
-                self._pack.discard()
-                raise
-        else:
-            self._write_loose()
-
-    def _write_loose(self) -> None:
-        directories = set()
-        for git_id, (kind, content) in self._few.items():
-            target = self._directory / git_id[:2] / git_id[2:]
-            if target.exists():
-                continue
-            self._disk.make_directory(target.parent)
-            raw = zlib.compress(b"%s %d\0" % (KIND_NAMES[kind], len(content)) + content, 1)
-            with self._disk.create_temp(target.parent, "tmp_obj_") as temp:
-                temp.write(raw)
-                temp.sync()
-                with mapped(temp.path):
-                    set_mode(temp.fd, temp.path, 0o444)
-                temp.close()
-                self._disk.rename(temp.path, target)
-            directories.add(target.parent)
-        for directory in directories:
-            self._disk.sync_directory(directory)
+        return HistoryWriter(self.path, self.read_tree, self.disk)

@@ -6,6 +6,7 @@ Nothing else of `git/` reads objects. Writing is ours (git/packs.py): dulwich's 
 import hashlib
 import importlib
 import struct
+import traceback
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
@@ -27,9 +28,11 @@ class Objects:
 
     def __init__(self, repository: Path) -> None:
         self._repository = repository
+        self._opened = 0
 
     @cached_property
     def _store(self) -> "DiskObjectStore":
+        self._opened = self._packs_changed()
         store: DiskObjectStore = importlib.import_module("dulwich.object_store").DiskObjectStore(
             str(self._repository / "objects")
         )
@@ -59,9 +62,27 @@ class Objects:
     def has(self, git_id: GitId) -> bool:
         """Returns whether a git object is here. Raises CorruptRepository when a pack's index is damaged."""
         try:
-            return _name(git_id) in self._store
+            return _name(git_id) in self._store or (self._has_moved() and self.has(git_id))
         except self._faults as error:
+            if self._has_moved():
+                return self.has(git_id)
             raise self._damaged(git_id, error) from error
+
+    def _has_moved(self) -> bool:
+        """Returns whether packs came or went since the store was opened, and opens it anew: the object may be there.
+
+        Maintenance, ours or git's, moves objects between packs while others read.
+        """
+        if self._packs_changed() == self._opened:
+            return False
+        self.close()
+        return True
+
+    def _packs_changed(self) -> int:
+        try:
+            return (self._repository / "objects" / "pack").stat().st_mtime_ns
+        except FileNotFoundError:
+            return 0
 
     def read(self, git_id: GitId) -> tuple[int, bytes]:
         """Returns a git object's type and content, hash-checked.
@@ -71,11 +92,15 @@ class Objects:
         try:
             kind, content = self._store.get_raw(_name(git_id))
         except KeyError as error:
+            if self._has_moved():
+                return self.read(git_id)
             if git_id == EMPTY_TREE:
                 # Git knows it without having it, so a stock repository may lack it.
                 return TREE, b""
             raise CorruptRepository(str(self._repository), f"git object {git_id} is missing") from error
         except self._faults as error:
+            if self._has_moved():
+                return self.read(git_id)
             found = self._find_whole(git_id)
             if found is None:
                 raise self._damaged(git_id, error) from error
@@ -109,14 +134,17 @@ class Objects:
             raise self._damaged(prefix, error) from error
 
     def _damaged(self, name: str, error: Exception) -> CorruptRepository:
+        # Its frames hold views of the pack's bytes, and a pack that is viewed can't be closed.
+        traceback.clear_frames(error.__traceback__)
         return CorruptRepository(str(self._repository), f"git object {name}: {error or type(error).__name__}")
 
     def close(self) -> None:
-        """Closes the packs."""
-        if "_store" in self.__dict__:
+        """Closes the packs; whoever reads next looks at them anew."""
+        store = self.__dict__.pop("_store", None)
+        if store is not None:
             # The traceback of an error, or an interrupt, may still hold a view of a mapped pack: it goes with that.
             with suppress(BufferError):
-                self._store.close()
+                store.close()
 
 
 def _hash(kind: int, content: bytes) -> str:

@@ -1,9 +1,11 @@
-"""Writes a pack's index, version 2, and reads its names (Git, gitformat-pack.txt § Version 2 pack-*.idx files)."""
+"""Writes a pack's index, version 2, and reads it (Git, gitformat-pack.txt § Version 2 pack-*.idx files)."""
 
 import hashlib
 import struct
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+from aimdvc.errors import CorruptRepository
 
 _HEAD = b"\377tOc\0\0\0\2"
 _NAMES_AT = len(_HEAD) + 4 * 256
@@ -52,3 +54,21 @@ def iter_names(path: Path) -> Iterator[bytes]:
         end = _NAMES_AT + 20 * int.from_bytes(raw[_NAMES_AT - 4 : _NAMES_AT], "big")
         for start in range(_NAMES_AT, min(end, len(raw) - 40), 20):
             yield raw[start : start + 20]
+
+
+def read_entries(path: Path) -> list[tuple[bytes, int, int]]:
+    """Returns (raw id, offset, CRC) of every object that an index names, by offset. Raises CorruptRepository."""
+    raw = path.read_bytes()
+    count = int.from_bytes(raw[_NAMES_AT - 4 : _NAMES_AT], "big")
+    crcs_at = _NAMES_AT + 20 * count
+    large_at = crcs_at + 8 * count
+    digest = hashlib.sha1(raw[:-20], usedforsecurity=False).digest()
+    if not raw.startswith(_HEAD) or len(raw) < large_at + 40 or digest != raw[-20:]:
+        raise CorruptRepository(str(path), "is no whole index of version 2")
+    crcs = struct.unpack_from(f">{count}I", raw, crcs_at)
+    offsets = list(struct.unpack_from(f">{count}I", raw, crcs_at + 4 * count))
+    for number, offset in enumerate(offsets):
+        if offset & 0x80000000:
+            (offsets[number],) = struct.unpack_from(">Q", raw, large_at + 8 * (offset & 0x7FFFFFFF))
+    names = (raw[start : start + 20] for start in range(_NAMES_AT, crcs_at, 20))
+    return sorted(zip(names, offsets, crcs, strict=True), key=lambda entry: entry[1])

@@ -62,7 +62,15 @@ class PackWriter:
             first = size & 127
             size >>= 7
         header.append(first)
-        raw = bytes(header) + zlib.compress(content, 1)
+        self._append(name, bytes(header) + zlib.compress(content, 1))
+
+    def add_entry(self, name: bytes, raw: bytes) -> None:
+        """Adds an object once, by its raw id, as it stands in another pack; a delta's base has to come, too."""
+        if name not in self._known:
+            self._known.add(name)
+            self._append(name, raw)
+
+    def _append(self, name: bytes, raw: bytes) -> None:
         self._entries.append((name, self.size, zlib.crc32(raw)))
         self._buffer.append(raw)
         self._buffered += len(raw)
@@ -94,10 +102,11 @@ class PackWriter:
         self.size += 20
         return digest.digest()
 
-    def publish(self, directory: Path) -> None:
-        """Makes the pack appear in `objects/pack`, durable, its index first: readers look for the pack."""
+    def publish(self, directory: Path) -> str:
+        """Makes the pack appear in `objects/pack`, durable, its index first: readers look for the pack. Its name."""
         checksum = self.seal()
         publish_pack(self._disk, self.temp, directory, encode_index(self._entries, checksum), checksum)
+        return f"pack-{checksum.hex()}"
 
     def discard(self) -> None:
         """Removes the temporary file."""

@@ -7,7 +7,7 @@ disk and str here.
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from typing import NamedTuple
 from aimdvc.errors import Busy, CorruptRepository, RefMoved
 from aimdvc.fs import system
 from aimdvc.fs.disk import Disk
-from aimdvc.fs.faults import mapped
+from aimdvc.fs.faults import mapped, storage_error
 from aimdvc.model.commits import RefUpdate, Signature
 from aimdvc.model.oid import GitId, is_git_id
 
@@ -80,7 +80,7 @@ class Refs:
 
     def _loose_names(self, directory: str) -> Iterator[str]:
         root = self._path / directory
-        for parent, _, names in os.walk(root):
+        for parent, _, names in os.walk(root, onerror=_unless_gone(root)):
             inside = os.path.relpath(parent, self._path)
             for name in names:
                 if not name.endswith(".lock"):
@@ -102,7 +102,8 @@ class Refs:
             raise CorruptRepository(str(path), f"holds '{text[:60]}', expected 40 hex digits")
         return GitId(text)
 
-    def _packed(self) -> dict[str, GitId]:
+    def _packed(self, is_strict: bool = True) -> dict[str, GitId]:
+        """Returns what packed-refs says. Raises CorruptRepository for a line that Git would refuse, too."""
         found: dict[str, GitId] = {}
         try:
             lines = (self._path / "packed-refs").read_text("utf-8", "surrogateescape").splitlines()
@@ -110,9 +111,25 @@ class Refs:
             return found
         for line in lines:
             value, _, name = line.partition(" ")
-            if is_git_id(value):
+            if is_git_id(value) and name:
                 found[name] = GitId(value)
+            elif is_strict and not is_packed_line(line):
+                raise CorruptRepository(str(self._path / "packed-refs"), f"holds the line '{line[:80]}'")
         return found
+
+    def readable(self) -> tuple[dict[str, GitId], dict[str, str]]:
+        """Returns the refs that can be read, and what is wrong with the others, and with `packed-refs`, by name."""
+        faults: dict[str, str] = {}
+        try:
+            found = self._packed()
+        except CorruptRepository as error:
+            found, faults["packed-refs"] = self._packed(is_strict=False), error.message
+        for name in self._loose_names("refs"):
+            try:
+                found |= {name: value} if (value := self._read_loose(name)) is not None else {}
+            except CorruptRepository as error:
+                faults[name] = error.message
+        return found, faults
 
     def move(self, updates: Sequence[RefUpdate], message: str, who: Signature) -> None:
         """Moves all of the refs or none: each must stand where its update says. Durable when this returns.
@@ -291,10 +308,17 @@ class Refs:
                 self._disk.rename(logs / name, directory / last)
         self._remove_empty(logs / ref)
 
+    def logged(self) -> list[str]:
+        """Returns what has a reflog: refs, deleted ones too, and HEAD."""
+        found = [name.removeprefix("logs/") for name in self._loose_names("logs")]
+        return sorted(found + list(self._loose_names(_DELETED_LOGS)))
+
     def reflog(self, name: str) -> list[ReflogLine]:
         """Returns the moves of a ref, oldest first; a line that was cut is left out."""
         try:
-            text = (self._path / "logs" / name).read_text("utf-8", "surrogateescape")
+            inside = name if name.startswith(f"{_DELETED_LOGS}/") else f"logs/{name}"
+            with mapped(self._path / inside):
+                text = (self._path / inside).read_text("utf-8", "surrogateescape")
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return []
         lines = []
@@ -306,6 +330,24 @@ class Refs:
             if is_git_id(old) and is_git_id(new) and signature is not None:
                 lines.append(ReflogLine(_known(old), _known(new), signature, message))
         return lines
+
+
+def _unless_gone(root: Path) -> Callable[[OSError], None]:
+    """Returns what a walk does with a directory that it can't list: its refs are not as good as none."""
+
+    def act(error: OSError) -> None:
+        if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+            raise storage_error(error, error.filename or root) from error
+
+    return act
+
+
+def is_packed_line(line: str) -> bool:
+    """Returns whether a line of packed-refs is one that Git writes (git-pack-refs(1))."""
+    value, _, name = line.partition(" ")
+    return (
+        line.startswith("# ") or (line[:1] == "^" and is_git_id(line[1:])) or (is_git_id(value) and is_safe_ref(name))
+    )
 
 
 def _parents(ref: str) -> list[str]:

@@ -5,6 +5,9 @@ from typing import NamedTuple
 
 from aimdvc.model.oid import GitId
 
+REFLOG_S = 90 * 24 * 3600
+"""Seconds; a move of a ref, or of a HEAD, keeps what it moved from for as long, as Git's gc.reflogExpire does."""
+
 
 class Signature(NamedTuple):
     """Who and when. `time_s` is seconds since the epoch; `zone_s` is the offset east of UTC in seconds."""

@@ -1,5 +1,11 @@
-"""`.aimdvc/config`: shared settings, committed with the code and so hostile. Only the keys named here are read."""
+"""Settings, by where they are kept. Only the keys named here are read.
 
+`.aimdvc/config` is committed with the code, and so hostile: it names remotes. What is the machine's business is in
+`store.config`, which nobody commits, or in the user's own file.
+"""
+
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -12,20 +18,37 @@ Link = Literal["reflink", "hardlink", "copy"]
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`remotes` are URLs by name; `link` says how blobs that are files get into the workspace."""
+    """What is committed with the code: `remotes` are URLs by name."""
 
     remotes: dict[str, str] = field(default_factory=dict)
-    link: Link = "reflink"
 
 
 def parse_settings(config: ConfigFile) -> Settings:
-    """Returns the settings of a config file. Raises InvalidName, UsageError for a value that isn't allowed."""
+    """Returns the settings of a committed file. Raises InvalidName."""
     remotes = {}
     for name in config.subsections("remote"):
         url = config.get("remote", name, "url")
         if url is not None:
             remotes[check_remote_name(name)] = url
-    return Settings(remotes, parse_link(config.get("core", None, "link") or "reflink"))
+    return Settings(remotes)
+
+
+@dataclass(frozen=True, slots=True)
+class LocalSettings:
+    """What holds on this machine: how blobs that are files get into workspaces, and `cache_limit` in bytes or None."""
+
+    link: Link = "reflink"
+    cache_limit: int | None = None
+
+
+def parse_local_settings(files: Iterable[ConfigFile]) -> LocalSettings:
+    """Returns the settings of files that nobody commits: the first that has a key counts. Raises UsageError."""
+    links, limits = [], []
+    for config in files:
+        links.append(config.get("core", None, "link"))
+        limits.append(config.get("cache", None, "limit"))
+    limit = next((text for text in limits if text is not None), None)
+    return LocalSettings(parse_link(next(filter(None, links), "reflink")), parse_size(limit) if limit else None)
 
 
 def parse_link(text: str) -> Link:
@@ -37,3 +60,15 @@ def parse_link(text: str) -> Link:
     if text == "copy":
         return "copy"
     raise UsageError(f"core.link is '{text}', expected reflink, hardlink or copy")
+
+
+_SIZE = re.compile(r"([0-9]{1,12})(\.[0-9]{1,3})? ?([KMGT]?)(i?B)?", re.IGNORECASE)
+_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+
+
+def parse_size(text: str) -> int:
+    """Returns the bytes that a size means: `50G`, `1.5 TiB`, `1000000`. Raises UsageError."""
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise UsageError(f"size '{text}': expected a number and K, M, G or T, such as 50G")
+    return int(float(match[1] + (match[2] or "")) * _UNITS[match[3].upper()])

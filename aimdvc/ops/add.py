@@ -15,7 +15,9 @@ from aimdvc.model.entries import path_bytes, path_text
 from aimdvc.model.paths import check_entry_path, windows_reason
 from aimdvc.model.progress import Progress
 from aimdvc.ops.create import create_artifact, restore_default_attributes
+from aimdvc.ops.inplace import EditedBlob, let_go
 from aimdvc.ops.merging import has_conflict, settle_named
+from aimdvc.ops.references import require_no_reference
 from aimdvc.ops.scan import Scan, clock_ns, scan
 from aimdvc.ops.settle import settle
 from aimdvc.ops.stage import ATTRIBUTES, Stager, Vanished, attribute_files, read_rules, reattribute
@@ -28,7 +30,10 @@ from aimdvc.store.walk import DiskStat, git_mode, is_there
 
 @dataclass(slots=True)
 class Added:
-    """What `add` staged of one artifact. Counts are of entries; `size` is bytes read into the store."""
+    """What `add` staged of one artifact. Counts are of entries; `size` is bytes read into the store.
+
+    `edited` are blobs that were edited in place, through files now staged, and are set aside.
+    """
 
     artifact: str
     path: str
@@ -39,6 +44,7 @@ class Added:
     size: int = 0
     ignored: int = 0
     notes: list[str] = field(default_factory=list)
+    edited: list[EditedBlob] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,16 +132,18 @@ def stage_part(
     _check_kind(workspace, head)
     found = scan(workspace, head, inner, use_ignore=not options.force)
     untracked = {} if options.update else _storable(found.untracked, result)
+    if untracked:
+        require_no_reference(workspace, head, untracked)
     result.ignored += found.walked.ignored
     _note(found, result)
     changed = {**found.suspects, **untracked}
     with workspace.blobs.writer() as writer:
-        stager = Stager(
-            os.fsencode(workspace.artifact_root(head)), _attributes(workspace, head, changed, found), writer
-        )
+        rules = _attributes(workspace, head, changed, found)
+        stager = Stager(os.fsencode(workspace.artifact_root(head)), rules, writer, workspace.local_settings.link)
         rows = _stage_all(head, stager, changed, result, progress)
         rows.extend(_represented_anew(workspace, head, stager, rows, found, writer))
-    _heal_shared(workspace, head, stager, result)
+    result.edited += _let_go(workspace, head, stager, found.deleted)
+    rows = [stager.as_stored(row) for row in rows]
     now_ns = clock_ns(workspace.places.state)
     with workspace.state.transaction():
         workspace.state.put_rows(head, _counted(workspace.state.paired(head, rows), now_ns, result))
@@ -211,17 +219,13 @@ def _represented_anew(
     return list(reattribute(others, stager.attributes, workspace.history(head.name), workspace, writer))
 
 
-def _heal_shared(workspace: Workspace, head: Head, stager: Stager, result: Added) -> None:
-    """Sets blobs aside that were edited in place, through a hard link: what they were is fetched when it is needed."""
-    for path in stager.shared:
-        row = workspace.state.row(head, path)
-        blob = workspace.blobs.path_of(row.oid) if row is not None and row.is_pointer and row.oid is not None else None
-        full = os.path.join(stager.root, path_bytes(path))
-        if row is None or row.oid is None or blob is None or not os.path.samefile(blob, full):
-            continue
-        if not workspace.blobs.is_whole(row.oid):
-            workspace.blobs.set_aside(row.oid)
-            result.notes.append(f"'{path}' was edited in place, and so was the blob that it is linked to: set aside")
+def _let_go(workspace: Workspace, head: Head, stager: Stager, deleted: Sequence[bytes]) -> list[EditedBlob]:
+    """Sets blobs aside that were edited in place, through the files just staged: each may have been moved since."""
+    if not stager.shared:
+        return []
+    paths = [*stager.shared.values(), *map(path_text, deleted)]
+    rows = [row for path in paths if (row := workspace.state.row(head, path)) is not None]
+    return let_go(workspace, head, rows, stager.shared)
 
 
 def _counted(pairs: Iterable[tuple[Row, Row | None]], now_ns: int, result: Added) -> Iterable[Row]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from aimdvc.model.pointer import Pointer
 from aimdvc.model.progress import Progress
@@ -14,17 +15,18 @@ FetchBlobs = Callable[[Workspace, Head, Sequence[Pointer], Progress], None]
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What a verb works with beside the workspace: how to fetch blobs, and where to show progress."""
+    """What a verb works with beside the workspace: how to fetch blobs, where to show progress, the user's settings."""
 
     fetch: FetchBlobs
     progress: Progress
+    user_config: Path | None = None
 
 
 def ensure_blobs(workspace: Workspace, head: Head, pointers: Sequence[Pointer], means: Means) -> None:
     """Fetches those of the blobs that the store lacks. Raises MissingBlob or what the remote raises."""
     if not pointers:
         return
-    missing = workspace.blobs.missing(pointer.oid for pointer in pointers)
+    missing = workspace.blobs.claim(pointer.oid for pointer in pointers)
     if missing:
         wanted = list({pointer.oid: pointer for pointer in pointers if pointer.oid in missing}.values())
         means.fetch(workspace, head, wanted, means.progress)

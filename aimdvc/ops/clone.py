@@ -85,7 +85,7 @@ def clone(connector: Connector, here: Path, origin: Origin, path: str | None, di
 def _clone_into(
     connector: Connector, here: Path, places: Places, origin: Origin, path: str | None, disk: Disk, means: Means
 ) -> Cloned:
-    with Workspace(places, disk) as workspace:
+    with Workspace(places, disk, user_config=means.user_config) as workspace:
         inner = workspace_path(workspace, here, path or origin.name)
         known = workspace.state.head(origin.name)
         if known is not None and (known.path != inner or known.commit is not None):
@@ -105,7 +105,7 @@ def _clone_alone(connector: Connector, root: Path, origin: Origin, disk: Disk, m
         )
     with _begun(root, origin, disk) as mark:
         init(root, origin.url, disk)
-        with Workspace(places_for(root), disk) as workspace:
+        with Workspace(places_for(root), disk, user_config=means.user_config) as workspace:
             cloned = _bring(workspace, connector, Wanted(origin, ".", None), means)
     disk.unlink(mark)
     return cloned

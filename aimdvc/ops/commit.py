@@ -7,15 +7,18 @@ command finishes it (ops/settle.py). One writer at a time; nothing here waits fo
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from aimdvc.errors import RefMoved, Refused, UsageError
-from aimdvc.git.history import History, HistoryWriter
+from aimdvc.errors import CorruptBlob, RefMoved, Refused, UsageError
+from aimdvc.git.history import History
+from aimdvc.git.writer import HistoryWriter
 from aimdvc.model.commits import CommitDraft, RefUpdate, Signature
 from aimdvc.model.oid import GitId
 from aimdvc.model.pointer import Pointer, encode_pointer
 from aimdvc.model.progress import Progress
 from aimdvc.ops.add import Added, AddOptions, stage_part
 from aimdvc.ops.create import MAIN
+from aimdvc.ops.inplace import require_unedited
 from aimdvc.ops.lockfile import sync_lock
+from aimdvc.ops.maintain import tidy
 from aimdvc.ops.merging import require_settled
 from aimdvc.ops.revisions import label, short_branch
 from aimdvc.ops.scan import changed_suspects, scan
@@ -62,13 +65,25 @@ def commit(workspace: Workspace, names: Iterable[str], options: CommitOptions, p
     try:
         for head in heads:
             if options.all_changes:
-                stage_part(workspace, head, "", AddOptions(update=True), Added(head.name, head.path, False), progress)
+                _stage_changes(workspace, head, progress)
+            require_unedited(workspace, head)
             committed = _commit_one(workspace, head.name, options)
             if committed is not None:
                 made.append(committed)
     finally:
         sync_lock(workspace, moved={committed.artifact for committed in made})
+    tidy(workspace, [committed.artifact for committed in made])
     return made
+
+
+def _stage_changes(workspace: Workspace, head: Head, progress: Progress) -> None:
+    """Stages what changed of tracked files. Raises CorruptBlob, after that, when one was a blob edited in place."""
+    added = Added(head.name, head.path, False)
+    stage_part(workspace, head, "", AddOptions(update=True), added, progress)
+    for edited in added.edited:
+        error = CorruptBlob(edited.oid, f"edited in place, through '{edited.path}', and set aside")
+        error.hint = "run `aimdvc fsck --repair` to bring back what it was, then commit again"
+        raise error
 
 
 def _require_ready(workspace: Workspace, head: Head, options: CommitOptions) -> None:

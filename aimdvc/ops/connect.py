@@ -9,6 +9,7 @@ from aimdvc.git.folder import FolderTransport
 from aimdvc.git.http import HttpTransport
 from aimdvc.git.transport import Transport
 from aimdvc.model.nearest import did_you_mean
+from aimdvc.model.oid import Oid
 from aimdvc.model.pointer import Pointer
 from aimdvc.model.progress import Progress
 from aimdvc.ops.workspace import Workspace
@@ -29,6 +30,10 @@ class BlobRemote(Protocol):
 
     def download(self, pointers: Iterable[Pointer], sink: BlobSink, progress: Progress) -> Transferred:
         """Gets blobs; each is hash-checked."""
+        ...
+
+    def present(self, pointers: Iterable[Pointer], progress: Progress) -> set[Oid]:
+        """Returns those of the blobs that the remote has; asks it about each, and takes none for granted."""
         ...
 
 

@@ -9,6 +9,7 @@ from aimdvc.model.entries import Mode
 from aimdvc.model.metadata import Metadata, dump_metadata
 from aimdvc.model.names import check_artifact_name
 from aimdvc.model.paths import check_workspace_path
+from aimdvc.model.references import REFERENCES
 from aimdvc.ops.lockfile import read_pins, replace_pin
 from aimdvc.ops.stage import ATTRIBUTES, inline_row
 from aimdvc.ops.workspace import Workspace
@@ -16,6 +17,7 @@ from aimdvc.store.state import Head, Place, Row
 
 AIMD_DIRECTORY_ATTRIBUTES = ".aimd/.gitattributes"
 METADATA = ".aimd/metadata.json"
+_TOLD = (METADATA, REFERENCES)
 MAIN = "refs/heads/main"
 
 
@@ -170,3 +172,8 @@ def _escaped(name: str) -> bytes:
     for special in (b"\\", b"*", b"?", b"["):
         raw = raw.replace(special, b"\\" + special)
     return raw[:-1] + b"\\ " if raw.endswith(b" ") else raw
+
+
+def is_told(path: str) -> bool:
+    """Returns whether an entry below `.aimd/` is what a user set, and so is shown as changed."""
+    return path in _TOLD

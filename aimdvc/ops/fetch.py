@@ -13,6 +13,7 @@ from aimdvc.model.oid import GitId
 from aimdvc.model.progress import Progress
 from aimdvc.ops.bulk import Bulk, each
 from aimdvc.ops.connect import Connection, Connector, connect_artifact
+from aimdvc.ops.maintain import tidy
 from aimdvc.ops.went_back import find_setback, forget, is_version, went_back
 from aimdvc.ops.workspace import Workspace
 
@@ -76,7 +77,10 @@ def fetch_history(
     setback = find_setback(history, connection.remote, tracked_names(known))
     if setback is not None and not options.is_forced:
         raise went_back(workspace, name, connection, setback)
-    return follow_remote(workspace, name, history, connection, known)
+    fetched = follow_remote(workspace, name, history, connection, known)
+    if wants:
+        tidy(workspace, [name])
+    return fetched
 
 
 def follow_remote(

@@ -1,40 +1,70 @@
-"""`fsck` and `du`: whether everything that history names is here and whole, and how much room it takes."""
+"""`fsck`: whether everything that history names is here and whole."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
 
-from aimdvc.errors import AimdvcError, CorruptBlob, CorruptRepository, MissingBlob
+from aimdvc.errors import AimdvcError, CorruptBlob, CorruptRepository, MissingBlob, StorageError, WrongSize
 from aimdvc.git.history import History
+from aimdvc.git.mend import find_damaged_files, find_damaged_own_files
 from aimdvc.git.trees import DEPTH_LIMIT, Node, RawEntry, iter_files, parse_tree, too_deep
 from aimdvc.model.attributes import Attributes
 from aimdvc.model.entries import Mode, path_text
 from aimdvc.model.oid import EMPTY_BLOB, GitId, Oid
-from aimdvc.model.pointer import find_pointer
+from aimdvc.model.pointer import Pointer, find_pointer
 from aimdvc.model.progress import Progress
 from aimdvc.ops.lockfile import read_pins
 from aimdvc.ops.revisions import labels, version_numbers
 from aimdvc.ops.workspace import Workspace
 from aimdvc.store.blobs import BlobStore
+from aimdvc.store.mend import damaged_packs
 from aimdvc.store.state import Head
 
 _BATCH = 5000
 _ATTRIBUTES = b".gitattributes"
 
 
+Kind = Literal["blob", "git-object", "pointer", "file", "artifact", "pin"]
+
+
 @dataclass(slots=True)
 class Damage:
-    """One damaged thing: a blob by its oid, a git object, or a file; with the places that need it."""
+    """One damaged thing: a blob by its oid, a git object, or a file; with the places and artifacts that need it.
+
+    `size` is a blob's in bytes, as its pointers have it; None when no version names it.
+    """
 
     what: str
     reason: str
     needed_by: list[str] = field(default_factory=list)
+    kind: Kind = "blob"
+    artifacts: list[str] = field(default_factory=list)
+    size: int | None = None
+
+
+class Part(NamedTuple):
+    """The n-th of so many parts of all blobs, counted from 1: what one run of `fsck` reads."""
+
+    number: int
+    of: int
+
+    def holds(self, oid: Oid) -> bool:
+        """Returns whether a blob is in this part."""
+        return int(oid[:8], 16) % self.of == self.number - 1
+
+
+ALL = Part(1, 1)
 
 
 @dataclass(slots=True)
 class Checked:
-    """What `fsck` found. `not_fetched` counts blobs that aren't here and that a remote has; `warnings` harm nothing."""
+    """What `fsck` found. `not_fetched` counts blobs that aren't here and that a remote has; `warnings` harm nothing.
+
+    `blobs` and `size` count all; `read` counts the blobs whose bytes were read.
+    """
 
     blobs: int = 0
+    read: int = 0
     size: int = 0
     commits: int = 0
     not_fetched: int = 0
@@ -42,39 +72,62 @@ class Checked:
     warnings: list[Damage] = field(default_factory=list)
 
 
-def fsck(workspace: Workspace, is_quick: bool, progress: Progress) -> Checked:
-    """Reads and hashes every blob and every git object that a ref reaches, and returns the damage.
+def fsck(
+    workspace: Workspace, is_quick: bool, progress: Progress, part: Part = ALL, known: Iterable[Damage] = ()
+) -> Checked:
+    """Reads and hashes every blob and every git object that a ref reaches, and returns the damage. Changes nothing.
 
-    `is_quick` reads no blob. What history grows by is 20 bytes an object in memory.
+    `is_quick` reads no blob, `part` those that fall into it; `known` are blobs that were found damaged before. What
+    history grows by is 20 bytes an object in memory.
     """
     result = Checked()
-    damaged = _check_blobs(workspace, is_quick, result, progress)
+    faults = [(database, database.faults()) for database in (workspace.state, workspace.blobs.catalog)]
+    for database, found in faults:
+        result.damage.extend(Damage(str(database.path), fault, kind="file") for fault in found)
+    damaged = _check_blobs(workspace, None if is_quick else part, result, progress)
+    damaged |= {Oid(one.what): Damage(one.what, one.reason) for one in known}
+    if faults[0][1]:
+        # What it says of artifacts is not to be trusted, nor readable at all, maybe.
+        result.damage.extend(damaged.values())
+        return result
     for head in workspace.state.heads():
         try:
+            _check_files(workspace, head, result)
             _check_history(workspace, head, damaged, result)
         except AimdvcError as error:
-            result.damage.append(Damage(head.name, error.message))
+            # A file that is damaged was told by its name already.
+            if not any(error.message.startswith(f"'{damage.what}'") for damage in result.damage):
+                result.damage.append(Damage(head.name, error.message, kind="artifact", artifacts=[head.name]))
     _check_index(workspace, damaged, result)
     _check_pins(workspace, result)
     result.damage.extend(damaged.values())
     return result
 
 
-def _check_blobs(workspace: Workspace, is_quick: bool, result: Checked, progress: Progress) -> dict[Oid, Damage]:
+def _check_blobs(workspace: Workspace, part: Part | None, result: Checked, progress: Progress) -> dict[Oid, Damage]:
     damaged: dict[Oid, Damage] = {}
+    result.damage += [Damage(str(path), reason, kind="file") for path, reason in damaged_packs(workspace.blobs)]
     progress.start("fsck", None, "bytes")
     for pointer in workspace.blobs.iter_pointers():
         result.blobs += 1
         result.size += pointer.size
-        if is_quick:
+        if part is None or not part.holds(pointer.oid):
             continue
+        result.read += 1
         try:
             workspace.blobs.verify(pointer.oid)
-        except (CorruptBlob, MissingBlob) as error:
+        except (CorruptBlob, MissingBlob, StorageError) as error:
             damaged[pointer.oid] = Damage(pointer.oid, error.message)
         progress.advance(pointer.size)
     progress.finish()
     return damaged
+
+
+def _check_files(workspace: Workspace, head: Head, result: Checked) -> None:
+    for path, reason in find_damaged_own_files(workspace.repository_path(head.name)):
+        result.damage.append(Damage(str(path), reason, kind="file", artifacts=[head.name]))
+    for path, reason in find_damaged_files(workspace.history(head.name)):
+        result.damage.append(Damage(str(path), reason, kind="file", artifacts=[head.name]))
 
 
 def _check_history(workspace: Workspace, head: Head, damaged: dict[Oid, Damage], result: Checked) -> None:
@@ -85,14 +138,21 @@ def _check_history(workspace: Workspace, head: Head, damaged: dict[Oid, Damage],
     walk.run({commit for ref, commit in refs.items() if ref.startswith("refs/remotes/")})
     result.not_fetched += len(walk.take_missing())
     walk.run({*refs.values(), *([head.commit] if head.commit else [])})
-    for git_id, oid in walk.take_missing().items():
-        walk.bad[git_id] = oid
-        damaged.setdefault(oid, Damage(oid, "is not in the store, and no remote is known to have it"))
+    for git_id, pointer in walk.take_missing().items():
+        walk.bad[git_id] = pointer
+        damaged.setdefault(pointer.oid, Damage(pointer.oid, "is not in the store, and no remote is known to have it"))
     result.commits += len(walk.commits)
-    broken = {git_id: Damage(f"git object {git_id}", reason) for git_id, reason in walk.broken.items()}
-    for git_id, place in _places(head.name, walk) if walk.bad or broken else ():
-        (broken.get(git_id) or damaged[walk.bad[git_id]]).needed_by.append(place)
-    result.damage.extend(broken.values())
+    for pointer in walk.bad.values():
+        damage = damaged[pointer.oid]
+        damage.size = pointer.size
+        if head.name not in damage.artifacts:
+            damage.artifacts.append(head.name)
+    for git_id, place in _places(head.name, walk) if walk.bad or walk.broken else ():
+        damage = walk.broken[git_id] if git_id in walk.broken else damaged[walk.bad[git_id].oid]
+        damage.needed_by.append(place)
+    for damage in walk.broken.values():
+        damage.artifacts.append(head.name)
+    result.damage.extend(walk.broken.values())
     _check_rules(history, head, walk, result)
 
 
@@ -102,13 +162,13 @@ class _Walk:
     def __init__(self, history: History, blobs: BlobStore, damaged: dict[Oid, Damage]) -> None:
         self.history = history
         self.commits: list[tuple[int, GitId, GitId]] = []
-        self.broken: dict[GitId, str] = {}
-        self.bad: dict[GitId, Oid] = {}
+        self.broken: dict[GitId, Damage] = {}
+        self.bad: dict[GitId, Pointer] = {}
         self._blobs = blobs
         self._damaged = damaged
         self._seen: dict[bytes, bool] = {}
-        self._batch: dict[GitId, Oid] = {}
-        self._missing: dict[GitId, Oid] = {}
+        self._batch: dict[GitId, Pointer] = {}
+        self._missing: dict[GitId, Pointer] = {}
 
     def run(self, tips: Iterable[GitId]) -> None:
         """Walks all that the tips reach and that was not walked before."""
@@ -127,7 +187,7 @@ class _Walk:
             self._walk_tree(commit.tree)
             pending.extend(parent for parent in commit.parents if not self.is_seen(parent))
 
-    def take_missing(self) -> dict[GitId, Oid]:
+    def take_missing(self) -> dict[GitId, Pointer]:
         """Returns the pointers, found since the last call, whose blobs aren't in the store."""
         self._look_up()
         found, self._missing = self._missing, {}
@@ -148,7 +208,7 @@ class _Walk:
 
     def _break(self, git_id: GitId, error: CorruptRepository) -> None:
         self._note(git_id)
-        self.broken.setdefault(git_id, error.message)
+        self.broken.setdefault(git_id, Damage(f"git object {git_id}", error.message, kind="git-object"))
 
     def _walk_tree(self, root: GitId) -> None:
         pending = [(root, 0)]
@@ -183,15 +243,31 @@ class _Walk:
             return
         self._seen[bytes.fromhex(git_id)] = True
         if pointer.oid in self._damaged:
-            self.bad[git_id] = pointer.oid
-        self._batch[git_id] = pointer.oid
+            self.bad[git_id] = pointer
+        self._batch[git_id] = pointer
         if len(self._batch) >= _BATCH:
             self._look_up()
 
     def _look_up(self) -> None:
-        missing = self._blobs.missing(self._batch.values())
-        self._missing.update((git_id, oid) for git_id, oid in self._batch.items() if oid in missing)
+        sizes = self._blobs.sizes(pointer.oid for pointer in self._batch.values())
+        for git_id, pointer in self._batch.items():
+            size = sizes.get(pointer.oid)
+            if size is None:
+                self._missing[git_id] = pointer
+            elif size != pointer.size and pointer.oid not in self._damaged:
+                self._judge(git_id, pointer, size)
         self._batch.clear()
+
+    def _judge(self, git_id: GitId, pointer: Pointer, size: int) -> None:
+        """Finds out whether it's the blob or the pointer that is wrong, when they differ in size."""
+        try:
+            self._blobs.verify(pointer.oid)
+        except (CorruptBlob, MissingBlob) as error:
+            self._damaged[pointer.oid] = Damage(pointer.oid, error.message)
+            self.bad[git_id] = pointer
+        else:
+            reason = WrongSize(pointer.oid, pointer.size, size).message
+            self.broken.setdefault(git_id, Damage(f"git object {git_id}", reason, kind="pointer"))
 
 
 def _places(name: str, walk: _Walk) -> Iterator[tuple[GitId, str]]:
@@ -267,55 +343,27 @@ def _is_regular(raw: RawEntry) -> bool:
 
 def _check_index(workspace: Workspace, damaged: dict[Oid, Damage], result: Checked) -> None:
     for head in workspace.state.heads():
-        staged = {row.oid: row.path for row in workspace.state.staged(head) if row.oid is not None}
-        for oid in workspace.blobs.missing(staged):
-            result.damage.append(Damage(oid, "staged, but not in the store", [f"{head.name}:{staged[oid]}"]))
+        staged = {row.oid: row for row in workspace.state.staged(head) if row.oid is not None}
+        for oid in workspace.blobs.missing(staged) - damaged.keys():
+            damaged[oid] = Damage(oid, "staged, but not in the store")
         for oid in staged.keys() & damaged.keys():
-            damaged[oid].needed_by.append(f"{head.name}:{staged[oid]} (staged)")
+            damage = damaged[oid]
+            damage.needed_by.append(f"{head.name}:{staged[oid].path} (staged)")
+            damage.size = staged[oid].size
+            if head.name not in damage.artifacts:
+                damage.artifacts.append(head.name)
+
+
+def _is_gone(workspace: Workspace, name: str, commit: GitId) -> bool:
+    try:
+        return not workspace.history(name).has(commit)
+    except CorruptRepository:
+        return False  # It is damaged, and told as that.
 
 
 def _check_pins(workspace: Workspace, result: Checked) -> None:
     have = {head.name for head in workspace.state.heads()}
     for name, pin in read_pins(workspace).items():
-        if name in have and not workspace.history(name).has(pin.commit):
-            result.damage.append(Damage(f"aimdvc.lock: {name}", f"pins commit {pin.commit}, which is not here"))
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Room that one artifact takes: `size` of all its versions' blobs in bytes, `checked_out` of HEAD's alone."""
-
-    artifact: str
-    versions: int
-    blobs: int
-    size: int
-    checked_out: int
-
-
-@dataclass(frozen=True, slots=True)
-class StoreUsage:
-    """Room on disk: `on_disk` is the whole blob store in bytes, each blob counted once."""
-
-    artifacts: list[Usage]
-    on_disk: int
-
-
-def du(workspace: Workspace) -> StoreUsage:
-    """Returns how much room the artifacts and the store take."""
-    return StoreUsage(list(_usages(workspace)), workspace.blobs.size_on_disk())
-
-
-def _usages(workspace: Workspace) -> Iterator[Usage]:
-    for head in workspace.state.heads():
-        history = workspace.history(head.name)
-        sizes: dict[Oid, int] = {}
-        commits = 0
-        tip = history.ref("refs/heads/main")
-        for commit in history.iter_log(tip) if tip else ():
-            commits += 1
-            parent = history.commit(commit.parents[0]).tree if commit.parents else None
-            for _, new in history.tree_changes(parent, commit.tree):
-                if new is not None and new.pointer is not None:
-                    sizes[new.pointer.oid] = new.pointer.size
-        current = sum(row.size for row in workspace.state.rows(head) if row.mode)
-        yield Usage(head.name, commits, len(sizes), sum(sizes.values()), current)
+        if name in have and _is_gone(workspace, name, pin.commit):
+            reason = f"pins commit {pin.commit}, which is not here"
+            result.damage.append(Damage(f"aimdvc.lock: {name}", reason, kind="pin", artifacts=[name]))

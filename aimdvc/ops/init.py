@@ -15,7 +15,7 @@ from aimdvc.ops.workspace import Workspace
 from aimdvc.store.locate import Places, find_workspace, places_for
 
 _IGNORE = b"*\n!.gitignore\n!config\n"
-_STORE = ("blobs", "store.db", "damaged", "trash", "tmp", "repos")
+_STORE = ("blobs", "store.db", "store.config", "damaged", "trash", "tmp", "repos")
 _STATE = ("state.db",)
 
 

@@ -12,12 +12,14 @@ from typing import Literal
 
 from aimdvc.errors import LocalChange, UsageError
 from aimdvc.git.history import History
+from aimdvc.git.writer import HistoryWriter
 from aimdvc.model.attributes import Attributes
 from aimdvc.model.commits import CommitDraft, RefUpdate
 from aimdvc.model.entries import Entry, Mode, path_bytes
 from aimdvc.model.merge import Conflict, merge_entries
 from aimdvc.model.oid import EMPTY_BLOB, GitId
 from aimdvc.model.pointer import encode_pointer
+from aimdvc.model.references import REFERENCES, dump_references, merge_references, parse_references
 from aimdvc.ops.blobs import Means, ensure_blobs
 from aimdvc.ops.checkout import CheckedOut, Destination, files_written, removed, require_unmoved, staged_rows, switch
 from aimdvc.ops.commit import branch_to_commit_on
@@ -104,6 +106,9 @@ def join_trees(workspace: Workspace, head: Head, trees: Trees, favor: Favor | No
     history = workspace.history(head.name)
     merged = merge_entries(history.tree_changes(trees.base, trees.ours), history.tree_changes(trees.base, trees.theirs))
     edits: _TreeEdits = {path: _edit(entry) for path, entry in merged.edits.items()}
+    with history.writer() as writer:
+        conflicts = [one for one in merged.conflicts if not _join_references(history, writer, one, edits)]
+    merged = replace(merged, conflicts=conflicts)
     if favor == "theirs":
         edits |= {conflict.path: _edit(conflict.theirs) for conflict in merged.conflicts}
     with history.writer() as writer:
@@ -115,6 +120,20 @@ def join_trees(workspace: Workspace, head: Head, trees: Trees, favor: Favor | No
     # Rules that changed may have ours represented otherwise: what the index will have is what a conflict compares with.
     ours = {conflict.path: history.entry(tree, conflict.path) for conflict in merged.conflicts}
     return Joined(tree, [replace(conflict, ours=ours[conflict.path]) for conflict in merged.conflicts])
+
+
+def _join_references(history: History, writer: HistoryWriter, conflict: Conflict, edits: _TreeEdits) -> bool:
+    """Merges the references of both sides by key; returns False where a key is a conflict, or it is another path."""
+    if conflict.path != REFERENCES or conflict.ours is None or conflict.theirs is None:
+        return False
+    base, ours, theirs = (
+        parse_references(history.read_blob(side.git_id)) if side is not None else {}
+        for side in (conflict.base, conflict.ours, conflict.theirs)
+    )
+    joined, differing = merge_references(base, ours, theirs)
+    if not differing:
+        edits[REFERENCES] = (conflict.ours.mode, writer.blob(dump_references(joined)))
+    return not differing
 
 
 def _stop(workspace: Workspace, head: Head, incoming: Incoming, joined: Joined, means: Means) -> None:

@@ -12,8 +12,10 @@ from aimdvc.model.entries import Entry
 from aimdvc.model.selector import Selector
 from aimdvc.ops.blobs import Means, ensure_blobs
 from aimdvc.ops.content import content_size, iter_content, read_inline
+from aimdvc.ops.create import is_told
 from aimdvc.ops.diff import is_wanted
 from aimdvc.ops.plan import is_hidden
+from aimdvc.ops.references import references_of
 from aimdvc.ops.revisions import aliases, labels, resolve, unknown_path
 from aimdvc.ops.settle import settle
 from aimdvc.ops.workspace import Workspace
@@ -80,7 +82,7 @@ def _changes(workspace: Workspace, name: str, commit: Commit, paths: Sequence[st
         new = change.new
         entry = new or change.old
         assert entry is not None
-        if is_hidden(entry, partial(read_inline, workspace, head)) and not entry.path.endswith("metadata.json"):
+        if is_hidden(entry, partial(read_inline, workspace, head)) and not is_told(entry.path):
             continue
         old_path = change.old.path if change.kind == "renamed" and change.old is not None else None
         size = content_size(workspace, head, new) if new is not None else None
@@ -93,6 +95,7 @@ class Listed:
     """One entry of a version. `id` is the oid of a blob, or the git id of what lies in Git; `size` is in bytes.
 
     `is_here` says that its content is in the store, `is_absent` that the path is not checked out.
+    A reference has a `uri`, the mode `reference`, the size and the sha256 that are recorded of it (0, "" for none).
     """
 
     path: str
@@ -100,7 +103,8 @@ class Listed:
     size: int
     id: str
     is_here: bool
-    is_absent: bool
+    is_absent: bool = False
+    uri: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +150,13 @@ def ls(workspace: Workspace, selector: Selector, name: str) -> Iterator[Listed]:
             pointer is None or workspace.blobs.has(pointer.oid),
             entry.path in absent,
         )
+    for reference in references_of(workspace, name, tree).values():
+        if selector.path and not f"{reference.key}/".startswith(f"{selector.path}/"):
+            continue
+        found = True
+        yield Listed(
+            reference.key, "reference", reference.size or 0, reference.sha256 or "", False, False, reference.uri
+        )
     if selector.path and not found:
         raise unknown_path(history, name, tree, selector.path)
 
@@ -160,6 +171,11 @@ def cat(workspace: Workspace, selector: Selector, name: str, means: Means) -> It
         raise UsageError("cat needs a path", hint=f"run `aimdvc cat {name}:PATH`; `aimdvc ls {name}` lists them")
     entry: Entry | None = history.entry(tree, path)
     if entry is None:
+        reference = references_of(workspace, name, tree).get(path)
+        if reference is not None:
+            raise UsageError(
+                f"'{path}' is a reference to '{reference.uri}'", hint=f"run `aimdvc ref fetch '{name}:{path}'`"
+            )
         raise unknown_path(history, name, tree, path)
     if entry.pointer is not None:
         ensure_blobs(workspace, head, [entry.pointer], means)

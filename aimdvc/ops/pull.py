@@ -19,6 +19,7 @@ from aimdvc.ops.bulk import Bulk, each
 from aimdvc.ops.checkout import CheckedOut, Destination, follow_pin, switch
 from aimdvc.ops.connect import Connector, connect_artifact, connect_source
 from aimdvc.ops.create import MAIN, check_artifact_path
+from aimdvc.ops.evict import keep_within_limit
 from aimdvc.ops.fetch import fetch_history
 from aimdvc.ops.join import Favor
 from aimdvc.ops.lockfile import LockState, lock_state, read_pins, sync_lock
@@ -79,7 +80,9 @@ def pull(
             return done
         return replace(done, written=done.written + chosen.written, deleted=done.deleted + chosen.deleted)
 
-    return each(list(names) or sorted(have | pins.keys()), act)
+    bulk = each(list(names) or sorted(have | pins.keys()), act)
+    keep_within_limit(workspace, connector, means.progress)
+    return bulk
 
 
 def _bring(workspace: Workspace, connector: Connector, name: str, pin: Pin, part: Part | None, means: Means) -> Pulled:

@@ -17,6 +17,7 @@ from aimdvc.model.progress import Progress
 from aimdvc.ops.alias import alias_bases
 from aimdvc.ops.bulk import Bulk, each
 from aimdvc.ops.connect import Connection, Connector, connect_artifact
+from aimdvc.ops.evict import keep_within_limit
 from aimdvc.ops.fetch import MAIN, follow_remote, tracked_names
 from aimdvc.ops.settle import settle
 from aimdvc.ops.went_back import Setback, find_setback, went_back
@@ -98,7 +99,10 @@ def push(
         head = settle(workspace, name)
         return _push_one(workspace, head, connect_artifact(workspace, connector, head), progress, options)
 
-    return each(list(names) or [head.name for head in workspace.state.heads()], act)
+    bulk = each(list(names) or [head.name for head in workspace.state.heads()], act)
+    if not options.is_dry_run:
+        keep_within_limit(workspace, connector, progress)
+    return bulk
 
 
 def _push_one(

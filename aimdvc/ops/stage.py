@@ -13,9 +13,10 @@ from aimdvc.fs.faults import mapped
 from aimdvc.fs.system import open_any
 from aimdvc.git.history import History
 from aimdvc.model.attributes import DEFAULT_ATTRIBUTES, Attributes
-from aimdvc.model.entries import Mode
+from aimdvc.model.entries import Mode, path_bytes
 from aimdvc.model.oid import EMPTY_BLOB, GitId
 from aimdvc.model.pointer import POINTER_LIMIT, Pointer, encode_pointer, find_pointer
+from aimdvc.model.settings import Link
 from aimdvc.ops.scan import git_blob_id
 from aimdvc.ops.workspace import Workspace
 from aimdvc.store.blobwriter import BlobWriter
@@ -45,8 +46,9 @@ class Stager:
     root: bytes
     attributes: Attributes
     writer: BlobWriter
-    shared: list[str] = field(default_factory=list)
-    """Paths whose file has other names too: with `core.link = hardlink` one of them may be a blob's."""
+    link: Link = "copy"
+    shared: dict[int, str] = field(default_factory=dict)
+    """By inode, the path of a file that has other names, too: with `core.link = hardlink` one may be a blob's."""
 
     def stage(self, path: str, raw_path: bytes, advance: Callable[[int], None]) -> Row:
         """Stores a file's content and returns its row, without what HEAD has. Reads again if the file changes.
@@ -80,9 +82,14 @@ class Stager:
             if not stat.S_ISREG(before.st_mode):
                 raise UnsafePath(path, "not a regular file")
             if before.st_nlink > 1:
-                self.shared.append(path)
+                self.shared[before.st_ino] = path
             row = self._read(path, descriptor, before, advance)
-            return row if stat_of(os.fstat(descriptor)) == stat_of(before) else None
+            after = os.fstat(descriptor)
+            same = stat_of(before)
+            if self.link == "hardlink":
+                # A name that it got, to become a blob, changes nothing but the time of its inode.
+                same = same._replace(ctime_ns=after.st_ctime_ns)
+            return row if stat_of(after) == same else None
         finally:
             os.close(descriptor)
 
@@ -106,8 +113,18 @@ class Stager:
                 return self._inline(path, mode, content, stat_of(status))
             pointer = self.writer.add_bytes(content)
         else:
-            pointer = self.writer.add_file(descriptor, size, advance)
+            pointer = self.writer.add_file(descriptor, status, advance, self.link)
         return pointer_row(path, mode, pointer, stat_of(status))
+
+    def as_stored(self, row: Row) -> Row:
+        """Returns a row with the stat that its file has once it became a blob, when that is all that changed of it."""
+        if self.link != "hardlink" or row.stat is None or not row.is_pointer:
+            return row
+        try:
+            now = stat_of(os.lstat(os.path.join(self.root, path_bytes(row.path))))
+        except FileNotFoundError:
+            return row
+        return row._replace(stat=now) if now == row.stat._replace(ctime_ns=now.ctime_ns) else row
 
     def _inline(self, path: str, mode: int, content: bytes, status: Stat | None) -> Row:
         return inline_row(self.writer, path, mode, content, Place.DISK, status)

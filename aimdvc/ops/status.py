@@ -8,7 +8,8 @@ from aimdvc.model.entries import path_text
 from aimdvc.model.oid import GitId
 from aimdvc.model.patterns import WHOLE, Part
 from aimdvc.ops.alias import alias_bases
-from aimdvc.ops.create import MAIN
+from aimdvc.ops.create import MAIN, is_told
+from aimdvc.ops.inplace import EditedBlob, find_edited
 from aimdvc.ops.lockfile import LockState, lock_state, read_pins
 from aimdvc.ops.merging import open_conflicts
 from aimdvc.ops.revisions import aliases, label, tracking_ref
@@ -56,6 +57,7 @@ class ArtifactStatus:
     `ahead` and `behind` count commits against the remote's same branch (its main, when detached) as last fetched.
     `part` is what of it is checked out, and `absent` counts the files that are not.
     `has_remote_gone_back` says that the remote, when last asked, had lost versions; it was not followed.
+    `edited` are blobs that were edited in place, through changed files that are hard links to them.
     """
 
     artifact: str
@@ -77,6 +79,7 @@ class ArtifactStatus:
     merging: MergeInProgress | None = None
     part: Part = WHOLE
     absent: int = 0
+    edited: list[EditedBlob] = field(default_factory=list)
 
     @property
     def is_clean(self) -> bool:
@@ -110,12 +113,13 @@ def _status(workspace: Workspace, head: Head, lock: str) -> ArtifactStatus:
         head.name, head.path, not head.is_file, label(history, head.commit), head.branch, head.commit, lock
     )
     for row in workspace.state.staged(head):
-        if row.place is Place.HIDDEN and row.head_mode == 0 and not row.path.endswith("metadata.json"):
+        if row.place is Place.HIDDEN and row.head_mode == 0 and not is_told(row.path):
             continue
         kind = "deleted" if row.mode == 0 else "modified" if row.head_mode else "added"
         result.staged.append(PathChange(kind, row.path))
     found = scan(workspace, head)
     changed = changed_suspects(workspace, head, found)
+    result.edited = list(find_edited(workspace, head, changed))
     unstaged = [PathChange("modified", path_text(path)) for path in changed]
     unstaged += [PathChange("deleted", path_text(path)) for path in found.deleted]
     result.unstaged = sorted(unstaged, key=lambda change: change.path)

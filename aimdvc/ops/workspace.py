@@ -16,14 +16,16 @@ from aimdvc.fs.disk import Disk
 from aimdvc.fs.leftovers import remove_leftovers
 from aimdvc.fs.locks import exclusive
 from aimdvc.fs.probe import can_rename
+from aimdvc.fs.sqlite import set_database_aside
 from aimdvc.git.history import History
 from aimdvc.model.commits import Signature
-from aimdvc.model.gitconfig import parse
+from aimdvc.model.gitconfig import ConfigFile, parse
 from aimdvc.model.nearest import did_you_mean
-from aimdvc.model.settings import Settings, parse_settings
+from aimdvc.model.settings import LocalSettings, Settings, parse_local_settings, parse_settings
 from aimdvc.store.blobs import BlobStore
 from aimdvc.store.locate import Places, find_workspace, has_left_store
 from aimdvc.store.materialise import Place
+from aimdvc.store.roots import PATH_FILE
 from aimdvc.store.state import Head, State
 
 CLONE_MARK = "clone"
@@ -43,8 +45,12 @@ def nobody(places: Places) -> None:
 class Workspace:
     """The open workspace that holds `start`. Close it, or use it as a context manager."""
 
-    def __init__(self, places: Places, disk: Disk, author: FindAuthor = nobody) -> None:
-        """Raises UsageError while the store lies where it was before `git init`: nothing may start a second one."""
+    def __init__(
+        self, places: Places, disk: Disk, author: FindAuthor = nobody, user_config: Path | None = None
+    ) -> None:
+        """`user_config` is the user's file of settings, None for no such file.
+
+        Raises UsageError while the store lies where it was before `git init`: nothing may start a second one."""
         if has_left_store(places):
             raise UsageError(
                 f"the store of the workspace '{places.root}' lies in '.aimdvc': `git init` came after `aimdvc init`",
@@ -53,12 +59,15 @@ class Workspace:
         self.places = places
         self.disk = disk
         self._author = author
+        self._user_config = user_config
         self._histories: dict[str, History] = {}
 
     @classmethod
-    def open(cls, start: Path, disk: Disk | None = None, author: FindAuthor = nobody) -> "Workspace":
+    def open(
+        cls, start: Path, disk: Disk | None = None, author: FindAuthor = nobody, user_config: Path | None = None
+    ) -> "Workspace":
         """Returns the workspace of a directory. Raises NoWorkspace, or UsageError for an unfinished clone."""
-        workspace = cls(find_workspace(start), disk or Disk(), author)
+        workspace = cls(find_workspace(start), disk or Disk(), author, user_config)
         mark = workspace.root / ".aimdvc" / CLONE_MARK
         if mark.exists():
             url = mark.read_text("utf-8").strip()
@@ -77,6 +86,10 @@ class Workspace:
     def state(self) -> State:
         """HEADs and index."""
         self.disk.make_directory(self.places.state)
+        if self.places.work_tree is not None and not (self.places.state / "state.db").exists():
+            # Maintenance looks for the locks of every workspace that shares the store (store/roots.py).
+            inside = os.path.relpath(self.root, self.places.work_tree)
+            self.disk.replace_file(self.places.state / PATH_FILE, os.fsencode(inside) + b"\n")
         return State(self.places.state)
 
     @cached_property
@@ -88,9 +101,18 @@ class Workspace:
     @cached_property
     def settings(self) -> Settings:
         """What `.aimdvc/config` says. Only its allow-listed keys count: the file may come from anyone."""
-        path = self.config_path
-        text = path.read_bytes() if path.exists() else b""
-        return parse_settings(parse(text, str(path)))
+        return parse_settings(read_config_file(self.config_path))
+
+    @cached_property
+    def local_settings(self) -> LocalSettings:
+        """What holds on this machine: the store's own file, which worktrees share, counts before the user's."""
+        files = [self.local_config_path, *([self._user_config] if self._user_config is not None else [])]
+        return parse_local_settings(map(read_config_file, files))
+
+    @property
+    def local_config_path(self) -> Path:
+        """The settings of this machine; never committed."""
+        return self.places.store / "store.config"
 
     @property
     def config_path(self) -> Path:
@@ -169,6 +191,12 @@ class Workspace:
         """Returns the one entry of an artifact that is a file; "" for a directory, which has any."""
         return head.path.rpartition("/")[2] if head.is_file else ""
 
+    def forget_state(self) -> None:
+        """Sets a damaged state.db aside; the next look makes a new one."""
+        state = self.__dict__.pop("state")
+        state.close()
+        set_database_aside(state.path)
+
     def close(self) -> None:
         """Closes what was opened."""
         for history in self._histories.values():
@@ -186,6 +214,11 @@ class Workspace:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def read_config_file(path: Path) -> ConfigFile:
+    """Returns a parsed file of settings; one that isn't there is empty. Raises ConfigSyntaxError."""
+    return parse(path.read_bytes() if path.exists() else b"", str(path))
 
 
 def _sign(name: str, email: str) -> Signature:

@@ -29,7 +29,12 @@ def write_plan(workspace: Workspace, head: Head, plan: CheckoutPlan, progress: P
         return {}
     progress.start(f"check out {head.name}", sum(pointer.size for pointer in plan.pointers()), "bytes")
     stats = materialise(
-        place, _jobs(workspace, head, plan), workspace.blobs, workspace.disk, workspace.settings.link, progress.advance
+        place,
+        _jobs(workspace, head, plan),
+        workspace.blobs,
+        workspace.disk,
+        workspace.local_settings.link,
+        progress.advance,
     )
     progress.finish()
     return stats

@@ -65,6 +65,16 @@ class FolderBlobs:
         progress.finish()
         return Transferred(len(wanted), sum(pointer.size for pointer in wanted))
 
+    def present(self, pointers: Iterable[Pointer], progress: Progress) -> set[Oid]:
+        """Returns those of the blobs that the folder has, at their size."""
+        found = set()
+        for pointer in pointers:
+            with mapped(self._objects):
+                if self._has(pointer):
+                    found.add(pointer.oid)
+            progress.advance(1)
+        return found
+
     def _path(self, oid: Oid) -> Path:
         return self._objects / oid[:2] / oid[2:4] / oid
 

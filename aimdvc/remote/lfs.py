@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from itertools import islice
 
 from aimdvc.errors import MissingBlob, ProtocolError, RemoteRefused, RemoteUnreachable
 from aimdvc.model.oid import Oid
@@ -64,6 +65,15 @@ class LfsRemote:
                 group.done.add(pointer.oid)
 
         return self._transfer("download", wanted, get, counter)
+
+    def present(self, pointers: Iterable[Pointer], progress: Progress) -> set[Oid]:
+        """Returns those of the blobs that the server would give us now: it is asked about each. Raises RemoteError."""
+        found: set[Oid] = set()
+        pending = iter(pointers)
+        while group := list(islice(pending, self._group_limit)):
+            found |= _present(self._ask("download", group), group, self._url)
+            progress.advance(len(group))
+        return found
 
     def _transfer(
         self, operation: str, pointers: Iterable[Pointer], move: Callable[["_Group"], None], counter: "_Counter"
@@ -122,6 +132,10 @@ class LfsRemote:
             return
 
     def _batch(self, operation: str, pointers: list[Pointer]) -> "_Group":
+        answer = self._ask(operation, pointers)
+        return _parse_group(answer, operation, {pointer.oid: pointer for pointer in pointers}, self._url)
+
+    def _ask(self, operation: str, pointers: list[Pointer]) -> Mapping[str, object]:
         message = {
             "operation": operation,
             "transfers": [AIMD_PACK, "basic"],
@@ -135,7 +149,7 @@ class LfsRemote:
             self._group_limit = _OWN_GROUP
         elif answer.get("transfer", "basic") != "basic":
             raise ProtocolError(shown(url), "it chose a transfer that was not offered")
-        return _parse_group(answer, operation, {pointer.oid: pointer for pointer in pointers}, self._url)
+        return answer
 
 
 class _Group:
@@ -187,6 +201,23 @@ def _parse_group(answer: Mapping[str, object], operation: str, wanted: Mapping[s
     if missing:
         raise ProtocolError(shown(url), f"no word about {len(missing)} of {len(wanted)} blobs")
     return group
+
+
+def _present(answer: Mapping[str, object], group: list[Pointer], url: str) -> set[Oid]:
+    """Returns the blobs that a batch for download offers at the size asked for; an error about one means that not."""
+    objects = answer.get("objects")
+    if not isinstance(objects, list):
+        raise ProtocolError(shown(url), "a batch without objects")
+    wanted = {str(pointer.oid): pointer for pointer in group}
+    found = set()
+    for blob in objects:
+        pointer = wanted.get(str(blob.get("oid"))) if isinstance(blob, dict) else None
+        if pointer is None or blob.get("error") is not None or blob.get("size") != pointer.size:
+            continue
+        actions = blob.get("actions")
+        if isinstance(actions, dict) and ("download" in actions or AIMD_PACK in actions):
+            found.add(pointer.oid)
+    return found
 
 
 def _sort_in(group: _Group, pointer: Pointer, blob: Mapping[str, object], operation: str, url: str) -> None:

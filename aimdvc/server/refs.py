@@ -18,6 +18,7 @@ from aimdvc.server.refnames import RefNames
 
 MAIN = "refs/heads/main"
 VERSION_TAG = re.compile(r"refs/tags/v([0-9]+)", re.IGNORECASE)
+_CANONICAL = re.compile(r"refs/tags/v[1-9][0-9]{0,8}")
 
 ABANDONS = "push that abandons commits"
 LOST = "fetch first"
@@ -87,7 +88,8 @@ def move_refs(database: Database, artifact: str, user: str, moves: Sequence[Move
         if atomic and any(results.values()):
             refused = {ref: reason or "atomic transaction failed" for ref, reason in results.items()}
             return Moved(refused, {})
-        for move in moves:
+        # Versions that come along count when main is numbered.
+        for move in sorted(moves, key=lambda move: not VERSION_TAG.fullmatch(move.update.ref)):
             if results[move.update.ref] is None:
                 versions |= _apply(connection, artifact, user, move, found)
     return Moved(results, versions)
@@ -121,10 +123,16 @@ def _refusal(found: Mapping[str, Ref], names: RefNames, move: Move) -> str | Non
 
 
 def unmoved_version(found: Mapping[str, Ref], change: RefUpdate) -> str | None:
-    """Returns why a push may not touch a version tag; None when the tag is there just as pushed."""
-    if change.ref not in found:
+    """Returns why a push may not touch a version tag; None when the tag is there just as pushed.
+
+    An artifact that has no version yet takes them: a mirror of another server keeps the numbers that people know.
+    """
+    if change.ref in found:
+        return None if found[change.ref].target == change.new else "versions are immutable"
+    is_begun = MAIN in found or any(VERSION_TAG.fullmatch(name) for name in found)
+    if is_begun or change.new is None or not _CANONICAL.fullmatch(change.ref):
         return "versions are numbered by the server"
-    return None if found[change.ref].target == change.new else "versions are immutable"
+    return None
 
 
 def _apply(connection: Connection, artifact: str, user: str, move: Move, found: dict[str, Ref]) -> dict[str, GitId]:

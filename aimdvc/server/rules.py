@@ -31,7 +31,7 @@ def check_move(graph: Graph, refs: Mapping[str, Ref], change: RefUpdate) -> Move
         return Move(change, abandons=_abandons(graph, refs, change))
     kind, peeled = peel(graph, change.new)
     wants_commit = change.ref.startswith(("refs/heads/", "refs/aliases/", "refs/notes/"))
-    if wants_commit and (kind != COMMIT or peeled != change.new):
+    if (wants_commit or VERSION_TAG.fullmatch(change.ref)) and (kind != COMMIT or peeled != change.new):
         return "it is not a commit"
     if change.ref == MAIN:
         if change.old is not None and not is_ancestor(graph, change.old, change.new):

@@ -1,7 +1,8 @@
 """The blob store: contents by their SHA-256. Blobs of 64 KiB and more are files, smaller ones lie in blob packs.
 
 A blob appears by rename, whole and durable, and is never rewritten. Reading checks the hash. Safe for many processes;
-a process that dies leaves files in `tmp/` that the next writer removes.
+a process that dies leaves files in `tmp/` that the next writer removes. Maintenance may move a blob while it is wanted:
+a reader that finds it gone looks up once more, then brings it back from the trash.
 """
 
 import contextlib
@@ -24,6 +25,8 @@ from aimdvc.model.pointer import Pointer
 from aimdvc.store.blobwriter import BlobWriter
 from aimdvc.store.catalog import Catalog, PackedBlob
 from aimdvc.store.layout import Layout
+from aimdvc.store.sweep import Sweeper
+from aimdvc.store.trash import Trash, put_back_file, read_packed
 
 CHUNK = 1 << 20
 
@@ -38,6 +41,7 @@ class BlobStore:
         for directory in self.layout.directories():
             disk.make_directory(directory)
         self.catalog = Catalog(root, disk)
+        self.trash = Trash(self.layout, disk)
         self._descriptors: dict[str, int] = {}
         self._lock = threading.Lock()
 
@@ -52,6 +56,43 @@ class BlobStore:
         files = str(self.layout.files)
         return {oid for oid in wanted if not os.path.exists(f"{files}/{oid[:2]}/{oid}")}
 
+    def claim(self, oids: Iterable[Oid]) -> set[Oid]:
+        """Returns those of the blobs that aren't here; the others are noted as wanted now, so that prune leaves them.
+
+        For verbs that count on blobs being here: noted first, looked for afterwards. Those in the trash come back.
+        """
+        wanted = set(oids)
+        missing = self.missing(wanted)
+        if self.catalog.touch(wanted - missing):
+            missing = self.missing(wanted)
+        return self.rescue(missing)
+
+    def rescue(self, oids: set[Oid]) -> set[Oid]:
+        """Puts blobs back that lie in the trash; returns those that don't. Durable."""
+        if not oids or self.trash.is_empty():
+            return oids
+        left = set(oids)
+        for oid in oids:
+            path = self.trash.find_file(oid)
+            if path is not None:
+                put_back_file(path, self.layout, self.catalog, self._disk)
+                left.discard(oid)
+        with self.writer() as writer:
+            for oid, pack, offset, size in self.trash.iter_packed(left.copy()):
+                if oid in left and writer.add_bytes(read_packed(pack, oid, offset, size)).oid == oid:
+                    left.discard(oid)
+        return left
+
+    def sizes(self, oids: Iterable[Oid]) -> dict[Oid, int]:
+        """Returns the sizes in bytes of those of the blobs that are here."""
+        wanted = set(oids)
+        found = {oid: place.size for oid, place in self.catalog.find_many(wanted).items()}
+        for oid in wanted - found.keys():
+            path = self.path_of(oid)
+            if path is not None:
+                found[oid] = path.stat().st_size
+        return found
+
     def path_of(self, oid: Oid) -> Path | None:
         """Returns the file of a blob that is stored as one, or None."""
         path = self.layout.blob_file(oid)
@@ -63,11 +104,11 @@ class BlobStore:
 
     def read_packed(self, oid: Oid, place: PackedBlob) -> bytes:
         """Returns a packed blob's bytes, hash-checked. Raises CorruptBlob, MissingBlob."""
-        content = pread(self._descriptor(place.pack, oid), place.size, place.offset)
-        if hashlib.sha256(content).hexdigest() != oid:
+        try:
+            return self._read_place(oid, place)
+        except CorruptBlob:
             self.set_aside(oid)
-            raise CorruptBlob(oid, f"{len(content)} bytes with another hash in pack '{place.pack}'")
-        return content
+            raise
 
     def read(self, oid: Oid) -> bytes:
         """Returns a blob's bytes at once, hash-checked; for small ones. Raises MissingBlob, CorruptBlob."""
@@ -96,7 +137,9 @@ class BlobStore:
             with mapped(path):
                 return path.open("rb", buffering=0)
         except FileNotFoundError:
-            raise MissingBlob(oid) from None
+            if self.rescue({oid}):
+                raise MissingBlob(oid) from None
+            return self.open(oid)
 
     def iter_chunks(self, oid: Oid) -> Iterator[bytes]:
         """Yields a blob's bytes, at most 1 MiB at a time; of a damaged one the last chunk is never given.
@@ -137,15 +180,12 @@ class BlobStore:
             for chunk in self._hashed(oid):
                 advance(len(chunk))
             return
-        content = pread(self._descriptor(place.pack, oid), place.size, place.offset)
-        if hashlib.sha256(content).hexdigest() != oid:
-            raise CorruptBlob(oid, f"{len(content)} bytes with another hash in pack '{place.pack}'")
-        advance(len(content))
+        advance(len(self._read_place(oid, place)))
 
-    def check(self, oid: Oid) -> None:
+    def check(self, oid: Oid, advance: Callable[[int], None] = lambda size: None) -> None:
         """Reads and hashes a blob, and sets a damaged one aside. Raises CorruptBlob, MissingBlob."""
         try:
-            self.verify(oid)
+            self.verify(oid, advance)
         except CorruptBlob:
             self.set_aside(oid)
             raise
@@ -159,41 +199,48 @@ class BlobStore:
         return True
 
     def set_aside(self, oid: Oid) -> None:
+        """Takes a damaged blob out of the store, or leaves it where the store can't be written."""
+        with contextlib.suppress(StorageError, OSError):
+            self.take_out(oid)
+
+    def take_out(self, oid: Oid) -> None:
         """Takes a damaged blob out of the store, so that it counts as missing and is fetched or added again.
 
-        A file goes to `damaged/`, never to be read again; in a pack the blob is forgotten. A store that can't be
-        written stays as it is.
+        A file goes to `damaged/`, never to be read again; in a pack the blob is forgotten. Raises StorageError.
         """
         path = self.layout.blob_file(oid)
-        with contextlib.suppress(StorageError, OSError):
-            if path.exists():
-                self._disk.make_directory(self.layout.damaged)
-                self._disk.rename(path, self.layout.damaged / oid)
-            else:
-                self.catalog.forget(oid)
+        if path.exists():
+            self._disk.make_directory(self.layout.damaged)
+            self._disk.rename(path, self.layout.damaged / oid)
+            return
+        place = self.catalog.find(oid)
+        # What is there by now may be another's good copy.
+        if place is not None and not self._is_good(oid, place):
+            self.catalog.forget(oid, place)
 
     def iter_pointers(self) -> Iterator[Pointer]:
         """Yields every blob here with its size in bytes."""
         for oid, place in self.catalog.iter_blobs():
             yield Pointer(oid, place.size)
         for directory in sorted(self.layout.files.iterdir()):
-            for path in sorted(directory.iterdir()):
-                if len(path.name) == 64:
-                    yield Pointer(Oid(path.name), path.stat().st_size)
+            for oid, status in self.layout.iter_files(directory.name):
+                yield Pointer(oid, status.st_size)
 
     def size_on_disk(self) -> int:
         """Returns how many bytes all blobs take, each counted once."""
-        packs = sum(path.stat().st_size for path in self.layout.packs.iterdir())
-        return packs + sum(path.stat().st_size for path in self.layout.files.glob("*/*"))
-
-    def touch(self, oids: Iterable[Oid]) -> None:
-        """Notes that blobs were wanted now, so that prune leaves them."""
-        self.catalog.touch(oids)
+        files = (
+            status.st_size for path in self.layout.files.iterdir() for _, status in self.layout.iter_files(path.name)
+        )
+        return sum(size for size, _ in self.layout.iter_packs()) + sum(files)
 
     def writer(self) -> BlobWriter:
         """Returns a writer, to use as a context manager: all it took in is durable when that ends."""
         remove_leftovers(self.layout.temporary)
         return BlobWriter(self.layout, self.catalog, self._disk, self.is_whole)
+
+    def sweeper(self) -> Sweeper:
+        """Returns what takes blobs out of the store."""
+        return Sweeper(self.layout, self.catalog, self._disk)
 
     def close(self) -> None:
         """Closes files and database."""
@@ -209,6 +256,38 @@ class BlobStore:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _read_place(self, oid: Oid, place: PackedBlob) -> bytes:
+        """Returns the bytes of a packed blob, hash-checked. It may have been moved since its place was looked up.
+
+        Raises MissingBlob, and CorruptBlob when what the catalog names now is damaged.
+        """
+        is_rescued = False
+        while True:
+            content = self._read_at(oid, place)
+            if content is not None and hashlib.sha256(content).hexdigest() == oid:
+                return content
+            again = self.catalog.find(oid)
+            if again is None or again == place:
+                if content is not None:
+                    raise CorruptBlob(oid, f"{len(content)} bytes with another hash in pack '{place.pack}'")
+                if is_rescued or self.rescue({oid}):
+                    raise MissingBlob(oid)
+                is_rescued = True
+                again = self.catalog.find(oid)
+            if again is None:
+                raise MissingBlob(oid)
+            place = again
+
+    def _is_good(self, oid: Oid, place: PackedBlob) -> bool:
+        content = self._read_at(oid, place)
+        return content is not None and hashlib.sha256(content).hexdigest() == oid
+
+    def _read_at(self, oid: Oid, place: PackedBlob) -> bytes | None:
+        try:
+            return pread(self._descriptor(place.pack, oid), place.size, place.offset)
+        except MissingBlob:
+            return None
 
     def _descriptor(self, pack: str, oid: Oid) -> int:
         with self._lock:

@@ -13,12 +13,14 @@ from types import TracebackType
 
 from aimdvc.errors import AimdvcError, CorruptBlob, StorageError
 from aimdvc.fs import system
-from aimdvc.fs.disk import Disk, TempFile
-from aimdvc.fs.faults import mapped
+from aimdvc.fs.directories import name_open_file
+from aimdvc.fs.disk import Disk, TempFile, reflink
+from aimdvc.fs.faults import mapped, require_space
 from aimdvc.fs.leftovers import find_leftovers, temporary_name
 from aimdvc.model.frames import FRAME, MAGIC, end_frame, frame_header
 from aimdvc.model.oid import Oid
 from aimdvc.model.pointer import Pointer
+from aimdvc.model.settings import Link
 from aimdvc.store.catalog import Catalog
 from aimdvc.store.layout import SMALL, Layout
 
@@ -49,7 +51,7 @@ class BlobWriter:
         self._pending_bytes = 0
         self._size = 0
         self._blobs: dict[Oid, tuple[int, int]] = {}
-        self._touched: set[Oid] = set()
+        self._met: set[Oid] = set()
         self._files: list[tuple[Path, Path]] = []
         self._files_bytes = 0
 
@@ -61,14 +63,63 @@ class BlobWriter:
         self._pack(oid, content)
         return Pointer(oid, len(content))
 
-    def add_file(self, descriptor: int, size: int, advance: Callable[[int], None]) -> Pointer:
-        """Stores the next `size` bytes of an open file, or those up to its end, streamed; returns their pointer.
+    def add_file(
+        self, descriptor: int, status: os.stat_result, advance: Callable[[int], None], link: Link = "copy"
+    ) -> Pointer:
+        """Stores an open file, streamed, and returns its pointer; no more is read than its `status` says.
 
-        A file that grows while it is read would else be read for ever. `advance` takes the bytes read since its last
-        call.
+        Large ones share their blocks with the blob where `link` and the file system allow it; with `hardlink` the file
+        itself becomes the blob, read-only from now on, when it has no other name. What can share neither is copied.
+        `advance` takes the bytes read since its last call. Raises DiskFull, before anything is written, for a copy that
+        has no room.
         """
-        chunks = _told(_chunks(descriptor, size), advance)
-        return self.add_bytes(b"".join(chunks)) if size < SMALL else self._add_stream(chunks, None)
+        size = status.st_size
+        if size < SMALL:
+            return self.add_bytes(b"".join(_told(_chunks(descriptor, size), advance)))
+        if link == "hardlink" and can_be_linked(status):
+            temporary = self._second_name(descriptor)
+            if temporary is not None:
+                return self._add_linked(temporary, descriptor, status, advance)
+        with self._disk.create_temp(self._layout.temporary) as temp:
+            if link == "reflink" and reflink(descriptor, temp.fd):
+                # The clone is read, not the file: that may change meanwhile.
+                chunks = _told(_chunks(temp.fd, size), advance)
+            else:
+                if size >= _ALONE:
+                    require_space(self._layout.temporary, min(size, getattr(status, "st_blocks", size) * 512))
+                chunks = _written(_told(_chunks(descriptor, size), advance), temp)
+            return self._take_hashed(temp, chunks, None)
+
+    def _second_name(self, descriptor: int) -> Path | None:
+        """Returns a new name in `tmp/` of an open file; None where the system gives it none."""
+        temporary = self._layout.temporary / temporary_name("tmp-")
+        self._disk.before("link", temporary)
+        try:
+            name_open_file(descriptor, temporary)
+        except OSError:
+            return None
+        return temporary
+
+    def _add_linked(
+        self, temporary: Path, descriptor: int, status: os.stat_result, advance: Callable[[int], None]
+    ) -> Pointer:
+        digest = hashlib.sha256()
+        try:
+            for chunk in _told(_chunks(descriptor, status.st_size), advance):
+                digest.update(chunk)
+        except OSError:
+            temporary.unlink()
+            raise
+        pointer = Pointer(Oid(digest.hexdigest()), status.st_size)
+        target = self._layout.blob_file(pointer.oid)
+        now = os.fstat(descriptor)
+        # A file that changed while it was hashed is no blob: the caller, who looks at the stat too, reads it again.
+        has_changed = (now.st_size, now.st_mtime_ns) != (status.st_size, status.st_mtime_ns)
+        if has_changed or self._is_here(target, pointer):
+            temporary.unlink()
+        else:
+            self._publish_later(temporary, target, pointer.size)
+        return pointer
 
     def receive(self, pointer: Pointer, chunks: Iterable[bytes]) -> None:
         """Stores a blob that arrives from elsewhere. Raises CorruptBlob when it is another; nothing is kept then."""
@@ -86,7 +137,7 @@ class BlobWriter:
 
     def _pack(self, oid: Oid, content: bytes) -> None:
         with self._lock:
-            if oid in self._blobs or oid in self._pending or oid in self._touched:
+            if oid in self._blobs or oid in self._pending or oid in self._met:
                 return
             self._pending[oid] = content
             self._pending_bytes += len(content) + FRAME.size
@@ -97,8 +148,10 @@ class BlobWriter:
 
     def _write_pending(self) -> None:
         """Appends the pending blobs that the store lacks: one look-up and one write for all of them."""
+        # Noted as wanted first, and looked at afterwards: what prune took before that is written anew.
+        self._catalog.touch(self._catalog.find_many(self._pending))
         stored = {oid for oid in self._catalog.find_many(self._pending) if self._is_whole(oid)}
-        self._touched.update(stored)
+        self._met.update(stored)
         parts: list[bytes] = []
         for oid, content in self._pending.items():
             if oid in stored:
@@ -128,48 +181,59 @@ class BlobWriter:
             self._temp.write(end_frame(len(self._blobs)))
             self._disk.publish(self._temp, self._layout.packs / name, 0o444)
             blobs = ((oid, offset, size) for oid, (offset, size) in self._blobs.items())
-            self._catalog.insert_pack(name, blobs, self._touched)
+            self._catalog.insert_pack(name, blobs)
         except BaseException:  # An interrupt is no better than a failure:
             # never synced again after a failure. A pack that has its name already is found by the next open.
             self.discard()
             raise
         self._temp = None
-        self._blobs, self._touched, self._size = {}, set(), 0
+        self._blobs, self._size = {}, 0
 
     def _add_stream(self, chunks: Iterable[bytes], expected: Pointer | None) -> Pointer:
+        with self._disk.create_temp(self._layout.temporary) as temp:
+            return self._take_hashed(temp, _written(chunks, temp), expected)
+
+    def _take_hashed(self, temp: TempFile, chunks: Iterable[bytes], expected: Pointer | None) -> Pointer:
+        """Hashes what a temporary file holds, as it comes, and makes it a blob."""
         digest = hashlib.sha256()
         size = 0
-        with self._disk.create_temp(self._layout.temporary) as temp:
-            for chunk in chunks:
-                digest.update(chunk)
-                temp.write(chunk)
-                size += len(chunk)
-                if expected is not None and size > expected.size:
-                    raise CorruptBlob(expected.oid, f"more than {expected.size} bytes arrived")
-            pointer = Pointer(Oid(digest.hexdigest()), size)
-            if expected is not None and pointer != expected:
-                raise CorruptBlob(expected.oid, f"{size} other bytes arrived")
-            self._take(temp, pointer)
+        for chunk in chunks:
+            digest.update(chunk)
+            size += len(chunk)
+            if expected is not None and size > expected.size:
+                raise CorruptBlob(expected.oid, f"more than {expected.size} bytes arrived")
+        pointer = Pointer(Oid(digest.hexdigest()), size)
+        if expected is not None and pointer != expected:
+            raise CorruptBlob(expected.oid, f"{size} other bytes arrived")
+        self._take(temp, pointer)
         return pointer
 
     def _take(self, temp: TempFile, pointer: Pointer) -> None:
         target = self._layout.blob_file(pointer.oid)
-        # What the disk holds under this name may be a crash's or its own doing: it is read before it is trusted, and
-        # replaced by what we have in hand when it is wrong. Whoever wrote it may not have lived to sync its directory.
-        if target.exists() and self._is_whole(pointer.oid):
-            # A file of the workspace that is linked to it must not look changed; while it is, prune leaves it anyway.
-            if target.stat().st_nlink == 1:
-                os.utime(target)
-            self._has_met_files = True
+        if self._is_here(target, pointer):
             return
         if pointer.size >= _ALONE:
             self._disk.make_directory(target.parent)
             self._disk.publish(temp, target, 0o444)
             return
         temp.keep()
+        self._publish_later(temp.path, target, pointer.size)
+
+    def _is_here(self, target: Path, pointer: Pointer) -> bool:
+        # What the disk holds under this name may be a crash's or its own doing: it is read before it is trusted, and
+        # replaced by what we have in hand when it is wrong. Whoever wrote it may not have lived to sync its directory.
+        if not target.exists():
+            return False
+        self._catalog.touch([pointer.oid])
+        if not self._is_whole(pointer.oid):
+            return False
+        self._has_met_files = True
+        return True
+
+    def _publish_later(self, temporary: Path, target: Path, size: int) -> None:
         with self._lock:
-            self._files.append((temp.path, target))
-            self._files_bytes += pointer.size
+            self._files.append((temporary, target))
+            self._files_bytes += size
             if len(self._files) >= _GROUP_FILES or self._files_bytes >= _GROUP_BYTES:
                 self._publish_files()
 
@@ -190,9 +254,6 @@ class BlobWriter:
             if self._has_met_files:
                 self._disk.sync_filesystem(self._layout.files)
                 self._has_met_files = False
-            if self._touched:
-                self._catalog.touch(self._touched)
-                self._touched = set()
 
     def discard(self) -> None:
         """Throws away what isn't durable yet."""
@@ -295,6 +356,17 @@ class PartialBlob:
 def _chunks(descriptor: int, size: int) -> Iterable[bytes]:
     while size and (chunk := os.read(descriptor, min(CHUNK, size))):
         size -= len(chunk)
+        yield chunk
+
+
+def can_be_linked(status: os.stat_result) -> bool:
+    """Returns whether a file may become a blob as it is: ours, not executable, and known by no other name."""
+    return status.st_nlink == 1 and not status.st_mode & 0o111 and system.user_id() in (0, status.st_uid)
+
+
+def _written(chunks: Iterable[bytes], temp: TempFile) -> Iterable[bytes]:
+    for chunk in chunks:
+        temp.write(chunk)
         yield chunk
 
 

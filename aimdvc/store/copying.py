@@ -6,9 +6,9 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from aimdvc.errors import CorruptBlob
+from aimdvc.errors import CorruptBlob, WrongSize
 from aimdvc.fs.disk import ZEROS, Flusher
-from aimdvc.fs.system import pwrite, read_into
+from aimdvc.fs.system import pwrite, read_into, send_range
 from aimdvc.model.pointer import Pointer
 
 _CHUNK = 1 << 20
@@ -19,16 +19,20 @@ _COPY_STEP = 8 << 20
 _NOT_HERE = (errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP)
 
 
-def copy_hashed(source: int, target: int, pointer: Pointer, advance: Callable[[int], None]) -> None:
-    """Copies an open blob into an open empty file. Not durable until the target is synced.
+def copy_hashed(
+    source: int, target: int, pointer: Pointer, advance: Callable[[int], None], may_share: bool = True
+) -> None:
+    """Copies an open blob into an open empty file; holes stay holes. Not durable until the target is synced.
 
-    `advance` takes the bytes done since its last call.
+    Without `may_share` no block of the copy is the blob's own, whatever the file system could do. `advance` takes the
+    bytes done since its last call.
 
     Raises CorruptBlob when the bytes are others than the pointer's, OSError; the target is then to be thrown away.
     """
     if pointer.size >= _LARGE and hasattr(os, "copy_file_range"):
+        copy = _copy_range if may_share else send_range
         with ThreadPoolExecutor(1) as beside:
-            copying = beside.submit(_copy_in_kernel, source, target, pointer.size)
+            copying = beside.submit(_copy_in_kernel, source, target, pointer.size, copy)
             _check(_chunks(source), pointer, advance)
             if copying.result():
                 return
@@ -36,13 +40,22 @@ def copy_hashed(source: int, target: int, pointer: Pointer, advance: Callable[[i
     _check(_written(_chunks(source), target), pointer, advance)
 
 
-def _copy_in_kernel(source: int, target: int, size: int) -> bool:
+_Copy = Callable[[int, int, int, int], int]
+"""Copies (source, target, bytes, position) within the kernel, and returns how many bytes it did."""
+
+
+def _copy_range(source: int, target: int, size: int, position: int) -> int:
+    return os.copy_file_range(source, target, size, position, position)
+
+
+def _copy_in_kernel(source: int, target: int, size: int, copy: _Copy) -> bool:
     """Copies without reading into this process; returns False where the file system can't."""
     flusher = Flusher(target)
     position = 0
     while (position := _skip_hole(source, position, size)) < size:
+        end = min(os.lseek(source, position, os.SEEK_HOLE), position + _COPY_STEP, size)
         try:
-            count = os.copy_file_range(source, target, min(_COPY_STEP, size - position), position, position)
+            count = copy(source, target, end - position, position)
         except OSError as error:
             if position == 0 and error.errno in _NOT_HERE:
                 return False
@@ -94,5 +107,7 @@ def _check(chunks: Iterator[memoryview], pointer: Pointer, advance: Callable[[in
         digest.update(chunk)
         size += len(chunk)
         advance(len(chunk))
+    if digest.hexdigest() == pointer.oid and size != pointer.size:
+        raise WrongSize(pointer.oid, pointer.size, size)
     if digest.hexdigest() != pointer.oid:
         raise CorruptBlob(pointer.oid, f"{size} bytes with another hash")

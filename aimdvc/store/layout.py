@@ -1,5 +1,8 @@
 """Where things lie below the blob store, and the rule for temporary files: their name tells the process."""
 
+import os
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,9 +43,28 @@ class Layout:
         """Files whose bytes are not what their names say, by oid: kept for a look, never read."""
         return self.root / "damaged"
 
+    @property
+    def trash(self) -> Path:
+        """What maintenance took out of the store, a directory each time; emptied by `trash empty` alone."""
+        return self.root / "trash"
+
     def directories(self) -> tuple[Path, ...]:
         """Returns what must exist."""
         return (self.files, self.packs, self.partial)
+
+    def iter_packs(self) -> Iterator[tuple[int, str]]:
+        """Yields (size in bytes, name) of the blob packs; others may add and remove some meanwhile."""
+        for entry in os.scandir(self.packs):
+            with suppress(FileNotFoundError):
+                if entry.name.endswith(".pack"):
+                    yield entry.stat(follow_symlinks=False).st_size, entry.name
+
+    def iter_files(self, prefix: str) -> Iterator[tuple[Oid, os.stat_result]]:
+        """Yields the blobs stored as files whose oids begin with two digits, sorted, with their stat."""
+        for entry in sorted(os.scandir(self.files / prefix), key=lambda entry: entry.name):
+            with suppress(FileNotFoundError):
+                if len(entry.name) == 64:
+                    yield Oid(entry.name), entry.stat(follow_symlinks=False)
 
     def blob_file(self, oid: Oid) -> Path:
         """Returns where a blob stored as a file lies."""

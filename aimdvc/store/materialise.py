@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from aimdvc.errors import AimdvcError, ChangedMeanwhile, CorruptBlob, MissingBlob, UnsafePath
+from aimdvc.errors import AimdvcError, ChangedMeanwhile, CorruptBlob, MissingBlob, UnsafePath, WrongSize
 from aimdvc.fs.directories import (
     Directories,
     Handle,
@@ -189,7 +189,7 @@ class _Writer:
         self._create(job, places, temp, temp_directory)
         try:
             self._disk.before("rename", full)
-            if _seen(name, directory) != job.seen:
+            if not _is_as_seen(name, directory, job.seen):
                 raise ChangedMeanwhile(job.path)
             rename_in(temp_directory, temp, directory, name)
             if self._link == "hardlink":
@@ -213,6 +213,8 @@ class _Writer:
             self._place_file(source, job, name, directory)
             return
         content = source if isinstance(source, bytes) else self._store.read_packed(source.oid, place)  # type: ignore[arg-type]
+        if isinstance(source, Pointer) and len(content) != source.size:
+            raise WrongSize(source.oid, source.size, len(content))
         descriptor = create_in(directory, name, self._mode(job))
         try:
             _write_all(descriptor, content)
@@ -230,22 +232,15 @@ class _Writer:
         blob = self._store.path_of(pointer.oid)
         if blob is None:
             raise MissingBlob(pointer.oid)
-        if self._link == "hardlink" and job.mode == Mode.FILE:
-            self._store.check(pointer.oid)
-            try:
-                link_in(directory, name, blob)
-                self._advance(pointer.size)
-                return
-            except OSError:
-                pass  # Another file system, or too many links: a copy does as well.
+        if self._link == "hardlink" and job.mode == Mode.FILE and self._link_file(pointer, blob, name, directory):
+            return
         source = os.open(blob, READ)
         target = create_in(directory, name, self._mode(job))
         try:
             if self._link == "reflink" and reflink(source, target):
-                self._store.check(pointer.oid)
-                self._advance(pointer.size)
+                self._check(pointer, blob)
             else:
-                copy_hashed(source, target, pointer, self._advance)
+                copy_hashed(source, target, pointer, self._advance, may_share=self._link == "reflink")
         except BaseException as error:
             unlink_in(directory, name)
             if isinstance(error, CorruptBlob):
@@ -254,6 +249,28 @@ class _Writer:
         finally:
             os.close(source)
             os.close(target)
+
+    def _link_file(self, pointer: Pointer, blob: Path, name: bytes, directory: Handle) -> bool:
+        """Makes a name of the blob's own file; returns False where it can't: another file system, too many links."""
+        if blob.stat().st_mode & 0o222:
+            blob.chmod(0o444)  # Through another of its names somebody made it writable.
+        try:
+            link_in(directory, name, blob)
+        except OSError:
+            return False
+        try:
+            self._check(pointer, blob)
+        except BaseException:  # An interrupt, too, leaves no name behind.
+            unlink_in(directory, name)
+            raise
+        return True
+
+    def _check(self, pointer: Pointer, blob: Path) -> None:
+        """Reads and hashes a blob that was shared, and not read on the way."""
+        size = blob.stat().st_size
+        self._store.check(pointer.oid, self._advance)
+        if size != pointer.size:
+            raise WrongSize(pointer.oid, pointer.size, size)
 
 
 def opened(place: Place) -> Directories:
@@ -267,12 +284,18 @@ def opened(place: Place) -> Directories:
             raise UnsafePath(place.inner, "is reached through a symbolic link, or is no directory") from error
 
 
-def _seen(name: bytes, directory: Handle) -> Stat | None:
+def _is_as_seen(name: bytes, directory: Handle, seen: Stat | None, or_gone: bool = False) -> bool:
+    """Returns whether what is at a name is still what the plan saw there, None for nothing."""
     try:
         status = stat_in(directory, name)
     except FileNotFoundError:
-        return None
-    return stat_of(status)
+        return seen is None or or_gone
+    found = stat_of(status)
+    if seen is not None and stat.S_ISREG(status.st_mode) and found != seen:
+        # Another name of the same file that came or went, a blob's or a twin's that was just replaced, changes the time
+        # of the inode and nothing else.
+        found = found._replace(ctime_ns=seen.ctime_ns)
+    return found == seen
 
 
 def stat_of(status: os.stat_result) -> Stat:
@@ -303,7 +326,7 @@ def remove(place: Place, paths: Iterable[str], seen: Mapping[str, Stat | None], 
             with mapped(os.path.join(place.full, path)):
                 try:
                     directory = directories.open(parent)
-                    if _seen(name, directory) not in (None, seen.get(path)):
+                    if not _is_as_seen(name, directory, seen.get(path), or_gone=True):
                         raise ChangedMeanwhile(path)
                     unlink_in(directory, name)
                 except (FileNotFoundError, IsADirectoryError, NotADirectoryError):

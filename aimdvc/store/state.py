@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from aimdvc.fs.sqlite import locked, mapped_sqlite, open_database
+from aimdvc.fs.sqlite import faults_of, locked, mapped_sqlite, open_database
 from aimdvc.model.commits import Signature
 from aimdvc.model.entries import path_bytes, path_text
 from aimdvc.model.oid import GitId, Oid
@@ -138,6 +138,10 @@ class State:
         """Closes the database."""
         self._database.close()
 
+    def faults(self) -> list[str]:
+        """Returns what is wrong with the database itself; reads all of it."""
+        return faults_of(self._database)
+
     def transaction(self) -> AbstractContextManager[None]:
         """Begins to write, as the only writer; commits durably at the end, rolls back on an exception."""
         return locked(self._database)
@@ -203,12 +207,17 @@ class State:
         """Notes whether the artifact's path is one file. Within a transaction."""
         self._database.execute("UPDATE artifact SET is_file = ? WHERE id = ?", (int(is_file), head.id))
 
+    def _query(self, sql: str, values: tuple[object, ...]) -> Iterator[Any]:
+        with mapped_sqlite(self.path):
+            for row in self._database.execute(sql, values):  # noqa: UP028 - an interrupt may close the database first
+                yield row
+
     # The index
 
     def rows(self, head: Head, under: str = "") -> Iterator[Row]:
         """Yields the index's entries at or below a path of the artifact, in the order of their bytes."""
         where, values = _under(under)
-        cursor = self._database.execute(
+        cursor = self._query(
             f"SELECT {_COLUMNS} FROM entry WHERE artifact = ?{where} ORDER BY path",  # noqa: S608
             (head.id, *values),
         )
@@ -217,7 +226,7 @@ class State:
     def staged(self, head: Head, under: str = "") -> Iterator[Row]:
         """Yields the entries that differ from HEAD's, in the order of their bytes."""
         where, values = _under(under)
-        cursor = self._database.execute(
+        cursor = self._query(
             f"SELECT {_COLUMNS} FROM entry WHERE artifact = ? AND staged = 1{where} ORDER BY path",  # noqa: S608
             (head.id, *values),
         )
@@ -225,10 +234,13 @@ class State:
 
     def row(self, head: Head, path: str) -> Row | None:
         """Returns one entry, or None."""
-        found = self._database.execute(
-            f"SELECT {_COLUMNS} FROM entry WHERE artifact = ? AND path = ?",  # noqa: S608
-            (head.id, path_bytes(path)),
-        ).fetchone()
+        found = next(
+            self._query(
+                f"SELECT {_COLUMNS} FROM entry WHERE artifact = ? AND path = ?",  # noqa: S608
+                (head.id, path_bytes(path)),
+            ),
+            None,
+        )
         return _row(found) if found else None
 
     def paired(self, head: Head, rows: Iterable[Row]) -> Iterator[tuple[Row, Row | None]]:
@@ -236,10 +248,10 @@ class State:
         pending = iter(rows)
         while batch := list(islice(pending, _BATCH)):
             marks = ",".join("?" * len(batch))
-            found = self._database.execute(
+            found = self._query(
                 f"SELECT {_COLUMNS} FROM entry WHERE artifact = ? AND path IN ({marks})",  # noqa: S608
                 (head.id, *(path_bytes(row.path) for row in batch)),
-            ).fetchall()
+            )
             known = {row.path: row for row in map(_row, found)}
             for row in batch:
                 yield row, known.get(row.path)
@@ -247,7 +259,7 @@ class State:
     def named(self, head: Head, name: str) -> list[Row]:
         """Returns the entries whose last component is `name`, wherever they lie. Reads every path."""
         raw = path_bytes(name)
-        cursor = self._database.execute(
+        cursor = self._query(
             f"SELECT {_COLUMNS} FROM entry WHERE artifact = ? AND (path = ? OR substr(path, ?) = ?)",  # noqa: S608
             (head.id, raw, -len(raw) - 1, b"/" + raw),
         )
@@ -255,9 +267,7 @@ class State:
 
     def count(self, head: Head) -> int:
         """Returns how many entries the index has, deletions aside."""
-        counted: int = self._database.execute(
-            "SELECT count(*) FROM entry WHERE artifact = ? AND mode != 0", (head.id,)
-        ).fetchone()[0]
+        counted: int = next(self._query("SELECT count(*) FROM entry WHERE artifact = ? AND mode != 0", (head.id,)))[0]
         return counted
 
     def stat_cache(self, head: Head, under: str = "") -> dict[bytes, tuple[int, int, int, int, int]]:
@@ -266,7 +276,7 @@ class State:
         The whole cache is read at once: 100,000 entries are 35 MiB and 0.1 s. Entries without a known stat have -1.
         """
         where, values = _under(under)
-        cursor = self._database.execute(
+        cursor = self._query(
             "SELECT path, mode, ifnull(st_size, -1), ifnull(st_mtime, -1), ifnull(st_ctime, -1), ifnull(st_inode, -1)"  # noqa: S608
             f" FROM entry WHERE artifact = ? AND place = 0 AND mode NOT IN (0, {0o160000}){where}",
             (head.id, *values),

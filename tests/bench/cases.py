@@ -4,10 +4,15 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from aimdvc.model.progress import Silent
+from aimdvc.ops.add import AddOptions, add
+from aimdvc.ops.commit import CommitOptions, commit
+from aimdvc.ops.workspace import Workspace
 from tests.bench import data
 from tests.bench.measure import AIMDVC, Figure, Report, best, copy_durably, hash_tree, run, timed
 
@@ -285,3 +290,30 @@ def changed(bench: Bench) -> None:
     data.insert_in_front(file, 1 << 20, seed=8)
     bench.aimdvc("add 512 MiB, 1 MiB in front", place, "add", "data")
     bench.quiet(place, "commit", "-m", "two")
+
+
+def maintenance(bench: Bench) -> None:
+    """100,000 blobs of which as many more are to go, and 1,000 commits of 10 files that are joined."""
+    place = bench.workspace("prune")
+    for seed in (1, 5, 1):
+        data.many(place / "data", 100_000, 1000, seed)
+        bench.quiet(place, "add", "data")
+    bench.quiet(place, "commit", "-m", "one")
+    bench.aimdvc("prune --dry-run, 100k of 200k", place, "prune", "--expire", "0", "--dry-run")
+    bench.aimdvc("prune, 100k of 200k", place, "prune", "--expire", "0")
+    bench.aimdvc("trash empty, 100k", place, "trash", "empty")
+    place = bench.workspace("join")
+    with Workspace.open(place, None, lambda places: ("A User", "user@example.org")) as workspace:
+        start_s = time.perf_counter()
+        for number in range(1000):
+            for name in range(10):
+                file = place / f"data/d{name}/f"
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(f"{number} {name}\n" * 20)
+            add(workspace, place, ["data"], AddOptions(), Silent())
+            commit(workspace, [], CommitOptions("m\n", workspace.author()), Silent())
+        bench.report.add(
+            Figure("1,000 commits of 10 files, joined on the way", "aimdvc", time.perf_counter() - start_s)
+        )
+    bench.aimdvc("maintenance after them", place, "maintenance")
+    bench.aimdvc("log of 1,000", place, "log", "--oneline")

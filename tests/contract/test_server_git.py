@@ -153,6 +153,26 @@ def test_some_refs_are_refused(client: Client, ref: str, reason: str) -> None:
     assert report_of(client.push("a", [(None, first, ref)], EMPTY_PACK))[1] == f"ng {ref} {reason}"
 
 
+def test_a_first_push_may_bring_its_numbers(client: Client) -> None:
+    made = Made()
+    line = [made.commit(made.tree([]))]
+    for _ in range(2):
+        line.append(made.commit(made.tree([]), (line[-1],)))
+    updates = [(None, line[2], MAIN), (None, line[0], "refs/tags/v2"), (None, line[1], "refs/tags/v7")]
+    assert report_of(client.push("a", updates, made.pack()))[1:] == [f"ok {ref}" for _, _, ref in updates]
+    tags = {ref: commit for ref, commit in client.refs("a").items() if ref.startswith("refs/tags/")}
+    assert tags == {"refs/tags/v2": line[0], "refs/tags/v7": line[1], "refs/tags/v8": line[2]}
+    assert report_of(client.push("a", [(None, line[0], "refs/tags/v1")], EMPTY_PACK))[1].startswith("ng ")
+
+
+@pytest.mark.parametrize("ref", ["refs/tags/v0", "refs/tags/v07", "refs/tags/V7", "refs/tags/v9999999999"])
+def test_a_first_push_brings_no_odd_numbers(client: Client, ref: str) -> None:
+    made = Made()
+    first = made.commit(made.tree([]))
+    report = report_of(client.push("a", [(None, first, MAIN), (None, first, ref)], made.pack()))
+    assert report[1:] == [f"ok {MAIN}", f"ng {ref} versions are numbered by the server"]
+
+
 def test_a_version_is_immutable(client: Client) -> None:
     first = _first_version(client)
     made = Made()

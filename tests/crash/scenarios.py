@@ -1,7 +1,11 @@
 """Verbs that are cut at their n-th durable step: what to prepare, what to run, and what must hold afterwards."""
 
 import errno
+import os
 import shutil
+import sqlite3
+import subprocess
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,15 +23,19 @@ from aimdvc.ops.checkout import CheckoutOptions, checkout
 from aimdvc.ops.commit import CommitOptions, commit
 from aimdvc.ops.connect import Connector
 from aimdvc.ops.fsck import fsck
+from aimdvc.ops.maintain import maintain
 from aimdvc.ops.mv import mv
+from aimdvc.ops.prune import PruneOptions, prune
 from aimdvc.ops.pull import PullOptions, pull
 from aimdvc.ops.push import PushOptions, push
 from aimdvc.ops.rm import RmOptions, rm
 from aimdvc.ops.transfer import blob_fetcher
+from aimdvc.ops.trash import empty_trash, restore_trash
 from aimdvc.ops.workspace import Workspace
 from aimdvc.remote.session import Session
+from aimdvc.store.blobs import BlobStore
 from aimdvc.store.locate import Places
-from tests.crash import lines
+from tests.crash import lines, mending
 from tests.shell import Shell, files_of, git
 
 T = TypeVar("T")
@@ -170,6 +178,73 @@ def _behind(root: Path) -> None:
     other("push")
 
 
+def _superseded(root: Path) -> Shell:
+    """Blobs of both kinds that nothing needs and nobody wanted for long, beside those of two versions."""
+    shell = changed(root)
+    shell.write("data/large.bin", b"lost" * 50_000)
+    shell.write("data/text.bin", "lost\n")
+    shell.write("data/kept.bin", "kept\n")
+    shell("add", "data")
+    shell.write("data/large.bin", b"new" * 50_000)
+    shell.write("data/text.bin", "found\n")
+    shell.commit("data", "second")
+    aged(shell.here / ".aimdvc")
+    return shell
+
+
+def aged(store: Path) -> None:
+    """Makes all blobs look as if nobody wanted them for a month."""
+    then = int(time.time()) - 30 * 24 * 3600
+    for path in store.glob("blobs/files/*/*"):
+        os.utime(path, (then, then))
+    database = sqlite3.connect(store / "store.db")
+    with database:
+        database.execute("UPDATE blob SET seen = ?", (then,))
+        database.execute("UPDATE file SET seen = ?", (then,))
+    database.close()
+
+
+def _trashed(root: Path) -> None:
+    _superseded(root)("prune")
+
+
+def _scattered(root: Path) -> None:
+    shell = _superseded(root)
+    for number in range(3):
+        shell.write("data/sub/more.bin", f"{number}")
+        shell.commit("data", f"more {number}")
+    subprocess.run(["git", "repack", "-q", "-d"], cwd=shell.here / ".aimdvc/repos/data.git", check=True)
+    for number in range(3):
+        shell.write("data/sub/more.bin", f"again {number}")
+        shell.commit("data", f"again {number}")
+
+
+def _prune(workspace: Workspace, here: Path) -> None:
+    prune(workspace, None, PruneOptions(), Silent())
+
+
+def _prune_remote(workspace: Workspace, here: Path) -> None:
+    prune(workspace, _connector(), PruneOptions("origin"), Silent())
+
+
+def _pushed(root: Path) -> None:
+    shell = _superseded(root)
+    shell("push")
+    aged(shell.here / ".aimdvc")
+
+
+def _empty(workspace: Workspace, here: Path) -> None:
+    empty_trash(workspace, 0, Silent())
+
+
+def _restore(workspace: Workspace, here: Path) -> None:
+    restore_trash(workspace, None)
+
+
+def _maintain(workspace: Workspace, here: Path) -> None:
+    maintain(workspace)
+
+
 def _went_back(root: Path) -> None:
     shell = first_version(root)
     shell("push")
@@ -197,6 +272,11 @@ PREPARE: dict[str, Callable[[Path], object]] = {
     "checkout": _two_versions,
     "push": _two_versions,
     "pull": _behind,
+    "prune": _superseded,
+    "prune-remote": _pushed,
+    "trash-empty": _trashed,
+    "trash-restore": _trashed,
+    "maintenance": _scattered,
     "push --restore": _went_back,
     "rm": _two_versions,
     "mv": _two_versions,
@@ -217,10 +297,19 @@ ACT: dict[str, Act] = {
     "rm-artifact": _rm_artifact,
     "mv-artifact": _mv_artifact,
 }
+STORE_ACT: dict[str, Act] = {
+    "prune": _prune,
+    "prune-remote": _prune_remote,
+    "trash-empty": _empty,
+    "trash-restore": _restore,
+    "maintenance": _maintain,
+}
+MAINTENANCE = frozenset(STORE_ACT)
+"""Of these what the store and the trash hold afterwards counts, too."""
 
 
-PREPARE |= lines.PREPARE
-ACT |= lines.ACT
+PREPARE |= lines.PREPARE | mending.PREPARE
+ACT |= STORE_ACT | lines.ACT | mending.ACT
 
 
 class Scene:
@@ -253,6 +342,11 @@ class Scene:
         with Workspace.open(self.work, Disk(fault), author) as workspace:
             ACT[self.verb](workspace, self.work)
 
+    @property
+    def is_damaged(self) -> bool:
+        """Whether the scene begins with damage, which an interrupted verb may leave."""
+        return self.verb == "repair"
+
     def outcome(self) -> tuple[object, ...]:
         """Returns what a user sees: files, messages of the log, status, what the remote has."""
         shell = Shell(self.work)
@@ -265,7 +359,16 @@ class Scene:
         ignored = {str(path): path.read_text() for path in self.work.rglob(".gitignore")}
         stands = shell("status").out, shell("branch", "data").out
         said = shell("status", "-s").out, stands
-        return files_of(self.work), subjects, said, remote, sorted(refs), lock, state, ignored
+        held = self._held() if self.verb in MAINTENANCE else []
+        return files_of(self.work), subjects, said, remote, sorted(refs), lock, state, ignored, held
+
+    def _held(self) -> list[str]:
+        """Returns every blob that the store has, and what the trash has beside them."""
+        with BlobStore(self.work / ".aimdvc", Disk()) as blobs:
+            stored = {pointer.oid for pointer in blobs.iter_pointers()}
+            batches = blobs.trash.batches()
+            trashed = {oid for batch in batches for oid in blobs.trash.iter_oids(batch.name)}
+        return [*sorted(stored), "trash:", *sorted(trashed - stored)]
 
     def _remote_refs(self) -> list[str]:
         repository = self.root / "remote" / "data.git"
@@ -287,6 +390,9 @@ class Scene:
             assert path in now, f"{path} is gone"
         raw = (self.work / "aimdvc.lock").read_bytes()
         with Workspace.open(self.work, Disk(), author) as workspace:
+            if self.is_damaged:
+                fsck(workspace, False, Silent())
+                return
             for name, pin in parse_lock(raw).items():
                 assert workspace.history(name).has(pin.commit)
             found = fsck(workspace, False, Silent())

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.crash.mounts import tmpfs
+from tests.crash.scenarios import aged
 from tests.shell import Shell, files_of
 
 STEP = 64 << 10
@@ -63,6 +64,55 @@ def _try(place: Path) -> bool:
     shell = Shell(place)
     assert shell("fsck").code == 0
     return True
+
+
+def test_what_is_in_the_way_goes_from_a_disk_without_a_free_byte(tmp_path: Path) -> None:
+    with tmpfs(tmp_path / "full", "size=8m") as place:
+        _prune_full(place)
+
+
+def _prune_full(place: Path) -> None:
+    aimdvc(place, "init")
+    (place / "data").mkdir()
+    for number in range(3):
+        (place / "data/large").write_bytes(os.urandom(1 << 20))
+        (place / "data/small").write_bytes(os.urandom(1 << 10))
+        aimdvc(place, "add", "data")
+        if number == 1:
+            aged(place / ".aimdvc")
+            aimdvc(place, "prune")
+    aimdvc(place, "commit", "-m", "m")
+    aged(place / ".aimdvc")
+    files = files_of(place)
+    _fill(place)
+    # From the trash first, which needs no room; then prune has some, and moves what is left.
+    aimdvc(place, "trash", "empty")
+    assert os.statvfs(place).f_bavail * os.statvfs(place).f_frsize > 1 << 20
+    _fill(place)
+    assert "Moved 1 blob" in aimdvc(place, "prune", code=-1) or len(os.listdir(place / ".aimdvc/trash")) == 1
+    aimdvc(place, "trash", "empty")
+    assert os.statvfs(place).f_bavail * os.statvfs(place).f_frsize >= 1 << 20
+    aimdvc(place, "prune")
+    assert files_of(place) | {"filler": b""} == files | {"filler": b""}
+    Shell(place)("fsck")
+
+
+def _fill(place: Path) -> None:
+    """Uses up every byte."""
+    with (place / ".aimdvc" / "filler").open("ab", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(1 << 10))
+        except OSError:
+            pass
+    assert os.statvfs(place).f_bavail == 0
+
+
+def aimdvc(here: Path, *arguments: str, code: int = 0) -> str:
+    done = subprocess.run([sys.executable, "-m", "aimdvc", *arguments], cwd=here, capture_output=True, text=True)
+    assert done.returncode == code or (code == -1 and done.returncode in (0, 8)), done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stdout
 
 
 def _run(place: Path) -> Iterator[subprocess.CompletedProcess[str]]:

@@ -1,6 +1,7 @@
 """Branches: as a Git user expects them here, on a server and in a folder, with stock Git beside."""
 
 import itertools
+import shutil
 from pathlib import Path
 
 import pytest
@@ -441,7 +442,10 @@ def test_rebase_refuses_what_the_code_pins_what_is_published_and_merges(tmp_path
     assert "'pinned'" in said
     assert "pins it in aimdvc.lock" in said
     assert git(code.here, "--git-dir", repository, "rev-parse", "main") == before
+    # Nothing of the code names it any more: no ref, no reflog, no staged lock.
     git(code.here, "update-ref", "-d", "refs/heads/main")
+    git(code.here, "rm", "-rq", "--cached", ".")
+    shutil.rmtree(code.here / ".git/logs")
     assert "rebase to v3?" in code("pull", "--rebase").out
     other.write("d", "d\n")
     other.commit(".", "three")

@@ -180,4 +180,7 @@ def test_a_damaged_pack_hides_nothing_that_a_refetch_brought(bare: Path, clone: 
     assert clone("fsck", code=3).code == 3
     clone("fetch", "--refetch")
     assert pack.read_bytes() == content
+    clone("log")
+    assert pack.name in clone("fsck", code=3).out
+    assert clone("fsck", "--repair").code == 0
     assert clone("fsck").code == 0

@@ -144,7 +144,7 @@ def test_what_is_staged_and_not_stored_is_damage(versions: Shell) -> None:
     path = next(path for path in (versions.here / ".aimdvc/blobs/files").glob("*/*") if path.stat().st_size == 100_000)
     content = path.read_bytes()
     path.unlink()
-    assert damage(versions) == {path.name: ["data:new.bin"]}
+    assert damage(versions) == {path.name: ["data:new.bin (staged)"]}
     path.write_bytes(b"X" + content[1:])
     assert damage(versions) == {path.name: ["data:new.bin (staged)"]}
 

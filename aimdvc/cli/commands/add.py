@@ -5,6 +5,7 @@ import click
 from aimdvc.cli.command import command
 from aimdvc.cli.context import Cli
 from aimdvc.cli.output import plural, size_text
+from aimdvc.errors import IntegrityError
 from aimdvc.ops.add import Added, AddOptions, add
 
 
@@ -13,11 +14,12 @@ from aimdvc.ops.add import Added, AddOptions, add
 @click.option("-n", "--name", metavar="NAME", help="The name of the artifact that PATH becomes; else its base name.")
 @click.option("--type", "kind", metavar="T", help="The type of the artifact that PATH becomes, such as `dataset`.")
 @click.option("-f", "--force", is_flag=True, help="Take files that .aimdvcignore leaves out, too.")
-def add_command(cli: Cli, paths: tuple[str, ...], name: str | None, kind: str | None, force: bool) -> None:
+def add_command(cli: Cli, paths: tuple[str, ...], name: str | None, kind: str | None, force: bool) -> int:
     """Stage what changed at paths; make a new path an artifact
 
     Deletions are staged, too. A path that is in no artifact becomes one: a directory or a lone file. Its contents are
-    stored at once; the index is saved last, so an interrupted `add` is finished by running it again.
+    stored at once; the index is saved last, so an interrupted `add` is finished by running it again. Exits with 3, when
+    all is done, if a file that is a hard link to a blob was edited in place: what the blob was has to be healed.
 
     \b
     Example:
@@ -27,7 +29,10 @@ def add_command(cli: Cli, paths: tuple[str, ...], name: str | None, kind: str | 
     for result in added:
         for note in result.notes:
             cli.out.note(note)
+        for edited in result.edited:
+            cli.out.note(f"{edited.message}; it is set aside: `aimdvc fsck --repair` brings it back")
     cli.out.result({"artifacts": added}, (_line(result) for result in added))
+    return IntegrityError.exit_code if any(result.edited for result in added) else 0
 
 
 def _line(result: Added) -> str:

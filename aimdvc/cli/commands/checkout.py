@@ -10,6 +10,7 @@ from aimdvc.cli.part import absent_text, all_option, part_of, part_options
 from aimdvc.errors import UsageError
 from aimdvc.model.selector import parse_selector
 from aimdvc.ops.checkout import CheckedOut, CheckoutOptions, bring_back, checkout, checkout_lock
+from aimdvc.ops.relink import Relinked, relink
 from aimdvc.ops.restore import restore_from
 from aimdvc.ops.targets import workspace_path
 
@@ -18,6 +19,9 @@ from aimdvc.ops.targets import workspace_path
 @click.argument("selector", required=False, metavar="[NAME@REV]", shell_complete=complete_selector)
 @click.option("-f", "--force", is_flag=True, help="Lose local changes.")
 @click.option("--at", "place", metavar="PATH", help="Bring an artifact that only the store has to PATH.")
+@click.option(
+    "--relink", "is_relink", is_flag=True, help="Link or copy large files anew, as core.link says; stay here."
+)
 @part_options
 @all_option
 def checkout_command(
@@ -25,6 +29,7 @@ def checkout_command(
     selector: str | None,
     force: bool,
     place: str | None,
+    is_relink: bool,
     include: tuple[str, ...],
     exclude: tuple[str, ...],
     is_all: bool,
@@ -46,8 +51,11 @@ def checkout_command(
     """
     workspace = cli.workspace
     part = part_of(include, exclude, is_all)
-    if part is not None and (cli.paths or place is not None):
-        raise click.UsageError("a part is chosen by patterns alone: neither with paths after `--` nor with --at")
+    if part is not None and (cli.paths or place is not None or is_relink):
+        raise click.UsageError("a part is chosen by patterns alone: with no paths after `--`, no --at and no --relink")
+    if is_relink:
+        _relink(cli, selector, force)
+        return
     if cli.paths:
         name, parsed = cli.selector(selector)
         targets = [target for target in cli.targets(cli.paths) if target.head.name == name]
@@ -76,6 +84,21 @@ def checkout_command(
     name, parsed = cli.selector(selector)
     done = checkout(workspace, name, parsed.revision, CheckoutOptions(force, part), cli.means)
     cli.out.result({"artifacts": [done]}, [_line(done)])
+
+
+def _relink(cli: Cli, selector: str | None, force: bool) -> None:
+    if force or cli.paths:
+        raise UsageError("--relink takes no other option and no path")
+    name, parsed = cli.selector(selector) if selector is not None else (None, None)
+    if parsed is not None and parsed.revision is not None:
+        raise UsageError("--relink takes an artifact, not a version: what is checked out stays")
+    done = relink(cli.workspace, [name] if name else [], cli.progress)
+    lines = [f"{one.artifact}: {plural(one.written, 'file')} written anew{_left(one)}" for one in done]
+    cli.out.result({"artifacts": done}, lines or ["No artifacts here"])
+
+
+def _left(done: Relinked) -> str:
+    return f", {plural(done.changed, 'changed file')} left alone" if done.changed else ""
 
 
 def _line(done: CheckedOut) -> str:

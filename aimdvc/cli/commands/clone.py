@@ -33,7 +33,8 @@ def clone_command(cli: Cli, address: str, path: str | None, include: tuple[str, 
     origin = replace(parse_origin(address, cli.here), part=part_of(include, exclude))
     cli.typed_url = origin.url
     with connector(cli) as connections:
-        done = clone(connections, cli.here, origin, path, cli.disk, Means(blob_fetcher(connections), cli.progress))
+        means = Means(blob_fetcher(connections), cli.progress, cli.user_config)
+        done = clone(connections, cli.here, origin, path, cli.disk, means)
     _print(cli, done)
 
 

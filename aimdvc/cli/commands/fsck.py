@@ -1,33 +1,65 @@
 """`aimdvc fsck` and `aimdvc du`."""
 
+import importlib
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import click
 
 from aimdvc.cli.command import command, zero_option
 from aimdvc.cli.context import Cli
 from aimdvc.cli.output import plural, shown_path, size_text
-from aimdvc.errors import IntegrityError
-from aimdvc.ops.fsck import Checked, Damage, du, fsck
+from aimdvc.errors import IntegrityError, UsageError
+from aimdvc.ops.fsck import Checked, Damage, Part, fsck
+from aimdvc.ops.usage import du
+
+if TYPE_CHECKING:
+    from aimdvc.ops.repair import Repaired
 
 
 @command("fsck")
 @click.option("--quick", is_flag=True, help="Read no blob: check histories, the index and the pins only.")
+@click.option("--subset", metavar="N/T", help="Read the N-th of T parts of the blobs: with N from 1 to T, all of them.")
+@click.option("--repair", "is_repair", is_flag=True, help="Heal what can be healed.")
 @zero_option
-def fsck_command(cli: Cli, quick: bool, is_zero: bool) -> int:
+def fsck_command(cli: Cli, quick: bool, subset: str | None, is_repair: bool, is_zero: bool) -> int:
     """Read and hash everything, and name what is damaged
 
     Every blob, git object and version; a damaged or lost blob is named with the paths and versions that need it. With
-    -z, these alone.
+    -z, these alone. `--repair` heals it from what else the store holds, from an intact file of the workspace, or from
+    any remote. Damaged bytes go to `damaged/` in the store. Exits with 3 while anything is damaged.
 
     \b
     Example:
       aimdvc fsck
+      aimdvc fsck --subset 1/7
     """
-    found = fsck(cli.workspace, quick, cli.progress)
+    if quick and (subset is not None or is_repair):
+        raise UsageError("--quick excludes --subset and --repair: they read blobs")
+    part = _part(subset)
+    healed: list[str] = []
+    value: dict[str, object] = {}
+    if is_repair:
+        # What heals can fetch, and so loads what a check has no need of.
+        module = importlib.import_module("aimdvc.cli.repairing")
+        repaired: Repaired = module.run_repair(cli, part)
+        for note in repaired.notes:
+            cli.out.note(note)
+        found = repaired.checked
+        healed = [f"healed: {one.what}: {one.how}" for one in repaired.healed]
+        value = {"healed": repaired.healed, "notes": repaired.notes}
+    else:
+        found = fsck(cli.workspace, quick, cli.progress, part)
     fields = (place for damage in found.damage for place in damage.needed_by) if is_zero else None
-    cli.out.result({"is_whole": not found.damage, "checked": found}, _lines(found), fields)
+    cli.out.result({"is_whole": not found.damage, "checked": found, **value}, [*healed, *_lines(found)], fields)
     return IntegrityError.exit_code if found.damage else 0
+
+
+def _part(text: str | None) -> Part:
+    number, slash, count = (text or "1/1").partition("/")
+    if not (slash and number.isdecimal() and count.isdecimal() and 0 < int(number) <= int(count)):
+        raise UsageError(f"--subset is '{text}', expected N/T with N from 1 to T")
+    return Part(int(number), int(count))
 
 
 def _lines(found: Checked) -> Iterator[str]:
@@ -57,7 +89,8 @@ def _places(damage: Damage, word: str) -> Iterator[str]:
 def du_command(cli: Cli) -> None:
     """Show how much room each artifact takes
 
-    Its blobs in all versions, and what is checked out.
+    Its blobs in all versions, and what is checked out; then the store, what of it no workspace has checked out, and the
+    trash.
 
     \b
     Example:
@@ -69,6 +102,9 @@ def du_command(cli: Cli) -> None:
         f" checked out {size_text(one.checked_out)}"
         for one in used.artifacts
     ]
+    lines.append(f"store: {size_text(used.on_disk)} on disk, {size_text(used.spare)} of it not checked out")
+    if used.trash:
+        lines.append(f"trash: {size_text(used.trash)}; `aimdvc trash empty` frees them")
     cli.out.result(
-        {"artifacts": used.artifacts, "on_disk": used.on_disk}, [*lines, f"store: {size_text(used.on_disk)} on disk"]
+        {"artifacts": used.artifacts, "on_disk": used.on_disk, "spare": used.spare, "trash": used.trash}, lines
     )

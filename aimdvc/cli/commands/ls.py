@@ -47,7 +47,8 @@ def ls_command(cli: Cli, selector: str | None, is_long: bool, is_zero: bool) -> 
         if is_zero:
             cli.out.fields([facts + entry.path])
         else:
-            cli.out.line(facts + shown_path(entry.path) + ("  (not checked out)" if entry.is_absent else ""))
+            target = f"  → {entry.uri}" if entry.uri is not None else ""
+            cli.out.line(facts + shown_path(entry.path) + target + ("  (not checked out)" if entry.is_absent else ""))
 
 
 def _quoted(path: str) -> str:

@@ -9,6 +9,7 @@ from aimdvc.cli.command import command, zero_option
 from aimdvc.cli.context import Cli
 from aimdvc.cli.output import plural, shown_path
 from aimdvc.cli.part import part_line
+from aimdvc.errors import IntegrityError
 from aimdvc.ops.create import MAIN
 from aimdvc.ops.revisions import short_branch
 from aimdvc.ops.status import ArtifactStatus, MergeInProgress, Status, status
@@ -28,10 +29,11 @@ _LOCK_LINES = {
     "-s", "--short", is_flag=True, help="One line a path: staged and workspace letter (UU: a conflict), path."
 )
 @zero_option
-def status_command(cli: Cli, paths: tuple[str, ...], short: bool, is_zero: bool) -> None:
+def status_command(cli: Cli, paths: tuple[str, ...], short: bool, is_zero: bool) -> int:
     """Show what is staged, changed, untracked and pinned
 
-    Changes nothing, and asks no network: ahead and behind are as of the last fetch. With -z, the short form.
+    Changes nothing, and asks no network: ahead and behind are as of the last fetch. With -z, the short form. Exits with
+    3 when a file that is a hard link to a blob was edited in place, and the blob with it.
 
     \b
     Example:
@@ -44,6 +46,10 @@ def status_command(cli: Cli, paths: tuple[str, ...], short: bool, is_zero: bool)
     lines = (f"{letters} {shown_path(path)}" for letters, path in _short(found)) if short else _long(found)
     fields = (f"{letters} {path}" for letters, path in _short(found)) if is_zero else None
     cli.out.result({"artifacts": found.artifacts, "missing": found.missing}, lines, fields)
+    for artifact in found.artifacts:
+        for edited in artifact.edited:
+            cli.out.note(f"{edited.message}: `aimdvc fsck --repair` or `aimdvc add` keeps both")
+    return IntegrityError.exit_code if any(artifact.edited for artifact in found.artifacts) else 0
 
 
 def _below(artifact: ArtifactStatus, targets: list[Target]) -> ArtifactStatus:

@@ -9,8 +9,9 @@ import pytest
 
 from aimdvc.fs.disk import Disk
 from aimdvc.fs.leftovers import owner
-from aimdvc.git.history import LOOSE_LIMIT, History
+from aimdvc.git.history import History
 from aimdvc.git.packs import clean_repository
+from aimdvc.git.writer import LOOSE_LIMIT
 
 
 @pytest.fixture

@@ -8,8 +8,9 @@ import pytest
 
 from aimdvc.errors import CorruptRepository
 from aimdvc.fs.disk import Disk
-from aimdvc.git.history import LOOSE_LIMIT, History
+from aimdvc.git.history import History
 from aimdvc.git.kinds import BLOB
+from aimdvc.git.writer import LOOSE_LIMIT
 from aimdvc.model.oid import GitId
 
 

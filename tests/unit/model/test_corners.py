@@ -27,7 +27,7 @@ from aimdvc.model.oid import GitId, Oid, parse_oid
 from aimdvc.model.paths import check_entry_path, check_workspace_path
 from aimdvc.model.pointer import Pointer, encode_pointer, parse_pointer
 from aimdvc.model.selector import is_revision, parse_revision, split_url_selector
-from aimdvc.model.settings import parse_settings
+from aimdvc.model.settings import parse_local_settings, parse_settings
 from aimdvc.model.wildmatch import NEVER, translate
 
 COMMIT = "\tcommit = " + "1" * 40 + "\n"
@@ -76,7 +76,11 @@ REFUSED: list[tuple[Callable[[], object], type[AimdvcError], str]] = [
     (lambda: parse_revision("main~100001"), InvalidSelector, "more than 100,000 steps"),
     (lambda: parse_revision("main~1x"), InvalidSelector, "'x' is no step"),
     (lambda: split_url_selector("https://h/a@"), InvalidSelector, "no revision after '@'"),
-    (lambda: parse_settings(parse(b"[core]\n\tlink = move\n", "x")), UsageError, "expected reflink, hardlink or copy"),
+    (
+        lambda: parse_local_settings([parse(b"[core]\n\tlink = move\n", "x")]),
+        UsageError,
+        "expected reflink, hardlink or copy",
+    ),
     (lambda: parse_settings(parse(b'[remote "-"]\n\turl = x\n', "x")), InvalidName, "remote name '-'"),
     (lambda: parse(b"key = 1\n", "x"), ConfigSyntaxError, "x, line 1: a key before any section"),
     (lambda: parse(b'[a]\n\tk = "\n', "x"), ConfigSyntaxError, "line 2: a quote is not closed"),
@@ -107,7 +111,9 @@ def test_what_is_refused_says_why(case: int) -> None:
 def test_what_is_right_is_read() -> None:
     pointer = Pointer(Oid("a" * 64), 5)
     assert parse_pointer(encode_pointer(pointer)) == pointer
-    assert parse_settings(parse(b"[core]\n\tlink = hardlink\n", "x")).link == "hardlink"
+    hard = parse(b"[core]\n\tlink = hardlink\n", "x")
+    assert parse_local_settings([parse(b"", "x"), hard]).link == "hardlink"
+    assert parse_local_settings([parse(b"[core]\n\tlink = copy\n", "x"), hard]).link == "copy"
     assert parse_settings(parse(b'[remote "x"]\n\tother = 1\n', "x")).remotes == {}
     assert is_revision("main~1") and not is_revision("two words") and not is_revision("a/b")
     assert check_workspace_path(".") == "."

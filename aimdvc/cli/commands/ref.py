@@ -1,0 +1,149 @@
+"""`aimdvc ref`: entries that name a URI instead of holding bytes."""
+
+import importlib
+from typing import Any
+
+import click
+
+from aimdvc.cli.command import command, zero_option
+from aimdvc.cli.completion import complete_selector
+from aimdvc.cli.context import Cli
+from aimdvc.cli.output import shown_path, size_text
+from aimdvc.errors import IntegrityError, UsageError
+from aimdvc.model.references import Reference
+from aimdvc.ops.references import add_reference, find_reference, list_references, remove_reference
+
+
+@command("ref")
+@click.argument("action", type=click.Choice(["add", "rm", "list", "check", "fetch"]), default="list")
+@click.argument("values", nargs=-1, metavar="[URI] [NAME[@REV][:KEY]]", shell_complete=complete_selector)
+@click.option("--size", type=click.IntRange(0), metavar="BYTES", help="With add: what it has, as recorded.")
+@click.option("--etag", help="With add: its server's tag, as recorded.")
+@click.option("--sha256", metavar="HEX", help="With add: its hash, as recorded.")
+@click.option("--probe", is_flag=True, help="With add: ask the URI for size and etag.")
+@click.option("--hash", "is_hashing", is_flag=True, help="With check: read and hash everything.")
+@click.option(
+    "--allow-root", "roots", multiple=True, metavar="DIR", help="Read file: URIs below DIR (can be repeated)."
+)
+@click.option("--out", metavar="PATH", help="With fetch: where to; the key's last part, here, if not given.")
+@zero_option
+def ref_command(
+    cli: Cli,
+    action: str,
+    values: tuple[str, ...],
+    size: int | None,
+    etag: str | None,
+    sha256: str | None,
+    probe: bool,
+    is_hashing: bool,
+    roots: tuple[str, ...],
+    out: str | None,
+    is_zero: bool,
+) -> int:
+    """Record what lies elsewhere as entries of an artifact
+
+    A reference is versioned and pushed like a file, and holds a URI of any scheme in place of bytes. `add` stages one,
+    `rm` removes it. Nothing is asked of the network but by --probe, `check` and `fetch`: those read http(s), without
+    any key, and files below --allow-root. `check` exits with 3 when one changed or is gone; `fetch` writes nothing that
+    differs from what was recorded.
+
+    \b
+    Example:
+      aimdvc ref add s3://bucket/raw/train.csv images:raw/train.csv --size 1048576
+      aimdvc ref list images@v3
+      aimdvc ref check images --hash
+      aimdvc ref fetch images:raw/train.csv --out train.csv
+    """
+    if action in ("list", "check"):
+        if len(values) > 1:
+            raise UsageError(f"{action} takes one artifact", hint=f"run `aimdvc ref {action} NAME[@REV]`")
+        name, parsed = cli.selector(values[0] if values else None, f"run `aimdvc ref {action} NAME`: leave the key out")
+        known = list_references(cli.workspace, name, parsed.revision)
+        if action == "list":
+            fields = (field for one in known.values() for field in (one.key, one.uri)) if is_zero else None
+            cli.out.result({"artifact": name, "references": list(known.values())}, map(_line, known.values()), fields)
+            return 0
+        with _sources(cli, roots) as (module, sources):
+            checked = list(module.check_all(known, sources, is_hashing, cli.progress))
+        counts = {state: sum(1 for one in checked if one.state == state) for state in ("changed", "missing")}
+        lines = (f"{one.state:<9}  {shown_path(one.reference.key)}  {one.reason}".rstrip() for one in checked)
+        cli.out.result({"artifact": name, "checked": checked}, lines)
+        return IntegrityError.exit_code if any(counts.values()) else 0
+    if action == "add":
+        if len(values) != 2:
+            raise UsageError("add needs a URI and where it goes", hint="run `aimdvc ref add URI NAME:KEY`")
+        name, key, _ = _key(cli, values[1])
+        reference = Reference(key, values[0], size, etag, sha256)
+        if probe:
+            reference = _probed(cli, reference, roots)
+        done = add_reference(cli.workspace, name, reference)
+        what = "is staged" if done.is_new else "is staged in place of what it was"
+        cli.out.result({"artifact": name, "reference": reference}, [f"{name}: reference {shown_path(key)} {what}"])
+        return 0
+    if len(values) != 1:
+        raise UsageError(f"{action} needs a key", hint=f"run `aimdvc ref {action} NAME:KEY`")
+    name, key, revision = _key(cli, values[0], action == "fetch")
+    if action == "rm":
+        removed = remove_reference(cli.workspace, name, key)
+        cli.out.result(
+            {"artifact": name, "reference": removed.reference},
+            [f"{name}: reference {shown_path(key)} is staged as removed"],
+        )
+        return 0
+    found = find_reference(list_references(cli.workspace, name, revision), name, key)
+    target = cli.here / (out if out is not None else key.rpartition("/")[2])
+    if target.is_dir():
+        target /= key.rpartition("/")[2]
+    if out is None and target.exists():
+        raise UsageError(f"'{target.name}' is there already", hint="say where it goes with --out PATH")
+    with _sources(cli, roots) as (module, sources):
+        fetched = module.fetch_reference(found, target, sources, cli.disk, cli.progress)
+    line = f"{shown_path(key)}: {size_text(fetched.size)} in {shown_path(fetched.path)}, sha256 {fetched.sha256}"
+    cli.out.result({"artifact": name, "fetched": fetched}, [line])
+    return 0
+
+
+def _line(reference: Reference) -> str:
+    known = [f"{reference.size} bytes"] if reference.size is not None else []
+    known += [f"etag {reference.etag}"] if reference.etag is not None else []
+    known += [f"sha256 {reference.sha256}"] if reference.sha256 is not None else []
+    return f"{shown_path(reference.key)}  {reference.uri}" + (f"  ({', '.join(known)})" if known else "")
+
+
+def _key(cli: Cli, text: str, with_revision: bool = False) -> tuple[str, str, str | None]:
+    name, parsed = cli.selector(text, None)
+    if not parsed.path:
+        raise UsageError(f"'{text}' names no key", hint=f"run it with {name}:KEY")
+    if parsed.revision is not None and not with_revision:
+        raise UsageError("a version can't be changed", hint=f"leave @{parsed.revision} out, then commit")
+    return name, parsed.path, parsed.revision
+
+
+class _Opened:
+    """Sources for as long as a `with` lasts; loaded only by what asks the network."""
+
+    def __init__(self, cli: Cli, roots: tuple[str, ...]) -> None:
+        self._module = importlib.import_module("aimdvc.ops.sources")
+        network = importlib.import_module("aimdvc.cli.network")
+        self._sources = self._module.Sources(lambda: network.open_session(cli), [cli.here / root for root in roots])
+
+    def __enter__(self) -> tuple[Any, Any]:
+        return self._module, self._sources
+
+    def __exit__(self, *_: object) -> None:
+        self._sources.close()
+
+
+def _sources(cli: Cli, roots: tuple[str, ...]) -> _Opened:
+    return _Opened(cli, roots)
+
+
+def _probed(cli: Cli, reference: Reference, roots: tuple[str, ...]) -> Reference:
+    with _sources(cli, roots) as (module, sources):
+        if not module.can_read(reference.uri):
+            raise UsageError(f"--probe asks http(s) and files, and not '{reference.uri.partition(':')[0]}'")
+        found = sources.look(reference.uri)
+    if found is None:
+        raise UsageError(f"nothing is at '{reference.uri}'", hint="check the URI, or leave --probe out")
+    size = reference.size if reference.size is not None else found.size
+    return Reference(reference.key, reference.uri, size, reference.etag or found.etag, reference.sha256)

@@ -1,0 +1,131 @@
+"""`ref add`, `ref rm`, `ref list`: the references of an artifact, in `.aimd/references`, staged as files are."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+from aimdvc.errors import UnknownPath
+from aimdvc.model.entries import Mode, path_bytes, path_text
+from aimdvc.model.oid import GitId
+from aimdvc.model.references import (
+    REFERENCES,
+    Reference,
+    References,
+    check_reference,
+    dump_references,
+    parse_references,
+    require_free,
+    taken,
+)
+from aimdvc.ops.revisions import resolve
+from aimdvc.ops.settle import settle
+from aimdvc.ops.stage import inline_row, row_content
+from aimdvc.ops.workspace import Workspace
+from aimdvc.store.state import Head, Place
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A reference that is staged, or no longer; `is_new` says that the key had none."""
+
+    artifact: str
+    reference: Reference
+    is_new: bool
+
+
+def list_references(workspace: Workspace, name: str, revision: str | None) -> References:
+    """Returns the references of a version, or of what the next commit holds, by key. Raises CorruptRepository."""
+    head = settle(workspace, name)
+    if revision is None:
+        return staged_references(workspace, head)
+    history = workspace.history(name)
+    return references_of(workspace, name, history.commit(resolve(history, name, revision, head.commit)).tree)
+
+
+def references_of(workspace: Workspace, name: str, tree: GitId | None) -> References:
+    """Returns the references that a tree holds, by key. Raises CorruptRepository."""
+    history = workspace.history(name)
+    entry = history.entry(tree, REFERENCES)
+    return parse_references(history.read_blob(entry.git_id)) if entry is not None else {}
+
+
+def staged_references(workspace: Workspace, head: Head) -> References:
+    """Returns the references of the next commit, by key. Raises CorruptRepository."""
+    row = workspace.state.row(head, REFERENCES)
+    return parse_references(row_content(workspace, head, row)) if row is not None and row.mode else {}
+
+
+def add_reference(workspace: Workspace, name: str, reference: Reference) -> Recorded:
+    """Stages a reference; one that the key had is replaced. Asks no network.
+
+    Raises UnsafePath where a file has the key, or one of them lies inside the other, UnsafeUrl.
+    """
+    check_reference(reference)
+    head = settle(workspace, name)
+    _require_no_file(workspace, head, reference.key)
+
+    def change(known: References) -> Recorded:
+        require_free(reference.key, known.keys() - {reference.key})
+        is_new = reference.key not in known
+        known[reference.key] = reference
+        return Recorded(name, reference, is_new)
+
+    return _edit(workspace, head, change)
+
+
+def remove_reference(workspace: Workspace, name: str, key: str) -> Recorded:
+    """Stages that a key has no reference any more. Raises UnknownPath."""
+    head = settle(workspace, name)
+
+    def change(known: References) -> Recorded:
+        return Recorded(name, known.pop(find_reference(known, name, key).key), False)
+
+    return _edit(workspace, head, change)
+
+
+def find_reference(known: Mapping[str, Reference], name: str, key: str) -> Reference:
+    """Returns the reference of a key. Raises UnknownPath."""
+    if key not in known:
+        raise UnknownPath(key, f"the references of '{name}'", hint=f"`aimdvc ref list {name}` lists them")
+    return known[key]
+
+
+def require_no_reference(workspace: Workspace, head: Head, paths: Collection[bytes]) -> None:
+    """Raises UnsafePath when a new file's path is a reference's key, or one of them lies inside the other."""
+    known = staged_references(workspace, head)
+    if not known:
+        return
+    keys = {path_bytes(key) for key in known}
+    for key in keys:
+        if any(above in paths for above in (key, *_above(key))):
+            raise taken(path_text(key))
+    for path in paths:
+        if any(above in keys for above in _above(path)):
+            raise taken(path_text(path))
+
+
+def _above(path: bytes) -> Iterator[bytes]:
+    while b"/" in path:
+        path = path.rpartition(b"/")[0]
+        yield path
+
+
+def _require_no_file(workspace: Workspace, head: Head, key: str) -> None:
+    parts = key.split("/")
+    above = ("/".join(parts[:depth]) for depth in range(1, len(parts)))
+    paths = [path for path in above if (row := workspace.state.row(head, path)) is not None and row.mode]
+    paths += [row.path for row in workspace.state.rows(head, key) if row.mode]
+    require_free(key, paths[:1])
+
+
+def _edit(workspace: Workspace, head: Head, change: Callable[[References], Recorded]) -> Recorded:
+    known = staged_references(workspace, head)
+    result = change(known)
+    with workspace.blobs.writer() as writer:
+        row = inline_row(writer, REFERENCES, int(Mode.FILE), dump_references(known), Place.HIDDEN, None)
+    with workspace.state.transaction():
+        before = workspace.state.row(head, REFERENCES)
+        if before is not None:
+            row = row.with_head_of(before)
+        # An empty list is no file: the tree is then as it was before the first reference.
+        workspace.state.put_rows(head, [row if known else row.deleted()])
+    return result

@@ -1,0 +1,248 @@
+"""What references name, looked at and read: http(s) without any key of ours, files below roots that the user allows.
+
+Asked for by name only: no verb but `ref check` and `ref fetch` comes here.
+"""
+
+import hashlib
+import os
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from aimdvc.errors import ReferenceChanged, RemoteRefused, UnsafeUrl
+from aimdvc.fs.disk import Disk, current_umask
+from aimdvc.fs.faults import mapped
+from aimdvc.fs.system import open_any
+from aimdvc.model.progress import Progress
+from aimdvc.model.references import Reference, References
+from aimdvc.remote.session import Reply, Session
+from aimdvc.remote.urls import shown
+
+_CHUNK = 1 << 20
+_GONE = (404, 410)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a URI leads to now: bytes, and the server's tag; None is what isn't told."""
+
+    size: int | None
+    etag: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """How a reference stands: `state` is unchanged, changed, missing or unchecked; `reason` says what differs."""
+
+    reference: Reference
+    state: str
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class Sources:
+    """Where URIs are read: `open_session` is called when the first one is http(s), `roots` may be read as files."""
+
+    open_session: Callable[[], Session]
+    roots: Sequence[Path] = ()
+    _session: Session | None = None
+
+    def close(self) -> None:
+        """Closes the connections."""
+        if self._session is not None:
+            self._session.close()
+
+    def look(self, uri: str) -> Found | None:
+        """Returns what a URI leads to, None where nothing is. Raises UnsafeUrl, RemoteError, StorageError."""
+        if _scheme(uri) == "file":
+            descriptor = self._open_file(uri)
+            if descriptor is None:
+                return None
+            try:
+                return Found(os.fstat(descriptor).st_size, None)
+            finally:
+                os.close(descriptor)
+        reply = self._get(uri)
+        if reply is None:
+            return None
+        reply.close()
+        return _found(reply)
+
+    def read(self, uri: str) -> tuple[Found, Iterator[bytes]] | None:
+        """Returns what a URI leads to, with its bytes in chunks; None where nothing is. Raises as `look`."""
+        if _scheme(uri) == "file":
+            descriptor = self._open_file(uri)
+            return None if descriptor is None else (Found(os.fstat(descriptor).st_size, None), _file_chunks(descriptor))
+        reply = self._get(uri)
+        return None if reply is None else (_found(reply), _reply_chunks(reply))
+
+    def _get(self, uri: str) -> Reply | None:
+        if self._session is None:
+            self._session = self.open_session()
+        url = uri.partition("#")[0]
+        reply = self._session.send("GET", url, {}, with_key=False)
+        if reply.status in _GONE:
+            reply.message()
+            return None
+        if not 200 <= reply.status < 300:
+            raise RemoteRefused(shown(url), f"{reply.status} {reply.message()}".strip())
+        return reply
+
+    def _open_file(self, uri: str) -> int | None:
+        parts = urlsplit(uri)
+        path = unquote(parts.path, errors="surrogateescape")
+        if parts.netloc not in ("", "localhost") or "\0" in path or not path.startswith("/"):
+            raise UnsafeUrl(shown(uri), "a file URI names no host, and an absolute path")
+        real = Path(os.path.realpath(path))
+        if not any(real.is_relative_to(os.path.realpath(root)) for root in self.roots):
+            raise UnsafeUrl(
+                shown(uri),
+                "names a file of this machine, and its directory was not allowed",
+                hint="if you trust it, name a directory above it with `--allow-root DIR`",
+            )
+        with mapped(real):
+            try:
+                descriptor = open_any(str(real))
+            except FileNotFoundError:
+                return None
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                os.close(descriptor)
+                raise UnsafeUrl(shown(uri), "is no regular file")
+            return descriptor
+
+
+def can_read(uri: str) -> bool:
+    """Returns whether a URI's scheme is one that can be read; all others are recorded only."""
+    return _scheme(uri) in ("http", "https", "file")
+
+
+def check_all(references: References, sources: Sources, is_hashing: bool, progress: Progress) -> Iterator[Checked]:
+    """Yields how each reference stands against what is recorded of it. Raises as `Sources.look`."""
+    progress.start("check", len(references), "files")
+    for reference in references.values():
+        yield _check(reference, sources, is_hashing)
+        progress.advance(1)
+    progress.finish()
+
+
+def _check(reference: Reference, sources: Sources, is_hashing: bool) -> Checked:
+    if not can_read(reference.uri):
+        return Checked(reference, "unchecked", f"'{_scheme(reference.uri)}' is not read by aimdvc")
+    if not is_hashing:
+        found = sources.look(reference.uri)
+        if found is None:
+            return Checked(reference, "missing", "nothing is there")
+        differing = drift(reference, found, None)
+        return (
+            Checked(reference, "changed", differing) if differing else Checked(reference, *_unknown(reference, found))
+        )
+    opened = sources.read(reference.uri)
+    if opened is None:
+        return Checked(reference, "missing", "nothing is there")
+    size, sha256 = _hashed(opened[1])
+    differing = drift(reference, Found(size, opened[0].etag), sha256)
+    if differing:
+        return Checked(reference, "changed", differing)
+    if (reference.size, reference.sha256) == (None, None):
+        return Checked(reference, "unchecked", f"nothing is recorded of it; its sha256 is {sha256}")
+    return Checked(reference, "unchanged")
+
+
+def _unknown(reference: Reference, found: Found) -> tuple[str, str]:
+    compared = [
+        one for one, other in ((reference.size, found.size), (reference.etag, found.etag)) if None not in (one, other)
+    ]
+    return ("unchanged", "") if compared else ("unchecked", "nothing that is recorded can be compared; try --hash")
+
+
+def drift(reference: Reference, found: Found, sha256: str | None) -> str:
+    """Returns in words how what was found differs from what is recorded; "" when nothing does."""
+    pairs = (
+        ("size", reference.size, found.size),
+        ("etag", reference.etag, found.etag),
+        ("sha256", reference.sha256, sha256),
+    )
+    return "; ".join(
+        f"{name} is {there}, recorded is {known}"
+        for name, known, there in pairs
+        if None not in (known, there) and known != there
+    )
+
+
+def _hashed(chunks: Iterator[bytes]) -> tuple[int, str]:
+    digest, size = hashlib.sha256(), 0
+    for chunk in chunks:
+        digest.update(chunk)
+        size += len(chunk)
+    return size, digest.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A reference's bytes, brought to a file: their size in bytes and their hash."""
+
+    reference: Reference
+    path: str
+    size: int
+    sha256: str
+
+
+def fetch_reference(reference: Reference, target: Path, sources: Sources, disk: Disk, progress: Progress) -> Fetched:
+    """Writes what a reference names to a file, whole or not at all; a file that is there is replaced.
+
+    Raises ReferenceChanged when it isn't what was recorded, UnsafeUrl, RemoteError, StorageError; nothing is left then.
+    """
+    if not can_read(reference.uri):
+        raise UnsafeUrl(
+            shown(reference.uri), f"'{_scheme(reference.uri)}' is not read by aimdvc", hint="use its own program"
+        )
+    opened = sources.read(reference.uri)
+    if opened is None:
+        raise ReferenceChanged(reference.key, "nothing is there any more")
+    found, chunks = opened
+    disk.make_directory(target.parent)
+    digest, size = hashlib.sha256(), 0
+    progress.start(reference.key, found.size, "bytes")
+    with disk.create_temp(target.parent, ".") as temp:
+        for chunk in chunks:
+            digest.update(chunk)
+            size += len(chunk)
+            if reference.size is not None and size > reference.size:
+                raise ReferenceChanged(reference.key, f"it has more than the recorded {reference.size} bytes")
+            temp.write(chunk)
+            progress.advance(len(chunk))
+        if found.size is not None and size != found.size:
+            raise RemoteRefused(shown(reference.uri), f"{size} bytes came, {found.size} were announced")
+        differing = drift(reference, Found(size, found.etag), digest.hexdigest())
+        if differing:
+            raise ReferenceChanged(reference.key, differing)
+        disk.publish(temp, target, 0o666 & ~current_umask())
+    progress.finish()
+    return Fetched(reference, str(target), size, digest.hexdigest())
+
+
+def _scheme(uri: str) -> str:
+    return uri.partition(":")[0].lower()
+
+
+def _found(reply: Reply) -> Found:
+    length = reply.headers.get("content-length", "")
+    return Found(int(length) if length.isascii() and length.isdecimal() else None, reply.headers.get("etag"))
+
+
+def _reply_chunks(reply: Reply) -> Iterator[bytes]:
+    try:
+        while chunk := reply.read(_CHUNK):
+            yield chunk
+    finally:
+        reply.close()
+
+
+def _file_chunks(descriptor: int) -> Iterator[bytes]:
+    try:
+        while chunk := os.read(descriptor, _CHUNK):
+            yield chunk
+    finally:
+        os.close(descriptor)

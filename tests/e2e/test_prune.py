@@ -1,0 +1,351 @@
+"""`prune` and `trash`: what goes, what stays and why, and that a root which can't be read stops it."""
+
+import hashlib
+import os
+import shutil
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from aimdvc.fs.disk import Disk
+from aimdvc.store.blobs import BlobStore
+from tests.shell import Shell, files_of, git
+
+LARGE = 100_000
+DAY_S = 24 * 3600
+
+
+@pytest.fixture
+def code(tmp_path: Path) -> Shell:
+    """A workspace in a code repository, with one version that the code pins."""
+    place = tmp_path / "code"
+    place.mkdir()
+    git(place, "init", "-q", "-b", "main")
+    shell = Shell(place)
+    shell("init")
+    version(shell, 1)
+    commit_code(shell)
+    return shell
+
+
+def version(shell: Shell, number: int) -> str:
+    """Makes a version with a large and a small blob of its own, and one that all share."""
+    for name, content in zip(("large", "small", "same"), contents(number), strict=True):
+        shell.write(f"data/{name}.bin", content)
+    return shell.commit("data", f"m{number}")
+
+
+def commit_code(shell: Shell) -> None:
+    git(shell.here, "add", "-A")
+    git(shell.here, "commit", "-qm", "code")
+
+
+def age(shell: Shell, days: float = 30) -> None:
+    """Makes all blobs look as if nobody wanted them for days."""
+    then = int(time.time() - days * DAY_S)
+    for path in store(shell).glob("blobs/files/*/*"):
+        os.utime(path, (then, then))
+    with sqlite3.connect(store(shell) / "store.db") as database:
+        database.execute("UPDATE blob SET seen = ?", (then,))
+        database.execute("UPDATE file SET seen = ?", (then,))
+    database.close()
+
+
+def store(shell: Shell) -> Path:
+    inside = shell.here / ".git" / "aimdvc"
+    return inside if inside.exists() else shell.here / ".aimdvc"
+
+
+def contents(number: int) -> list[bytes]:
+    return [b"%08d" % number * (LARGE // 8), b"%08d" % number, b"same" * 100]
+
+
+def oids(number: int) -> set[str]:
+    """Returns the blobs of a version. (What Git keeps lies in the blob store, too, from `add` to `commit`.)"""
+    return {hashlib.sha256(content).hexdigest() for content in contents(number)}
+
+
+def held(shell: Shell) -> set[str]:
+    with BlobStore(store(shell), Disk()) as blobs:
+        return {pointer.oid for pointer in blobs.iter_pointers()}
+
+
+def forget_reflogs(shell: Shell, name: str = "data") -> None:
+    """Leaves the logs of an artifact's refs empty, as after 90 days."""
+    for path in store(shell).glob(f"repos/{name}.git/logs/**/*"):
+        if path.is_file():
+            path.write_bytes(b"")
+
+
+def pruned(shell: Shell, *arguments: str) -> dict[str, object]:
+    return dict(shell("prune", "--json", *arguments).json["pruned"])
+
+
+def superseded(shell: Shell) -> set[str]:
+    """Stages contents that are then staged over, and returns their oids: nothing needs them."""
+    before = held(shell)
+    shell.write("data/large.bin", b"x" * LARGE)
+    shell.write("data/small.bin", b"x")
+    shell("add", "data")
+    gone = held(shell) - before
+    shell.write("data/large.bin", b"y" * LARGE)
+    shell.write("data/small.bin", b"y")
+    shell("add", "data")
+    return gone
+
+
+def test_what_nothing_needs_goes_to_the_trash_and_comes_back(code: Shell) -> None:
+    gone = superseded(code)
+    age(code)
+    before = held(code)
+    dry = pruned(code, "--dry-run")
+    assert set(dry["oids"]) == gone  # type: ignore[call-overload]
+    assert held(code) == before
+    done = pruned(code)
+    assert (done["unreachable"], done["size"]) == (2, LARGE + 1)
+    assert held(code) == before - gone
+    assert code("fsck").code == 0
+    batch = code("trash", "--json").json["batches"]
+    assert [(one["why"], one["files"], one["packs"]) for one in batch] == [("prune", 1, 1)]
+    code("trash", "restore", batch[0]["name"])
+    assert held(code) == before
+    assert code("trash").out == "The trash is empty\n"
+    assert code("fsck").code == 0
+    age(code)
+    pruned(code)
+    code("trash", "empty")
+    assert held(code) == before - gone
+    assert not list((store(code) / "trash").iterdir())
+    assert code("fsck").code == 0
+
+
+def test_what_was_wanted_of_late_stays(code: Shell) -> None:
+    gone = superseded(code)
+    assert pruned(code)["young"] == len(gone)
+    age(code, 13)
+    assert pruned(code)["unreachable"] == 0
+    assert pruned(code, "--expire", "12")["unreachable"] == len(gone)
+
+
+def test_oids_are_listed_for_scripts(code: Shell) -> None:
+    gone = superseded(code)
+    age(code)
+    listed = code("prune", "--dry-run", "-z").raw
+    assert set(listed.decode().split("\0")[:-1]) == gone
+
+
+@pytest.mark.parametrize("how", ["alias", "branch", "reflog", "pin", "stash", "staged pin", "detached", "worktree"])
+def test_each_kind_of_root_keeps_what_it_names(code: Shell, how: str) -> None:
+    first = code("log", "data", "--json").json["versions"][0]["commit"]["id"]
+    second = version(code, 2)
+    if how == "alias":
+        code("alias", "set", "data@main", "keep")
+    elif how == "branch":
+        repository = store(code) / "repos/data.git"
+        git(repository, "update-ref", "refs/heads/other", second)
+    elif how == "pin":
+        commit_code(code)
+        git(code.here, "checkout", "-q", "-b", "other")
+        git(code.here, "checkout", "-q", "main")
+    elif how == "stash":
+        git(code.here, "stash")
+    elif how == "staged pin":
+        git(code.here, "add", "aimdvc.lock")
+    elif how == "detached":
+        code("checkout", f"data@{second}")
+    elif how == "worktree":
+        commit_code(code)
+        git(code.here, "worktree", "add", "-q", "--detach", "../tree")
+        Shell(code.here.parent / "tree")("checkout")
+        git(code.here, "reset", "-q", "--hard", "HEAD~1")
+        for log in (code.here / ".git/logs").rglob("*"):
+            if log.is_file():
+                log.write_bytes(b"")
+        (code.here / ".git/ORIG_HEAD").unlink()
+    repository = store(code) / "repos/data.git"
+    if how == "detached":
+        git(repository, "update-ref", "refs/heads/main", first)
+    else:
+        code("reset", "--hard", f"data@{first}")
+    if how != "reflog":
+        forget_reflogs(code)
+    if how == "pin":
+        git(code.here, "checkout", "-q", "-f", "main")
+        git(code.here, "reset", "-q", "--hard", "HEAD~1")
+        code("checkout")
+    age(code)
+    pruned(code)
+    assert oids(1) | oids(2) <= held(code)
+    assert code("fsck").code == 0
+
+
+def test_a_version_that_was_left_goes_when_its_reflog_is_old(code: Shell) -> None:
+    first = code("log", "data", "--json").json["versions"][0]["commit"]["id"]
+    version(code, 2)
+    code("reset", "--hard", f"data@{first}")
+    age(code)
+    pruned(code)
+    assert held(code) == oids(1) | oids(2)
+    log = store(code) / "repos/data.git/logs/refs/heads/main"
+    old = str(int(time.time()) - 91 * DAY_S)
+    lines = [" ".join([*line.split("\t")[0].split(" ")[:-2], old, "+0000"]) for line in log.read_text().splitlines()]
+    log.write_text("".join(f"{line}\tm\n" for line in lines))
+    pruned(code)
+    assert held(code) == oids(1) | oids(2), "HEAD was there within 90 days, too"
+    for state in (code.here / ".git/aimdvc").rglob("state.db"):
+        with closing(sqlite3.connect(state)) as database, database:
+            database.execute("UPDATE head_move SET time_s = ?", (int(old),))
+    pruned(code)
+    assert held(code) == oids(1)
+
+
+def test_a_workspace_below_the_repositorys_root_keeps_what_its_pins_name(tmp_path: Path) -> None:
+    place = tmp_path / "code"
+    for name in ("one", "two"):
+        (place / name).mkdir(parents=True)
+    git(place, "init", "-q")
+    shells = []
+    for name in ("one", "two"):
+        shell = Shell(place / name)
+        shell("init")
+        shell.write("data/large.bin", name.encode() * LARGE)
+        shell("add", "data", "-n", name)
+        shell("commit", "-m", "m")
+        shells.append(shell)
+    git(place, "add", "-A")
+    git(place, "commit", "-qm", "code")
+    with BlobStore(place / ".git/aimdvc", Disk()) as blobs:
+        needed = {pointer.oid for pointer in blobs.iter_pointers()}
+    # All that is left of one of them is what the code's history pins.
+    state = next(
+        path for path in (place / ".git/aimdvc/workspaces").iterdir() if (path / "path").read_text() == "two\n"
+    )
+    (state / "state.db").unlink()
+    for refs in (place / ".git/aimdvc/repos/two.git").glob("refs/heads/*"):
+        refs.unlink()
+    shutil.rmtree(place / ".git/aimdvc/repos/two.git/logs")
+    git(place, "rm", "-q", "-r", "--cached", "two")
+    git(place, "commit", "-qm", "gone")
+    shutil.rmtree(place / "two")
+    for path in place.glob(".git/aimdvc/blobs/files/*/*"):
+        os.utime(path, (0, 0))
+    assert pruned(shells[0])["unreachable"] == 0
+    with BlobStore(place / ".git/aimdvc", Disk()) as blobs:
+        assert {pointer.oid for pointer in blobs.iter_pointers()} == needed
+
+
+def damage_tree(shell: Shell) -> None:
+    tree = git(store(shell) / "repos/data.git", "rev-parse", "main^{tree}").strip()
+    (store(shell) / "repos/data.git/objects" / tree[:2] / tree[2:]).unlink()
+
+
+def damage_state(shell: Shell) -> None:
+    other = store(shell) / "workspaces/0123456789abcdef"
+    other.mkdir()
+    (other / "state.db").write_bytes(b"no database" * 1000)
+
+
+def damage_code(shell: Shell) -> None:
+    blob = git(shell.here, "rev-parse", "HEAD:aimdvc.lock").strip()
+    (shell.here / ".git/objects" / blob[:2] / blob[2:]).unlink()
+
+
+def damage_ref(shell: Shell) -> None:
+    (store(shell) / "repos/data.git/refs/heads/bad").write_text("no id\n")
+
+
+def damage_reflog(shell: Shell) -> None:
+    log = shell.here / ".git/logs/HEAD"
+    log.write_text(log.read_text() + f"{'1' * 40} {'2' * 40} A <a@b> {int(time.time())} +0000\tm\n")
+
+
+@pytest.mark.parametrize("damage", [damage_tree, damage_state, damage_code, damage_ref, damage_reflog])
+def test_a_root_that_cant_be_read_stops_it(code: Shell, damage: object) -> None:
+    superseded(code)
+    age(code)
+    before = held(code)
+    damage(code)  # type: ignore[operator]
+    error = code("prune", "--json", code=3).json
+    assert error["error"] == "corrupt-repository"
+    assert held(code) == before
+    assert not (store(code) / "trash").exists()
+
+
+def test_a_state_of_a_later_aimdvc_stops_it(code: Shell) -> None:
+    superseded(code)
+    age(code)
+    with sqlite3.connect(store(code) / "workspaces/root/state.db") as database:
+        database.execute("PRAGMA user_version = 99")
+    database.close()
+    code("prune", code=4)
+
+
+def test_a_table_that_a_later_verb_adds_keeps_what_it_names(code: Shell) -> None:
+    gone = superseded(code)
+    age(code)
+    second = git(store(code) / "repos/data.git", "rev-parse", "main").strip()
+    with sqlite3.connect(store(code) / "workspaces/root/state.db") as database:
+        database.execute("CREATE TABLE merge (artifact INTEGER, theirs TEXT, oid BLOB)")
+        for oid in gone:
+            database.execute("INSERT INTO merge VALUES (1, ?, ?)", (second, bytes.fromhex(oid)))
+    database.close()
+    assert pruned(code)["unreachable"] == 0
+
+
+def test_a_clock_that_went_back_stops_it(code: Shell) -> None:
+    gone = superseded(code)
+    age(code)
+    later = time.time() + 400 * DAY_S
+    os.utime(next(store(code).glob("blobs/files/*/*")), (later, later))
+    done = code("prune", code=1)
+    assert "set the clock right" in done.err
+    assert pruned(code, "--trust-clock")["unreachable"] in (len(gone), len(gone) - 1)
+
+
+def test_what_is_in_the_trash_comes_back_when_it_is_needed(code: Shell) -> None:
+    first = held(code)
+    version(code, 2)
+    with BlobStore(store(code), Disk()) as blobs:
+        sweeper, into = blobs.sweeper(), blobs.trash.begin("prune")
+        stored = [one for one in sweeper.iter_stored() if one.oid in first]
+        sweeper.take_files([one.oid for one in stored if one.pack is None], 1 << 40, into)
+        sweeper.take_packed({one.oid for one in stored if one.pack is not None}, 1 << 40, into)
+        assert blobs.missing(one.oid for one in stored) == {one.oid for one in stored}
+    large = code("cat", "data@HEAD~1:large.bin").raw
+    assert large == b"%08d" % 1 * (LARGE // 8)
+    code("checkout", "data@HEAD~1")
+    assert files_of(code.here)["data/small.bin"] == b"%08d" % 1
+    code("trash", "restore")
+    assert code("fsck").code == 0
+
+
+def test_emptying_the_trash_first_puts_back_what_is_needed_again(code: Shell) -> None:
+    gone = superseded(code)
+    age(code)
+    pruned(code)
+    # A commit by stock Git needs again what was taken.
+    repository = store(code) / "repos/data.git"
+    large = next(oid for oid in gone if list((store(code) / "trash").glob(f"*/files/{oid}")))
+    text = f"version https://git-lfs.github.com/spec/v1\noid sha256:{large}\nsize {LARGE}\n"
+    blob = repository / "pointer"
+    blob.write_text(text)
+    git_id = git(repository, "hash-object", "-w", "pointer").strip()
+    git(repository, "read-tree", "--empty")
+    git(repository, "update-index", "--add", "--cacheinfo", f"100644,{git_id},x.bin")
+    tree = git(repository, "write-tree").strip()
+    git(repository, "update-ref", "refs/heads/again", git(repository, "commit-tree", "-m", "m", tree).strip())
+    assert code("trash", "empty", "--json").json["put_back"] == 1
+    assert large in held(code)
+    assert not (gone - {large}) & held(code)
+
+
+def test_only_what_is_old_enough_is_deleted(code: Shell) -> None:
+    superseded(code)
+    age(code)
+    pruned(code)
+    assert code("trash", "empty", "--older-than", "1", "--json").json["batches"] == []
+    assert len(code("trash", "--json").json["batches"]) == 1
+    code("trash", "restore", "../../x", code=2)

@@ -1,0 +1,226 @@
+"""References through every verb that meets them, and what they name read over a real port."""
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from aimdvc.server.embedded import EmbeddedServer
+from tests.shell import Shell, files_of, git
+
+CONTENT = b"what lies elsewhere\n" * 1000
+
+
+class Elsewhere:
+    """An HTTP server of somebody else's; what it serves can be changed."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, tuple[bytes, str]] = {"/a.csv": (CONTENT, '"one"')}
+        self.redirects: dict[str, str] = {}
+        self.is_short = False
+        self.asked: list[dict[str, str]] = []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                outer.asked.append({name.lower(): value for name, value in self.headers.items()})
+                if self.path in outer.redirects:
+                    self.send_response(302)
+                    self.send_header("Location", outer.redirects[self.path])
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
+                    return
+                found = outer.files.get(self.path)
+                if found is None:
+                    self.send_error(404)
+                    return
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(found[0])))
+                self.send_header("ETag", found[1])
+                self.end_headers()
+                self.wfile.write(found[0][:100] if outer.is_short else found[0])
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[Elsewhere]:
+    made = Elsewhere()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def made(shell: Shell) -> Shell:
+    shell.write("data/kept.bin", b"kept")
+    shell.commit("data", "first")
+    return shell
+
+
+def test_a_reference_is_a_change_like_any_other(made: Shell) -> None:
+    made("ref", "add", "s3://bucket/raw/train.csv", "data:raw/train.csv", "--size", "5", "--sha256", "ab" * 32)
+    assert made("status", "-s").out == "A  data/.aimd/references\n"
+    made("commit", "-m", "a reference")
+    assert made("status", "-s").out == ""
+    assert (
+        made("ref", "list", "data").out == f"raw/train.csv  s3://bucket/raw/train.csv  (5 bytes, sha256 {'ab' * 32})\n"
+    )
+    assert made("ref", "list", "data@HEAD~1").out == ""
+    assert "raw/train.csv  → s3://bucket/raw/train.csv" in made("ls", "data").out
+    assert [one["uri"] for one in made("ls", "data", "--json").json["entries"]] == [None, "s3://bucket/raw/train.csv"]
+    assert "+raw/train.csv s3://bucket/raw/train.csv size=5" in made("diff", "data@HEAD~1", "data@HEAD").out
+    assert "is a reference to 's3://bucket/raw/train.csv'" in made("cat", "data:raw/train.csv", code=2).err
+    assert ".aimd/references" in made("log", "--stat", "-n", "1").out
+    made("checkout", "data@HEAD~1")
+    made("checkout", "data@main")
+    assert files_of(made.here / "data") == {"kept.bin": b"kept"}
+    made("ref", "rm", "data:raw/train.csv")
+    made("commit", "-m", "no more")
+    assert made("ref", "list", "data").out == ""
+    assert ".aimd/references" not in git(made.here / ".aimdvc/repos/data.git", "ls-tree", "-r", "--name-only", "main")
+    assert made("fsck").code == 0
+
+
+@pytest.mark.parametrize("key", ["kept.bin", "kept.bin/below"])
+def test_a_key_is_a_file_or_a_reference_and_never_both(made: Shell, key: str) -> None:
+    assert made("ref", "add", "s3://b/k", f"data:{key}", "--json", code=4).json["error"] == "unsafe-path"
+    made("ref", "add", "s3://b/k", "data:sub/there")
+    for path in ("data/sub/there", "data/sub/there/below"):
+        place = made.write(path, "file")
+        assert "sub/there" in made("add", "data", code=4).err
+        place.unlink()
+        if place.parent.name == "there":
+            place.parent.rmdir()
+    made.write("data/sub", "file") if not (made.here / "data/sub").exists() else None
+    made.write("data/free", "file")
+    made("add", "data/free")
+
+
+def test_what_can_not_be_recorded_is_refused_and_shows_no_password(made: Shell) -> None:
+    done = made("ref", "add", "https://me:secret@host/x", "data:x", code=4)
+    assert "secret" not in done.err + done.out
+    made("ref", "add", "no scheme", "data:x", code=4)
+    made("ref", "add", "s3://b/k", "data:../x", code=4)
+    made("ref", "rm", "data:x", code=2)
+    assert made("status", "-s").out == ""
+
+
+def test_references_survive_servers_and_stock_clients(
+    made: Shell, server: EmbeddedServer, home: Path, tmp_path: Path
+) -> None:
+    made("remote", "add", "origin", server.url)
+    made("ref", "add", "gs://bucket/a b%20".replace(" ", "%20"), "data:odd \u00e9/k%y")
+    made("commit", "-m", "a reference")
+    made("push")
+    Shell(tmp_path)("clone", f"{server.url}/data", "clone")
+    clone = Shell(tmp_path / "clone")
+    assert clone("ref", "list", "--json").json == made("ref", "list", "data", "--json").json
+    assert files_of(clone.here) == {"kept.bin": b"kept"}
+    address = server.url.replace("http://", f"http://any:{server.admin_key}@")
+    git(tmp_path, "lfs", "install", "--skip-repo")
+    git(tmp_path, "clone", "-q", f"{address}/data", "stock")
+    assert (tmp_path / "stock/.aimd/references").read_bytes() == b"odd%20%C3%A9/k%25y gs://bucket/a%20b%20\n"
+    assert "OK" in git(tmp_path / "stock", "lfs", "fsck")
+
+
+def test_references_of_both_sides_are_merged_by_key(made: Shell) -> None:
+    made("ref", "add", "s3://b/base", "data:base")
+    made("commit", "-m", "base")
+    made("switch", "-c", "topic")
+    made("ref", "add", "s3://b/theirs", "data:theirs")
+    made("commit", "-m", "theirs")
+    made("switch", "main")
+    made("ref", "add", "s3://b/ours", "data:ours")
+    made("commit", "-m", "ours")
+    made("merge", "topic")
+    assert [one["key"] for one in made("ref", "list", "data", "--json").json["references"]] == [
+        "base",
+        "ours",
+        "theirs",
+    ]
+    made("switch", "topic")
+    made("ref", "add", "s3://b/base-1", "data:base")
+    made("commit", "-m", "one")
+    made("switch", "main")
+    made("ref", "add", "s3://b/base-2", "data:base")
+    made("commit", "-m", "other")
+    assert ".aimd/references" in made("merge", "topic", code=1).err
+    made("merge", "--theirs")
+    made("commit")
+    assert "s3://b/base-1" in made("ref", "list", "data").out
+
+
+def test_check_tells_drift_and_asks_without_any_key(
+    made: Shell, elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIMDVC_HOST", elsewhere.url)
+    monkeypatch.setenv("AIMDVC_API_KEY", "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee")
+    made("ref", "add", f"{elsewhere.url}/a.csv", "data:a", "--probe")
+    made("ref", "add", "s3://b/k", "data:b")
+    known = made("ref", "list", "data", "--json").json["references"][0]
+    assert (known["size"], known["etag"]) == (len(CONTENT), '"one"')
+    assert made("ref", "check", "data").out.split()[:2] == ["unchanged", "a"]
+    assert "unchecked  b" in made("ref", "check", "data").out
+    elsewhere.files["/a.csv"] = (CONTENT, '"two"')
+    assert "etag" in made("ref", "check", "data", code=3).out
+    elsewhere.files["/a.csv"] = (CONTENT + b"x", '"one"')
+    assert "size is" in made("ref", "check", "data", code=3).out
+    del elsewhere.files["/a.csv"]
+    assert made("ref", "check", "data", code=3).out.startswith("missing")
+    assert elsewhere.asked and not any("authorization" in asked for asked in elsewhere.asked)
+
+
+def test_fetch_writes_what_was_recorded_or_nothing(made: Shell, elsewhere: Elsewhere) -> None:
+    digest = hashlib.sha256(CONTENT).hexdigest()
+    made("ref", "add", f"{elsewhere.url}/a.csv", "data:raw/a.csv", "--size", str(len(CONTENT)), "--sha256", digest)
+    made("ref", "fetch", "data:raw/a.csv", "--out", "here.csv")
+    assert (made.here / "here.csv").read_bytes() == CONTENT
+    made("ref", "fetch", "data:raw/a.csv")
+    assert (made.here / "a.csv").read_bytes() == CONTENT
+    made("ref", "fetch", "data:raw/a.csv", code=2)
+    assert made("ref", "check", "data", "--hash").out.startswith("unchanged")
+    for content in (CONTENT[:-1] + b"x", CONTENT + b"more", CONTENT[:-5]):
+        elsewhere.files["/a.csv"] = (content, '"one"')
+        done = made("ref", "fetch", "data:raw/a.csv", "--out", "new.csv", "--json", code=3)
+        assert done.json["error"] == "reference-changed"
+        assert made("ref", "check", "data", "--hash", code=3).out.startswith("changed")
+    elsewhere.files["/a.csv"] = (CONTENT, '"one"')
+    elsewhere.is_short = True
+    made("ref", "fetch", "data:raw/a.csv", "--out", "new.csv", code=6)
+    elsewhere.files.clear()
+    made("ref", "fetch", "data:raw/a.csv", "--out", "new.csv", code=3)
+    assert sorted(path.name for path in made.here.iterdir() if path.is_file()) == ["a.csv", "aimdvc.lock", "here.csv"]
+
+
+def test_files_are_read_below_allowed_roots_only(made: Shell, elsewhere: Elsewhere, tmp_path: Path) -> None:
+    """Case C22."""
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open/x").write_bytes(b"x")
+    (tmp_path / "secret").write_bytes(b"secret")
+    (tmp_path / "open/link").symlink_to(tmp_path / "secret")
+    for name in ("open/x", "open/link", "open/../secret"):
+        made("ref", "add", f"file://{tmp_path}/{name}", f"data:{name.replace('..', 'up')}")
+    assert "--allow-root" in made("ref", "fetch", "data:open/x", code=4).err
+    allowed = ("--allow-root", str(tmp_path / "open"))
+    made("ref", "fetch", "data:open/x", *allowed)
+    assert (made.here / "x").read_bytes() == b"x"
+    made("ref", "fetch", "data:open/link", *allowed, code=4)
+    made("ref", "fetch", "data:open/up/secret", *allowed, code=4)
+    elsewhere.redirects["/r"] = f"file://{tmp_path}/open/x"
+    made("ref", "add", f"{elsewhere.url}/r", "data:r")
+    assert made("ref", "fetch", "data:r", *allowed, code=-1).code in (4, 6)
+    made("ref", "fetch", "data:none", code=2)
+    made("ref", "add", "s3://b/k", "data:s3")
+    made("ref", "fetch", "data:s3", code=4)
