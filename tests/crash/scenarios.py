@@ -15,6 +15,7 @@ from aimdvc.fs.disk import Disk
 from aimdvc.fs.faults import storage_error
 from aimdvc.git.history import History
 from aimdvc.model.lock import parse_lock
+from aimdvc.model.patterns import WHOLE, Part
 from aimdvc.model.progress import Silent
 from aimdvc.ops.add import AddOptions, add
 from aimdvc.ops.blobs import Means
@@ -87,6 +88,15 @@ def _commit(workspace: Workspace, here: Path) -> None:
 
 def _checkout(workspace: Workspace, here: Path) -> None:
     checkout(workspace, "data", "v1?", CheckoutOptions(), _means(_connector()))
+
+
+def _narrow(workspace: Workspace, here: Path) -> None:
+    part = Part(include=("sub/", "text.txt"))
+    checkout(workspace, "data", None, CheckoutOptions(part=part), _means(_connector()))
+
+
+def _widen(workspace: Workspace, here: Path) -> None:
+    checkout(workspace, "data", None, CheckoutOptions(part=WHOLE), _means(_connector()))
 
 
 def _push(workspace: Workspace, here: Path) -> None:
@@ -245,6 +255,13 @@ def _maintain(workspace: Workspace, here: Path) -> None:
     maintain(workspace)
 
 
+def _partial(root: Path) -> None:
+    _behind(root)
+    shutil.rmtree(root / "work")
+    shell = Shell(root)
+    shell("clone", str(root / "remote" / "data"), "work", "--include", "text.txt")
+
+
 def _went_back(root: Path) -> None:
     shell = first_version(root)
     shell("push")
@@ -270,6 +287,8 @@ PREPARE: dict[str, Callable[[Path], object]] = {
     "add": changed,
     "commit": _staged,
     "checkout": _two_versions,
+    "narrow": _two_versions,
+    "widen": _partial,
     "push": _two_versions,
     "pull": _behind,
     "prune": _superseded,
@@ -288,6 +307,8 @@ ACT: dict[str, Act] = {
     "add": _add,
     "commit": _commit,
     "checkout": _checkout,
+    "narrow": _narrow,
+    "widen": _widen,
     "push": _push,
     "pull": _pull,
     "push --restore": _restore_remote,

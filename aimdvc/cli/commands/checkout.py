@@ -46,8 +46,8 @@ def checkout_command(
     \b
     Example:
       aimdvc checkout images@v3
-      aimdvc checkout images@v2 -- data/images/labels.csv
       aimdvc checkout images --include 'train/**' --exclude '*.tiff'
+      aimdvc checkout images@v2 -- data/images/labels.csv
     """
     workspace = cli.workspace
     part = part_of(include, exclude, is_all)

@@ -45,14 +45,14 @@ def ref_command(
     A reference is versioned and pushed like a file, and holds a URI of any scheme in place of bytes. `add` stages one,
     `rm` removes it. Nothing is asked of the network but by --probe, `check` and `fetch`: those read http(s), without
     any key, and files below --allow-root. `check` exits with 3 when one changed or is gone; `fetch` writes nothing that
-    differs from what was recorded.
+    differs from what was recorded: `aimdvc ref fetch images:raw/train.csv --out train.csv`.
 
     \b
     Example:
       aimdvc ref add s3://bucket/raw/train.csv images:raw/train.csv --size 1048576
-      aimdvc ref list images@v3
+      aimdvc ref list images
       aimdvc ref check images --hash
-      aimdvc ref fetch images:raw/train.csv --out train.csv
+      aimdvc ref rm images:raw/train.csv
     """
     if action in ("list", "check"):
         if len(values) > 1:
