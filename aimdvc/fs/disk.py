@@ -123,7 +123,8 @@ class Disk:
         parent = path
         with mapped(path):
             while not parent.is_dir():
-                if os.path.lexists(parent):
+                # Another thread may have made it between the two looks.
+                if os.path.lexists(parent) and not parent.is_dir():
                     raise StorageError(str(parent), "is no directory")
                 missing.append(parent)
                 parent = parent.parent
