@@ -17,6 +17,7 @@ from aimdvc.git.kinds import BLOB, COMMIT, TAG, TREE
 from aimdvc.git.objects import Objects
 from aimdvc.git.refs import Refs
 from aimdvc.git.trees import parse_tree
+from aimdvc.model.entries import path_bytes
 from aimdvc.model.gitconfig import parse
 from aimdvc.model.oid import EMPTY_BLOB, EMPTY_TREE, GitId, is_git_id
 
@@ -25,7 +26,17 @@ _PSEUDO = ("HEAD", "ORIG_HEAD", "MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD",
 
 
 def iter_locks(common: Path, paths: Collection[str]) -> Iterator[bytes]:
-    """Yields the content of every version of the locks at these paths of the work tree, each once.
+    """Yields the locks at these paths of the work tree that a ref reaches, each once. Raises as `iter_all_locks`."""
+    _check_format(common)
+    objects = Objects(common)
+    try:
+        yield from _contents(objects, _Walk(common, objects, paths).run(set(Refs(common, Disk()).all().values())))
+    finally:
+        objects.close()
+
+
+def iter_all_locks(common: Path, paths: Collection[str]) -> Iterator[bytes]:
+    """Yields the locks at these paths that a ref, a stash or a reflog reaches, or that are staged, each once.
 
     Raises CorruptRepository, StorageError, UsageError or UnsupportedFormat, naming what can't be read.
     """
@@ -34,14 +45,17 @@ def iter_locks(common: Path, paths: Collection[str]) -> Iterator[bytes]:
     objects = Objects(common)
     try:
         found = {blob for git_dir in git_dirs for path in paths for blob in staged_ids(git_dir, path)}
-        walk = _Walk(common, objects, [path.encode("utf-8", "surrogateescape").split(b"/") for path in paths])
-        found |= walk.run(_tips(common, git_dirs, objects))
-        for git_id in sorted(found - {EMPTY_BLOB}):
-            kind, content = objects.read(git_id)
-            if kind == BLOB:
-                yield content
+        found |= _Walk(common, objects, paths).run(_tips(common, git_dirs, objects))
+        yield from _contents(objects, found)
     finally:
         objects.close()
+
+
+def _contents(objects: Objects, found: set[GitId]) -> Iterator[bytes]:
+    for git_id in sorted(found - {EMPTY_BLOB}):
+        kind, content = objects.read(git_id)
+        if kind == BLOB:
+            yield content
 
 
 def worktree_roots(common: Path) -> list[Path]:
@@ -93,9 +107,9 @@ def _tips(common: Path, git_dirs: list[Path], objects: Objects) -> set[GitId]:
 
 
 class _Walk:
-    def __init__(self, common: Path, objects: Objects, paths: list[list[bytes]]) -> None:
+    def __init__(self, common: Path, objects: Objects, paths: Collection[str]) -> None:
         self._objects = objects
-        self._paths = paths
+        self._paths = [path_bytes(path).split(b"/") for path in paths]
         self._seen: set[bytes] = set()
         self._inside: dict[tuple[bytes, int, int], GitId | None] = {}
         shallow = common / "shallow"

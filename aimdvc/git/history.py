@@ -40,6 +40,9 @@ _CONFIG = b"""[core]
 \tprotectHFS = true
 [gc]
 \tauto = 0
+\tpruneExpire = never
+\treflogExpire = never
+\treflogExpireUnreachable = never
 """
 
 _CACHE_LIMIT = 200_000

@@ -56,7 +56,8 @@ class Walk:
             if raw in self._seen or git_id == EMPTY_TREE:
                 continue
             self._seen.add(raw)
-            if mode in (Mode.FILE, Mode.EXECUTABLE):
+            # A root may be a blob, too: a side of a conflict, or what a tag names.
+            if mode == Mode.FILE or (mode == 0 and self._history.read_object(git_id)[0] == BLOB):
                 pointer = self._pointer(git_id)
                 if pointer is not None:
                     yield pointer
@@ -75,7 +76,7 @@ class Walk:
                 yield parent, 0
         elif kind == TREE:
             yield from self._below(content)
-        elif kind != BLOB and (peeled := self._history.peel(git_id)) is not None:
+        elif (peeled := self._history.peel(git_id)) is not None:
             yield peeled, 0
 
     def _below(self, tree: bytes) -> Iterator[tuple[GitId, int]]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from aimdvc.fs.faults import mapped
-from aimdvc.git.codelocks import iter_locks, worktree_roots
+from aimdvc.git.codelocks import iter_all_locks, worktree_roots
 from aimdvc.git.history import History
 from aimdvc.git.reach import Walk, newest_move, tips
 from aimdvc.model.oid import GitId
@@ -111,4 +111,4 @@ def _current_locks(workspace: Workspace, directories: list[Path]) -> Iterator[by
 
 def _past_locks(workspace: Workspace, directories: list[Path]) -> Iterator[bytes]:
     if workspace.places.git_common_dir is not None:
-        yield from iter_locks(workspace.places.git_common_dir, _lock_paths(workspace, directories))
+        yield from iter_all_locks(workspace.places.git_common_dir, _lock_paths(workspace, directories))

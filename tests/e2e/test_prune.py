@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from aimdvc.fs.disk import Disk
+from aimdvc.model.oid import Oid
+from aimdvc.model.pointer import Pointer, encode_pointer
 from aimdvc.store.blobs import BlobStore
 from tests.shell import Shell, files_of, git
 
@@ -293,6 +295,20 @@ def test_a_table_that_a_later_verb_adds_keeps_what_it_names(code: Shell) -> None
             database.execute("INSERT INTO merge VALUES (1, ?, ?)", (second, bytes.fromhex(oid)))
     database.close()
     assert pruned(code)["unreachable"] == 0
+
+
+def test_a_pointer_that_a_table_names_keeps_its_blob(code: Shell) -> None:
+    gone = superseded(code)
+    age(code)
+    large = next(oid for oid in gone if (store(code) / "blobs/files" / oid[:2] / oid).exists())
+    (code.here / "pointer").write_bytes(encode_pointer(Pointer(Oid(large), LARGE)))
+    git_id = git(store(code) / "repos/data.git", "hash-object", "-w", str(code.here / "pointer")).strip()
+    with sqlite3.connect(store(code) / "workspaces/root/state.db") as database:
+        database.execute("CREATE TABLE side (artifact INTEGER, theirs TEXT)")
+        database.execute("INSERT INTO side VALUES (1, ?)", (git_id,))
+    database.close()
+    pruned(code)
+    assert gone & held(code) == {large}
 
 
 def test_a_clock_that_went_back_stops_it(code: Shell) -> None:
