@@ -225,7 +225,7 @@ def children(pid: int) -> str:
 def test_a_hangup_of_the_terminal_ends_a_server_but_not_under_nohup(tmp_path: Path, is_nohup: bool) -> None:
     command = [sys.executable, "-m", "aimdvc", "serve", str(tmp_path / "site"), "--port", "0", "--json"]
     with subprocess.Popen(
-        [*(["nohup"] if is_nohup else []), *command],
+        [*(["nohup"] if is_nohup else ["env", "--default-signal=HUP"]), *command],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
