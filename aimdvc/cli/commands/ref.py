@@ -1,6 +1,7 @@
 """`aimdvc ref`: entries that name a URI instead of holding bytes."""
 
 import importlib
+from dataclasses import dataclass
 from typing import Any
 
 import click
@@ -10,7 +11,7 @@ from aimdvc.cli.completion import complete_selector
 from aimdvc.cli.context import Cli
 from aimdvc.cli.output import shown_path, size_text
 from aimdvc.errors import IntegrityError, UsageError
-from aimdvc.model.references import Reference
+from aimdvc.model.references import Reference, References
 from aimdvc.ops.references import add_reference, find_reference, list_references, remove_reference
 
 
@@ -54,53 +55,95 @@ def ref_command(
       aimdvc ref check images --hash
       aimdvc ref rm images:raw/train.csv
     """
-    if action in ("list", "check"):
-        if len(values) > 1:
-            raise UsageError(f"{action} takes one artifact", hint=f"run `aimdvc ref {action} NAME[@REV]`")
-        name, parsed = cli.selector(values[0] if values else None, f"run `aimdvc ref {action} NAME`: leave the key out")
-        known = list_references(cli.workspace, name, parsed.revision)
-        if action == "list":
-            fields = (field for one in known.values() for field in (one.key, one.uri)) if is_zero else None
-            cli.out.result({"artifact": name, "references": list(known.values())}, map(_line, known.values()), fields)
-            return 0
-        with _sources(cli, roots) as (module, sources):
-            checked = list(module.check_all(known, sources, is_hashing, cli.progress))
-        counts = {state: sum(1 for one in checked if one.state == state) for state in ("changed", "missing")}
-        lines = (f"{one.state:<9}  {shown_path(one.reference.key)}  {one.reason}".rstrip() for one in checked)
-        cli.out.result({"artifact": name, "checked": checked}, lines)
-        return IntegrityError.exit_code if any(counts.values()) else 0
-    if action == "add":
-        if len(values) != 2:
-            raise UsageError("add needs a URI and where it goes", hint="run `aimdvc ref add URI NAME:KEY`")
-        name, key, _ = _key(cli, values[1])
-        reference = Reference(key, values[0], size, etag, sha256)
-        if probe:
-            reference = _probed(cli, reference, roots)
-        done = add_reference(cli.workspace, name, reference)
-        what = "is staged" if done.is_new else "is staged in place of what it was"
-        cli.out.result({"artifact": name, "reference": reference}, [f"{name}: reference {shown_path(key)} {what}"])
-        return 0
-    if len(values) != 1:
-        raise UsageError(f"{action} needs a key", hint=f"run `aimdvc ref {action} NAME:KEY`")
-    name, key, revision = _key(cli, values[0], action == "fetch")
-    if action == "rm":
-        removed = remove_reference(cli.workspace, name, key)
-        cli.out.result(
-            {"artifact": name, "reference": removed.reference},
-            [f"{name}: reference {shown_path(key)} is staged as removed"],
-        )
-        return 0
+    asked = _Asked(values, size, etag, sha256, probe, is_hashing, roots, out)
+    if action == "list":
+        _list(cli, asked, is_zero)
+    elif action == "check":
+        return _check(cli, asked)
+    elif action == "add":
+        _add(cli, asked)
+    elif action == "rm":
+        _rm(cli, asked)
+    else:
+        _fetch(cli, asked)
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What was typed after the action."""
+
+    values: tuple[str, ...]
+    size: int | None
+    etag: str | None
+    sha256: str | None
+    probe: bool
+    is_hashing: bool
+    roots: tuple[str, ...]
+    out: str | None
+
+
+def _known(cli: Cli, asked: _Asked, action: str) -> tuple[str, References]:
+    if len(asked.values) > 1:
+        raise UsageError(f"{action} takes one artifact", hint=f"run `aimdvc ref {action} NAME[@REV]`")
+    hint = f"run `aimdvc ref {action} NAME`: leave the key out"
+    name, parsed = cli.selector(asked.values[0] if asked.values else None, hint)
+    return name, list_references(cli.workspace, name, parsed.revision)
+
+
+def _list(cli: Cli, asked: _Asked, is_zero: bool) -> None:
+    name, known = _known(cli, asked, "list")
+    fields = (field for one in known.values() for field in (one.key, one.uri)) if is_zero else None
+    cli.out.result({"artifact": name, "references": list(known.values())}, map(_line, known.values()), fields)
+
+
+def _check(cli: Cli, asked: _Asked) -> int:
+    name, known = _known(cli, asked, "check")
+    with _Opened(cli, asked.roots) as (module, sources):
+        checked = list(module.check_all(known, sources, asked.is_hashing, cli.progress))
+    lines = (f"{one.state:<9}  {shown_path(one.reference.key)}  {one.reason}".rstrip() for one in checked)
+    cli.out.result({"artifact": name, "checked": checked}, lines)
+    return IntegrityError.exit_code if any(one.state in ("changed", "missing") for one in checked) else 0
+
+
+def _add(cli: Cli, asked: _Asked) -> None:
+    if len(asked.values) != 2:
+        raise UsageError("add needs a URI and where it goes", hint="run `aimdvc ref add URI NAME:KEY`")
+    name, key, _ = _key(cli, asked.values[1])
+    reference = Reference(key, asked.values[0], asked.size, asked.etag, asked.sha256)
+    if asked.probe:
+        reference = _probed(cli, reference, asked.roots)
+    done = add_reference(cli.workspace, name, reference)
+    what = "is staged" if done.is_new else "is staged in place of what it was"
+    cli.out.result({"artifact": name, "reference": reference}, [f"{name}: reference {shown_path(key)} {what}"])
+
+
+def _rm(cli: Cli, asked: _Asked) -> None:
+    name, key, _ = _one_key(cli, asked, "rm")
+    removed = remove_reference(cli.workspace, name, key)
+    line = f"{name}: reference {shown_path(key)} is staged as removed"
+    cli.out.result({"artifact": name, "reference": removed.reference}, [line])
+
+
+def _fetch(cli: Cli, asked: _Asked) -> None:
+    name, key, revision = _one_key(cli, asked, "fetch")
     found = find_reference(list_references(cli.workspace, name, revision), name, key)
-    target = cli.here / (out if out is not None else key.rpartition("/")[2])
+    base_name = key.rpartition("/")[2]
+    target = cli.here / (asked.out if asked.out is not None else base_name)
     if target.is_dir():
-        target /= key.rpartition("/")[2]
-    if out is None and target.exists():
+        target /= base_name
+    if asked.out is None and target.exists():
         raise UsageError(f"'{target.name}' is there already", hint="say where it goes with --out PATH")
-    with _sources(cli, roots) as (module, sources):
+    with _Opened(cli, asked.roots) as (module, sources):
         fetched = module.fetch_reference(found, target, sources, cli.disk, cli.progress)
     line = f"{shown_path(key)}: {size_text(fetched.size)} in {shown_path(fetched.path)}, sha256 {fetched.sha256}"
     cli.out.result({"artifact": name, "fetched": fetched}, [line])
-    return 0
+
+
+def _one_key(cli: Cli, asked: _Asked, action: str) -> tuple[str, str, str | None]:
+    if len(asked.values) != 1:
+        raise UsageError(f"{action} needs a key", hint=f"run `aimdvc ref {action} NAME:KEY`")
+    return _key(cli, asked.values[0], action == "fetch")
 
 
 def _line(reference: Reference) -> str:
@@ -134,12 +177,8 @@ class _Opened:
         self._sources.close()
 
 
-def _sources(cli: Cli, roots: tuple[str, ...]) -> _Opened:
-    return _Opened(cli, roots)
-
-
 def _probed(cli: Cli, reference: Reference, roots: tuple[str, ...]) -> Reference:
-    with _sources(cli, roots) as (module, sources):
+    with _Opened(cli, roots) as (module, sources):
         if not module.can_read(reference.uri):
             raise UsageError(f"--probe asks http(s) and files, and not '{reference.uri.partition(':')[0]}'")
         found = sources.look(reference.uri)
