@@ -76,7 +76,7 @@ def fetch_history(
         connection.transport.fetch(history, wants, progress, options.is_whole)
     setback = find_setback(history, connection.remote, tracked_names(known))
     if setback is not None and not options.is_forced:
-        raise went_back(workspace, name, connection, setback)
+        raise went_back(workspace, name, connection.remote, connection.url, setback)
     fetched = follow_remote(workspace, name, history, connection, known)
     if wants:
         tidy(workspace, [name])

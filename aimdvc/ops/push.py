@@ -124,7 +124,7 @@ def _push_one(
     branch = _branch_there(head, ref, known, connection.url)
     setback = find_setback(history, connection.remote, tracked_names(known))
     if setback is not None and not options.is_restore:
-        raise went_back(workspace, name, connection, setback)
+        raise went_back(workspace, name, connection.remote, connection.url, setback)
     new = _furthest(history, history.ref(ref), setback)
     work = _Push(connection, history, known, ref, branch, known.refs.get(branch), new, setback)
     result = Pushed(name, short, connection.url, work.old, work.old, is_dry_run)

@@ -12,7 +12,6 @@ from aimdvc.errors import RemoteWentBack
 from aimdvc.git.history import History
 from aimdvc.model.commits import RefUpdate
 from aimdvc.model.oid import GitId
-from aimdvc.ops.connect import Connection
 from aimdvc.ops.workspace import Workspace
 
 _NOTES = "refs/aimdvc/went-back/"
@@ -48,16 +47,16 @@ def find_setback(history: History, remote: str, theirs: Mapping[str, GitId]) -> 
     return Setback(main, versions, frozenset(aliases))
 
 
-def went_back(workspace: Workspace, artifact: str, connection: Connection, setback: Setback) -> RemoteWentBack:
+def went_back(workspace: Workspace, artifact: str, remote: str, url: str, setback: Setback) -> RemoteWentBack:
     """Returns the error that a setback is, and notes it for `status`."""
     history = workspace.history(artifact)
-    note = f"{_NOTES}{connection.remote}"
+    note = f"{_NOTES}{remote}"
     anchor = setback.main or next(iter(setback.versions.values()))
     if history.ref(note) != anchor:
         update = RefUpdate(note, history.ref(note), anchor)
-        history.move_refs([update], f"{connection.remote} went back", workspace.actor())
+        history.move_refs([update], f"{remote} went back", workspace.actor())
     lost = sorted((name[len("tags/") :] for name in setback.versions), key=lambda version: (len(version), version))
-    return RemoteWentBack(artifact, connection.url, lost)
+    return RemoteWentBack(artifact, url, lost)
 
 
 def is_noted(history: History, remote: str) -> bool:
