@@ -49,8 +49,12 @@ def check_reference(reference: Reference) -> Reference:
         parts = urlsplit(uri)
     except ValueError as error:
         raise UnsafeUrl(_shown(uri), "is not a URI") from error
-    if "@" in parts.netloc and ":" in parts.netloc.rpartition("@")[0]:
-        raise UnsafeUrl(_shown(uri), "carries a password", hint="leave it out: everyone who has the artifact reads it")
+    user, at, _ = parts.netloc.rpartition("@")
+    # Of http a user alone may be a token; elsewhere one names a container (abfss://container@account).
+    if at and (":" in user or parts.scheme.lower() in ("http", "https")):
+        raise UnsafeUrl(
+            _shown(uri), "carries a user or password", hint="leave it out: everyone who has the artifact reads it"
+        )
     if reference.size is not None and not 0 <= reference.size < 1 << 63:
         raise UnsafeUrl(_shown(uri), f"size is {reference.size}, expected a number of bytes")
     if reference.sha256 is not None and not _SHA256.fullmatch(reference.sha256):

@@ -71,7 +71,20 @@ def test_a_file_that_aimdvc_would_not_write_is_refused(raw: bytes) -> None:
         parse_references(raw)
 
 
-@pytest.mark.parametrize("uri", ["no-scheme", "s3://a b", "https://u:secret@host/x", "x:", "http://[", "é://x", ""])
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "no-scheme",
+        "s3://a b",
+        "https://u:secret@host/x",
+        "https://secret@host/x",
+        "ftp://u:secret@h/x",
+        "x:",
+        "http://[",
+        "é://x",
+        "",
+    ],
+)
 def test_uris_that_are_none_or_carry_a_password_are_refused(uri: str) -> None:
     with pytest.raises(UnsafeUrl) as caught:
         check_reference(Reference("key", uri))
