@@ -16,6 +16,8 @@ from aimdvc.model.pointer import Pointer, encode_pointer
 from tests.contract.git_packs import Made
 
 LFS = "application/vnd.git-lfs+json"
+MAIN = "refs/heads/main"
+BLOB = b"some content that is kept outside Git\n" * 3
 
 
 @dataclass(frozen=True)
@@ -144,3 +146,11 @@ def version_with(made: Made, *pointers: Pointer, parents: tuple[str, ...] = ()) 
     """Adds a commit whose tree holds these pointers to a pack in the making; returns the commit's id."""
     entries = [(b"100644", f"f{n:04}".encode(), made.blob(encode_pointer(p))) for n, p in enumerate(pointers)]
     return made.commit(made.tree(entries), parents)
+
+
+def first_version(client: Client, artifact: str = "a") -> str:
+    """Pushes one version with one blob to an artifact, and returns its commit."""
+    made = Made()
+    commit = version_with(made, *client.upload(artifact, BLOB))
+    assert report_of(client.push(artifact, [(None, commit, MAIN)], made.pack())) == ["unpack ok", f"ok {MAIN}"]
+    return commit

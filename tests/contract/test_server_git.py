@@ -1,7 +1,6 @@
 """Git's smart protocol by hand on a real port: what stock Git never sends, and what a hostile client would."""
 
 import gzip
-import hashlib
 import socket
 import struct
 import threading
@@ -16,31 +15,30 @@ from aimdvc.server.limits import Limits
 from aimdvc.server.refs import read_refs
 from tests.contract import git_packs as packs
 from tests.contract.git_packs import EMPTY_PACK, Made
-from tests.contract.server_client import Client, lines_of, pkt, pointer_of, push_body, report_of, version_with
-
-MAIN = "refs/heads/main"
-BLOB = b"some content that is kept outside Git\n" * 3
+from tests.contract.server_client import (
+    BLOB,
+    MAIN,
+    Client,
+    first_version,
+    pointer_of,
+    push_body,
+    report_of,
+    version_with,
+)
 
 
 def _stored_packs(tmp_path: Path) -> list[Path]:
     return [path for path in (tmp_path / "srv" / "repos").glob("**/*") if path.is_file()]
 
 
-def _first_version(client: Client, artifact: str = "a") -> str:
-    made = Made()
-    commit = version_with(made, *client.upload(artifact, BLOB))
-    assert report_of(client.push(artifact, [(None, commit, MAIN)], made.pack())) == ["unpack ok", f"ok {MAIN}"]
-    return commit
-
-
 def test_a_push_is_accepted_and_numbered(client: Client) -> None:
-    commit = _first_version(client)
+    commit = first_version(client)
     refs = client.refs("a")
     assert refs == {"HEAD": commit, MAIN: commit, "refs/tags/v1": commit}
 
 
 def test_several_commits_get_a_number_each_along_the_first_parents(client: Client) -> None:
-    first = _first_version(client)
+    first = first_version(client)
     made = Made()
     tree = made.tree([(b"100644", b"t", made.blob(b"text\n"))])
     side = made.commit(tree, (first,), b"side\n")
@@ -53,7 +51,7 @@ def test_several_commits_get_a_number_each_along_the_first_parents(client: Clien
 
 
 def test_a_merge_with_the_remote_as_second_parent_numbers_only_what_is_new(client: Client) -> None:
-    first = _first_version(client)
+    first = first_version(client)
     made = Made()
     tree = made.tree([(b"100644", b"t", made.blob(b"text\n"))])
     theirs = made.commit(tree, (first,), b"theirs\n")
@@ -68,7 +66,7 @@ def test_a_merge_with_the_remote_as_second_parent_numbers_only_what_is_new(clien
 
 
 def test_main_never_goes_back(client: Client) -> None:
-    first = _first_version(client)
+    first = first_version(client)
     made = Made()
     other = made.commit(made.tree([]), (), b"unrelated\n")
     assert report_of(client.push("a", [(first, other, MAIN)], made.pack())) == [
@@ -80,7 +78,7 @@ def test_main_never_goes_back(client: Client) -> None:
 
 
 def test_other_branches_may_be_forced_and_deleted(client: Client) -> None:
-    first = _first_version(client)
+    first = first_version(client)
     made = Made()
     other = made.commit(made.tree([]), (), b"unrelated\n")
     branch = "refs/heads/try"
@@ -91,7 +89,7 @@ def test_other_branches_may_be_forced_and_deleted(client: Client) -> None:
 
 
 def test_a_lost_race_says_fetch_first_and_changes_nothing(client: Client, tmp_path: Path) -> None:
-    first = _first_version(client)
+    first = first_version(client)
     made = Made()
     second = made.commit(made.tree([]), (first,))
     assert report_of(client.push("a", [(None, second, MAIN)], made.pack())) == ["unpack ok", f"ng {MAIN} fetch first"]
@@ -99,7 +97,7 @@ def test_a_lost_race_says_fetch_first_and_changes_nothing(client: Client, tmp_pa
 
 
 def test_of_sixteen_pushes_at_once_one_wins(client: Client) -> None:
-    first = _first_version(client)
+    first = first_version(client)
     reports: list[str] = []
 
     def push(number: int) -> None:
@@ -117,7 +115,7 @@ def test_of_sixteen_pushes_at_once_one_wins(client: Client) -> None:
 
 
 def test_an_atomic_push_is_all_or_none(client: Client) -> None:
-    first = _first_version(client)
+    first = first_version(client)
     made = Made()
     second = made.commit(made.tree([]), (first,))
     updates = [(first, second, MAIN), (None, second, "refs/aliases/good"), (first, second, "refs/heads/gone")]
@@ -149,7 +147,7 @@ def test_an_atomic_push_is_all_or_none(client: Client) -> None:
     ],
 )
 def test_some_refs_are_refused(client: Client, ref: str, reason: str) -> None:
-    first = _first_version(client)
+    first = first_version(client)
     assert report_of(client.push("a", [(None, first, ref)], EMPTY_PACK))[1] == f"ng {ref} {reason}"
 
 
@@ -174,7 +172,7 @@ def test_a_first_push_brings_no_odd_numbers(client: Client, ref: str) -> None:
 
 
 def test_a_version_is_immutable(client: Client) -> None:
-    first = _first_version(client)
+    first = first_version(client)
     made = Made()
     second = made.commit(made.tree([]), (first,))
     report = report_of(client.push("a", [(first, second, "refs/tags/v1")], made.pack()))
@@ -183,7 +181,7 @@ def test_a_version_is_immutable(client: Client) -> None:
 
 
 def test_an_alias_moves_and_its_history_is_kept(client: Client, server: EmbeddedServer) -> None:
-    first = _first_version(client)
+    first = first_version(client)
     made = Made()
     second = made.commit(made.tree([]), (first,))
     alias = "refs/aliases/prod"
@@ -345,53 +343,13 @@ def test_a_gzipped_body_is_inflated_and_counted(client: Client) -> None:
     assert client.request("POST", "/a/info/lfs/objects/batch", body[:-10], headers).status == 400
 
 
-def test_what_is_not_the_tip_of_a_ref_is_not_given(client: Client) -> None:
-    first = _first_version(client)
-    made = Made()
-    hidden = made.commit(made.tree([]), (first,))
-    client.push("a", [(None, hidden, "refs/heads/secret")], made.pack())
-    client.push("a", [(hidden, None, "refs/heads/secret")], b"")
-    headers = {"Content-Type": "application/x-git-upload-pack-request"}
-    for wanted in (hidden, "9" * 40):
-        body = pkt(b"want " + wanted.encode() + b" side-band-64k thin-pack ofs-delta\n") + b"0000" + pkt(b"done\n")
-        assert client.request("POST", "/a/git-upload-pack", body, headers).status == 400
-
-
-def test_a_clone_holds_nothing_of_a_deleted_branch(client: Client) -> None:
-    first = _first_version(client)
-    made = Made()
-    hidden = made.commit(made.tree([(b"100644", b"secret", made.blob(b"secret\n"))]), (first,))
-    client.push("a", [(None, hidden, "refs/heads/secret")], made.pack())
-    client.push("a", [(hidden, None, "refs/heads/secret")], b"")
-    wants = pkt(f"want {first} side-band-64k ofs-delta thin-pack\n".encode()) + b"0000" + pkt(b"done\n")
-    headers = {"Content-Type": "application/x-git-upload-pack-request"}
-    lines = lines_of(client.request("POST", "/a/git-upload-pack", wants, headers).body)
-    pack = b"".join(line[1:] for line in lines[1:] if line[:1] == b"\1")
-    assert struct.unpack(">4sII", pack[:12]) == (b"PACK", 2, 3)
-
-
 @pytest.mark.parametrize("body", [b"", b"zzzz", b"0003", b"ffff", b"0032want ", b"0000" * 60_000])
 def test_requests_that_make_no_sense_are_400_or_empty(client: Client, body: bytes) -> None:
-    _first_version(client)
+    first_version(client)
     headers = {"Content-Type": "application/x-git-upload-pack-request"}
     assert client.request("POST", "/a/git-upload-pack", body, headers).status in (200, 400, 413)
     headers = {"Content-Type": "application/x-git-receive-pack-request"}
     assert client.request("POST", "/a/git-receive-pack", body, headers).status in (200, 400, 413)
-
-
-def test_a_clone_of_several_packs_is_one_pack(client: Client) -> None:
-    first = _first_version(client)
-    made = Made()
-    second = made.commit(made.tree([(b"100644", b"t", made.blob(b"text\n"))]), (first,))
-    client.push("a", [(first, second, MAIN)], made.pack())
-    wants = pkt(f"want {second} side-band-64k ofs-delta thin-pack\n".encode()) + pkt(f"want {first}\n".encode())
-    headers = {"Content-Type": "application/x-git-upload-pack-request"}
-    reply = client.request("POST", "/a/git-upload-pack", wants + b"0000" + pkt(b"done\n"), headers)
-    lines = lines_of(reply.body)
-    assert lines[0] == b"NAK\n"
-    pack = b"".join(line[1:] for line in lines[1:] if line[:1] == b"\1")
-    assert struct.unpack(">4sII", pack[:12]) == (b"PACK", 2, 6)
-    assert hashlib.sha1(pack[:-20]).digest() == pack[-20:]
 
 
 def test_limits_count_what_is_inflated(tmp_path: Path) -> None:

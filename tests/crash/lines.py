@@ -5,28 +5,17 @@ from pathlib import Path
 
 from aimdvc.errors import MergeConflict
 from aimdvc.model.progress import Silent
-from aimdvc.ops.blobs import Means
 from aimdvc.ops.branch import rename_branch
 from aimdvc.ops.commit import CommitOptions, commit
-from aimdvc.ops.connect import Connector
 from aimdvc.ops.merge import MergeOptions, merge
 from aimdvc.ops.pull import PullOptions, pull
 from aimdvc.ops.resolve import abort, settle_conflicts
 from aimdvc.ops.revert import revert
 from aimdvc.ops.settle import settle
 from aimdvc.ops.switching import Goal, switch_to
-from aimdvc.ops.transfer import blob_fetcher
 from aimdvc.ops.workspace import Workspace
-from aimdvc.remote.session import Session
+from tests.crash.ground import connector, empty, finish, means
 from tests.shell import Shell
-
-
-def _no_session() -> Session:
-    raise AssertionError("a folder needs no session")
-
-
-def _means() -> Means:
-    return Means(blob_fetcher(Connector(_no_session)), Silent())
 
 
 def _is_merging(workspace: Workspace) -> bool:
@@ -35,7 +24,7 @@ def _is_merging(workspace: Workspace) -> bool:
 
 
 def _merge(workspace: Workspace, here: Path) -> None:
-    merge(workspace, "data", "topic", MergeOptions(), _means())
+    merge(workspace, "data", "topic", MergeOptions(), means())
 
 
 def _stop(workspace: Workspace, here: Path) -> None:
@@ -49,21 +38,21 @@ def _stop(workspace: Workspace, here: Path) -> None:
 
 def _settle(workspace: Workspace, here: Path) -> None:
     if _is_merging(workspace):
-        settle_conflicts(workspace, "data", "theirs", [], _means())
+        settle_conflicts(workspace, "data", "theirs", [], means())
     commit(workspace, ["data"], CommitOptions(None, workspace.author()), Silent())
 
 
 def _abort(workspace: Workspace, here: Path) -> None:
     if _is_merging(workspace):
-        abort(workspace, "data", _means())
+        abort(workspace, "data", means())
 
 
 def _switch(workspace: Workspace, here: Path) -> None:
-    switch_to(workspace, "data", Goal("topic"), _means())
+    switch_to(workspace, "data", Goal("topic"), means())
 
 
 def _switch_new(workspace: Workspace, here: Path) -> None:
-    switch_to(workspace, "data", Goal("new", start="topic", is_new=True), _means())
+    switch_to(workspace, "data", Goal("new", start="topic", is_new=True), means())
 
 
 def _rename(workspace: Workspace, here: Path) -> None:
@@ -72,22 +61,16 @@ def _rename(workspace: Workspace, here: Path) -> None:
 
 
 def _revert(workspace: Workspace, here: Path) -> None:
-    revert(workspace, "data", "topic", None, _means())
+    revert(workspace, "data", "topic", None, means())
 
 
 def _rebase(workspace: Workspace, here: Path) -> None:
-    bulk = pull(workspace, Connector(_no_session), [], PullOptions(rebase=True), _means())
-    for failure in bulk.failed:
-        raise failure.error
+    finish(pull(workspace, connector(), [], PullOptions(rebase=True), means()))
 
 
 def two_lines(root: Path) -> Shell:
     """Two branches with a change of every kind between them, and one file that both change the same way."""
-    work = root / "work"
-    work.mkdir(parents=True)
-    (root / "remote").mkdir()
-    shell = Shell(work)
-    shell("init", "--remote", str(root / "remote"))
+    shell = empty(root)
     for path in ("text", "same", "gone", "both", "notes.md"):
         shell.write(f"data/{path}", f"{path}\n")
     shell.write("data/large.bin", b"old" * 40_000)

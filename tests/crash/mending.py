@@ -5,24 +5,15 @@ from pathlib import Path
 
 from aimdvc.model.progress import Silent
 from aimdvc.ops.add import AddOptions, add
-from aimdvc.ops.connect import Connector
 from aimdvc.ops.relink import relink
 from aimdvc.ops.repair import repair
 from aimdvc.ops.workspace import Workspace
-from aimdvc.remote.session import Session
+from tests.crash.ground import connector, empty
 from tests.shell import Shell
 
 
-def _no_session() -> Session:
-    raise AssertionError("a folder needs no session")
-
-
 def _start(root: Path) -> Shell:
-    work = root / "work"
-    work.mkdir(parents=True)
-    (root / "remote").mkdir()
-    shell = Shell(work)
-    shell("init", "--remote", str(root / "remote"))
+    shell = empty(root)
     shell.write("data/text.txt", "old\n")
     shell.write("data/large.bin", b"old" * 40_000)
     shell.commit("data", "first")
@@ -50,7 +41,7 @@ def _damaged(root: Path) -> None:
 
 
 def _repair(workspace: Workspace, here: Path) -> None:
-    repaired = repair(workspace, Connector(_no_session), Silent())
+    repaired = repair(workspace, connector(), Silent())
     assert not repaired.checked.damage, repaired
 
 

@@ -1,15 +1,10 @@
 """Verbs that are cut at their n-th durable step: what to prepare, what to run, and what must hold afterwards."""
 
 import errno
-import os
 import shutil
-import sqlite3
-import subprocess
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
 
 from aimdvc.fs.disk import Disk
 from aimdvc.fs.faults import storage_error
@@ -18,28 +13,19 @@ from aimdvc.model.lock import parse_lock
 from aimdvc.model.patterns import WHOLE, Part
 from aimdvc.model.progress import Silent
 from aimdvc.ops.add import AddOptions, add
-from aimdvc.ops.blobs import Means
-from aimdvc.ops.bulk import Bulk
 from aimdvc.ops.checkout import CheckoutOptions, checkout
 from aimdvc.ops.commit import CommitOptions, commit
-from aimdvc.ops.connect import Connector
 from aimdvc.ops.fsck import fsck
-from aimdvc.ops.maintain import maintain
 from aimdvc.ops.mv import mv
-from aimdvc.ops.prune import PruneOptions, prune
 from aimdvc.ops.pull import PullOptions, pull
 from aimdvc.ops.push import PushOptions, push
 from aimdvc.ops.rm import RmOptions, rm
-from aimdvc.ops.transfer import blob_fetcher
-from aimdvc.ops.trash import empty_trash, restore_trash
 from aimdvc.ops.workspace import Workspace
-from aimdvc.remote.session import Session
 from aimdvc.store.blobs import BlobStore
 from aimdvc.store.locate import Places
-from tests.crash import lines, mending
+from tests.crash import lines, mending, upkeep
+from tests.crash.ground import behind, changed, connector, finish, first_version, means, two_versions
 from tests.shell import Shell, files_of, git
-
-T = TypeVar("T")
 
 
 class Killed(BaseException):
@@ -66,18 +52,6 @@ class Fault:
 Act = Callable[[Workspace, Path], None]
 
 
-def _no_session() -> Session:
-    raise AssertionError("a folder needs no session")
-
-
-def _connector() -> Connector:
-    return Connector(_no_session)
-
-
-def _means(connector: Connector) -> Means:
-    return Means(blob_fetcher(connector), Silent())
-
-
 def _add(workspace: Workspace, here: Path) -> None:
     add(workspace, here, ["data"], AddOptions(), Silent())
 
@@ -87,29 +61,29 @@ def _commit(workspace: Workspace, here: Path) -> None:
 
 
 def _checkout(workspace: Workspace, here: Path) -> None:
-    checkout(workspace, "data", "v1?", CheckoutOptions(), _means(_connector()))
+    checkout(workspace, "data", "v1?", CheckoutOptions(), means(connector()))
 
 
 def _narrow(workspace: Workspace, here: Path) -> None:
     part = Part(include=("sub/", "text.txt"))
-    checkout(workspace, "data", None, CheckoutOptions(part=part), _means(_connector()))
+    checkout(workspace, "data", None, CheckoutOptions(part=part), means(connector()))
 
 
 def _widen(workspace: Workspace, here: Path) -> None:
-    checkout(workspace, "data", None, CheckoutOptions(part=WHOLE), _means(_connector()))
+    checkout(workspace, "data", None, CheckoutOptions(part=WHOLE), means(connector()))
 
 
 def _push(workspace: Workspace, here: Path) -> None:
-    finish(push(workspace, _connector(), [], Silent()))
+    finish(push(workspace, connector(), [], Silent()))
 
 
 def _restore_remote(workspace: Workspace, here: Path) -> None:
-    finish(push(workspace, _connector(), [], Silent(), PushOptions(is_restore=True)))
+    finish(push(workspace, connector(), [], Silent(), PushOptions(is_restore=True)))
 
 
 def _pull(workspace: Workspace, here: Path) -> None:
-    connector = _connector()
-    finish(pull(workspace, connector, [], PullOptions(), _means(connector)))
+    opened = connector()
+    finish(pull(workspace, opened, [], PullOptions(), means(opened)))
 
 
 def _rm(workspace: Workspace, here: Path) -> None:
@@ -135,128 +109,12 @@ def _mv_artifact(workspace: Workspace, here: Path) -> None:
         mv(workspace, here, ["deep/other"], "elsewhere", False)
 
 
-def finish(bulk: Bulk[T]) -> None:
-    """Raises what kept a verb from finishing."""
-    for failure in bulk.failed:
-        raise failure.error
-
-
-def first_version(root: Path) -> Shell:
-    """Makes a workspace with one version, and changes that are not added yet."""
-    work = root / "work"
-    work.mkdir(parents=True)
-    shell = Shell(work)
-    shell("init", "--remote", str(root / "remote"))
-    (root / "remote").mkdir()
-    shell.write("data/text.txt", "old\n")
-    shell.write("data/same", "same\n")
-    shell.write("data/gone", "gone\n")
-    shell.write("data/large.bin", b"old" * 40_000)
-    shell.commit("data", "first")
-    return shell
-
-
-def changed(root: Path) -> Shell:
-    """One version, then a change of every kind."""
-    shell = first_version(root)
-    shell.write("data/text.txt", "new\n")
-    shell.write("data/large.bin", b"new" * 50_000)
-    shell.write("data/sub/added", "added\n")
-    (shell.here / "data/gone").unlink()
-    return shell
-
-
 def _staged(root: Path) -> None:
     changed(root)("add", "data")
 
 
-def _two_versions(root: Path) -> None:
-    shell = changed(root)
-    shell.commit("data", "second")
-
-
-def _behind(root: Path) -> None:
-    shell = first_version(root)
-    shell("push")
-    Shell(root)("clone", str(root / "remote" / "data"), "other")
-    other = Shell(root / "other")
-    other.write("text.txt", "new\n")
-    other.write("large.bin", b"new" * 50_000)
-    other.write("sub/added", "added\n")
-    (root / "other/gone").unlink()
-    other.commit(".", "second")
-    other("push")
-
-
-def _superseded(root: Path) -> Shell:
-    """Blobs of both kinds that nothing needs and nobody wanted for long, beside those of two versions."""
-    shell = changed(root)
-    shell.write("data/large.bin", b"lost" * 50_000)
-    shell.write("data/text.bin", "lost\n")
-    shell.write("data/kept.bin", "kept\n")
-    shell("add", "data")
-    shell.write("data/large.bin", b"new" * 50_000)
-    shell.write("data/text.bin", "found\n")
-    shell.commit("data", "second")
-    aged(shell.here / ".aimdvc")
-    return shell
-
-
-def aged(store: Path) -> None:
-    """Makes all blobs look as if nobody wanted them for a month."""
-    then = int(time.time()) - 30 * 24 * 3600
-    for path in store.glob("blobs/files/*/*"):
-        os.utime(path, (then, then))
-    database = sqlite3.connect(store / "store.db")
-    with database:
-        database.execute("UPDATE blob SET seen = ?", (then,))
-        database.execute("UPDATE file SET seen = ?", (then,))
-    database.close()
-
-
-def _trashed(root: Path) -> None:
-    _superseded(root)("prune")
-
-
-def _scattered(root: Path) -> None:
-    shell = _superseded(root)
-    for number in range(3):
-        shell.write("data/sub/more.bin", f"{number}")
-        shell.commit("data", f"more {number}")
-    subprocess.run(["git", "repack", "-q", "-d"], cwd=shell.here / ".aimdvc/repos/data.git", check=True)
-    for number in range(3):
-        shell.write("data/sub/more.bin", f"again {number}")
-        shell.commit("data", f"again {number}")
-
-
-def _prune(workspace: Workspace, here: Path) -> None:
-    prune(workspace, None, PruneOptions(), Silent())
-
-
-def _prune_remote(workspace: Workspace, here: Path) -> None:
-    prune(workspace, _connector(), PruneOptions("origin"), Silent())
-
-
-def _pushed(root: Path) -> None:
-    shell = _superseded(root)
-    shell("push")
-    aged(shell.here / ".aimdvc")
-
-
-def _empty(workspace: Workspace, here: Path) -> None:
-    empty_trash(workspace, 0, Silent())
-
-
-def _restore(workspace: Workspace, here: Path) -> None:
-    restore_trash(workspace, None)
-
-
-def _maintain(workspace: Workspace, here: Path) -> None:
-    maintain(workspace)
-
-
 def _partial(root: Path) -> None:
-    _behind(root)
+    behind(root)
     shutil.rmtree(root / "work")
     shell = Shell(root)
     shell("clone", str(root / "remote" / "data"), "work", "--include", "text.txt")
@@ -286,20 +144,15 @@ def _two_artifacts(root: Path) -> None:
 PREPARE: dict[str, Callable[[Path], object]] = {
     "add": changed,
     "commit": _staged,
-    "checkout": _two_versions,
-    "narrow": _two_versions,
+    "checkout": two_versions,
+    "narrow": two_versions,
     "widen": _partial,
-    "push": _two_versions,
-    "pull": _behind,
-    "prune": _superseded,
-    "prune-remote": _pushed,
-    "trash-empty": _trashed,
-    "trash-restore": _trashed,
-    "maintenance": _scattered,
+    "push": two_versions,
+    "pull": behind,
     "push --restore": _went_back,
-    "rm": _two_versions,
-    "mv": _two_versions,
-    "mv-directory": _two_versions,
+    "rm": two_versions,
+    "mv": two_versions,
+    "mv-directory": two_versions,
     "rm-artifact": _two_artifacts,
     "mv-artifact": _two_artifacts,
 }
@@ -318,19 +171,8 @@ ACT: dict[str, Act] = {
     "rm-artifact": _rm_artifact,
     "mv-artifact": _mv_artifact,
 }
-STORE_ACT: dict[str, Act] = {
-    "prune": _prune,
-    "prune-remote": _prune_remote,
-    "trash-empty": _empty,
-    "trash-restore": _restore,
-    "maintenance": _maintain,
-}
-MAINTENANCE = frozenset(STORE_ACT)
-"""Of these what the store and the trash hold afterwards counts, too."""
-
-
-PREPARE |= lines.PREPARE | mending.PREPARE
-ACT |= STORE_ACT | lines.ACT | mending.ACT
+PREPARE |= lines.PREPARE | mending.PREPARE | upkeep.PREPARE
+ACT |= lines.ACT | mending.ACT | upkeep.ACT
 
 
 class Scene:
@@ -380,7 +222,7 @@ class Scene:
         ignored = {str(path): path.read_text() for path in self.work.rglob(".gitignore")}
         stands = shell("status").out, shell("branch", "data").out
         said = shell("status", "-s").out, stands
-        held = self._held() if self.verb in MAINTENANCE else []
+        held = self._held() if self.verb in upkeep.ACT else []
         return files_of(self.work), subjects, said, remote, sorted(refs), lock, state, ignored, held
 
     def _held(self) -> list[str]:

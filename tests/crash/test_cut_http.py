@@ -24,7 +24,8 @@ from aimdvc.ops.workspace import Workspace
 from aimdvc.remote.credentials import Credentials, KeyFile
 from aimdvc.remote.session import Patience, Session
 from aimdvc.server.embedded import EmbeddedServer
-from tests.crash.scenarios import Fault, Killed, author, changed, finish, first_version
+from tests.crash.ground import changed, finish, first_version
+from tests.crash.scenarios import Fault, Killed, author
 from tests.shell import Shell, files_of
 
 EVERY = 10_000

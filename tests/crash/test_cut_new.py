@@ -9,21 +9,13 @@ import pytest
 
 from aimdvc.errors import StorageError
 from aimdvc.fs.disk import Disk
-from aimdvc.model.progress import Silent
-from aimdvc.ops.blobs import Means
 from aimdvc.ops.clone import clone, parse_origin
-from aimdvc.ops.connect import Connector
 from aimdvc.ops.init import init
-from aimdvc.ops.transfer import blob_fetcher
-from aimdvc.remote.session import Session
-from tests.crash.scenarios import Fault, Killed, first_version
+from tests.crash.ground import connector, first_version, means
+from tests.crash.scenarios import Fault, Killed
 from tests.shell import Shell, files_of
 
 EVERY = 1000
-
-
-def _no_session() -> Session:
-    raise AssertionError("a folder needs no session")
 
 
 def cut_everywhere(place: Path, act: Callable[[Disk], None], number: int | None, check: Callable[[], None]) -> int:
@@ -78,8 +70,8 @@ def test_clone_is_cut_at_every_step(tmp_path: Path, number: int | None) -> None:
     here = tmp_path / "here"
 
     def act(disk: Disk) -> None:
-        connector = Connector(_no_session)
-        clone(connector, here, parse_origin(address, here), "place", disk, Means(blob_fetcher(connector), Silent()))
+        opened = connector()
+        clone(opened, here, parse_origin(address, here), "place", disk, means(opened))
         assert files_of(here / "place") == wanted
         assert Shell(here / "place")("status", "-s").out == ""
         assert Shell(here / "place")("fsck").code == 0

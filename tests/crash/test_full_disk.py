@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.crash.mounts import tmpfs
-from tests.crash.scenarios import aged
+from tests.crash.upkeep import aged
 from tests.shell import Shell, files_of
 
 STEP = 64 << 10

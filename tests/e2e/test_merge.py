@@ -1,62 +1,11 @@
-"""Merging, reverting and rebasing: stock Git is the judge of the commits, and neither side's bytes are lost."""
-
-import shutil
-from pathlib import Path
+"""Merging: stock Git is the judge of the commits, and neither side's bytes are lost."""
 
 import pytest
 
 from aimdvc.fs.disk import Disk
 from aimdvc.git.history import History
-from tests.shell import Shell, files_of, git
-
-BASE = {"a.txt": "a\n", "b.txt": "b\n", "c.md": "c\n", "dir/d": "d\n"}
-
-
-def write_all(shell: Shell, files: dict[str, str | None]) -> None:
-    for path, content in files.items():
-        if content is None:
-            (shell.here / "data" / path).unlink()
-        else:
-            shell.write(f"data/{path}", content)
-
-
-def two_lines(shell: Shell, ours: dict[str, str | None], theirs: dict[str, str | None]) -> Shell:
-    """Makes main and `topic`, each with changes of its own since the first version; main is current."""
-    write_all(shell, dict(BASE))
-    shell.commit("data", "base")
-    shell("switch", "-c", "topic")
-    write_all(shell, theirs)
-    shell.commit("data", "theirs")
-    shell("switch", "main")
-    write_all(shell, ours)
-    shell.commit("data", "ours")
-    return shell
-
-
-def conflicting(shell: Shell) -> Shell:
-    return two_lines(
-        shell,
-        {"a.txt": "ours a\n", "b.txt": None, "mine": "m\n"},
-        {"a.txt": "theirs a\n", "b.txt": "theirs b\n", "c.md": "theirs c\n", "dir/d": None, "new/n": "n\n"},
-    )
-
-
-def repository(shell: Shell) -> Path:
-    return shell.here / ".aimdvc/repos/data.git"
-
-
-def in_git(shell: Shell, *arguments: str) -> str:
-    return git(shell.here, "--git-dir", str(repository(shell)), *arguments).strip()
-
-
-def data(shell: Shell) -> dict[str, bytes]:
-    return files_of(shell.here / "data")
-
-
-def conflicts(shell: Shell) -> list[str]:
-    merging = shell("status", "--json").json["artifacts"][0]["merging"]
-    found: list[str] = merging["conflicts"]
-    return found
+from tests.e2e.diverging import BASE, conflicting, conflicts, data, in_git, repository, two_lines, write_all
+from tests.shell import Shell
 
 
 def test_a_merge_is_what_git_would_make(shell: Shell) -> None:
@@ -403,51 +352,3 @@ def test_the_better_of_two_common_ancestors_is_found_whatever_the_clocks_say(
         one, two = history.ref("refs/heads/one"), history.ref("refs/heads/two")
         assert one is not None and two is not None
         assert history.merge_base(one, two) == history.merge_base(two, one) == old
-
-
-def test_a_revert_is_what_git_would_make(shell: Shell) -> None:
-    two_lines(shell, {"a.txt": "second\n", "new": "n\n", "dir/d": None}, {})
-    second = in_git(shell, "rev-parse", "main")
-    write_all(shell, {"b.txt": "third\n"})
-    shell.commit("data", "third")
-    shell("revert", "HEAD~1")
-    tip = in_git(shell, "rev-parse", "main")
-    clone = shell.here / "judge"
-    git(shell.here, "clone", "-q", str(repository(shell)), str(clone))
-    git(clone, "-c", "filter.lfs.process=", "-c", "filter.lfs.required=false", "reset", "-q", "--hard", f"{tip}~1")
-    git(clone, "revert", "--no-edit", second)
-    assert git(clone, "rev-parse", "HEAD^{tree}").strip() == in_git(shell, "rev-parse", f"{tip}^{{tree}}")
-    assert git(clone, "log", "-1", "--format=%B") == in_git(shell, "log", "-1", "--format=%B", tip) + "\n\n"
-    assert data(shell) == {"a.txt": b"a\n", "b.txt": b"third\n", "c.md": b"c\n", "dir/d": b"d\n"}
-    shutil.rmtree(clone)
-    assert "nothing to revert" in shell("revert", f"@{second[:12]}").out
-    assert in_git(shell, "rev-parse", "main") == tip
-
-
-def test_a_revert_that_conflicts_is_settled_like_a_merge(shell: Shell) -> None:
-    two_lines(shell, {"a.txt": "second\n", "b.txt": "second\n"}, {})
-    write_all(shell, {"a.txt": "third\n"})
-    shell.commit("data", "third")
-    before = data(shell)
-    assert shell("revert", "HEAD~1", "--json", code=1).json["error"] == "merge-conflict"
-    assert conflicts(shell) == ["a.txt"]
-    shell("revert", "--abort")
-    assert data(shell) == before
-    shell("revert", "HEAD~1", code=1)
-    shell("merge", "--theirs")
-    shell("commit")
-    assert in_git(shell, "log", "-1", "--format=%s", "main") == 'Revert "ours"'
-    assert len(in_git(shell, "log", "-1", "--format=%P", "main").split()) == 1
-    assert data(shell)["a.txt"] == b"a\n"
-
-
-def test_a_revert_of_a_merge_asks_which_parent_comes_back(shell: Shell) -> None:
-    two_lines(shell, {"a.txt": "ours\n"}, {"c.md": "theirs\n"})
-    shell("merge", "topic")
-    assert "-m N" in shell("revert", "HEAD", code=2).err
-    assert "a merge of 2 parents" in shell("revert", "-m", "3", "HEAD", code=2).err
-    shell("revert", "-m", "1", "HEAD")
-    assert in_git(shell, "rev-parse", "main^{tree}") == in_git(shell, "rev-parse", "main~2^{tree}")
-    assert "reversing\nchanges made to" in in_git(shell, "log", "-1", "--format=%B", "main")
-    assert "no merge" in shell("revert", "-m", "1", "HEAD", code=2).err
-    assert "first version" in shell("revert", "topic~1", code=2).err

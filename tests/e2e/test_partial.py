@@ -5,21 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from aimdvc.server.embedded import EmbeddedServer
 from tests.shell import Shell, files_of, git
 
 LARGE = 100_000
-
-
-@pytest.fixture(params=["server", "folder"])
-def remote(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of each kind of remote, which has the artifact `data` with two versions."""
-    if request.param == "server":
-        server = request.getfixturevalue("server")
-        assert isinstance(server, EmbeddedServer)
-        return server.url
-    (tmp_path / "folder").mkdir()
-    return str(tmp_path / "folder")
 
 
 @pytest.fixture
