@@ -20,6 +20,7 @@ from aimdvc.ops.inplace import require_unedited
 from aimdvc.ops.lockfile import sync_lock
 from aimdvc.ops.maintain import tidy
 from aimdvc.ops.merging import require_settled
+from aimdvc.ops.references import require_distinct
 from aimdvc.ops.revisions import label, short_branch
 from aimdvc.ops.scan import changed_suspects, scan
 from aimdvc.ops.settle import settle, tree_edits
@@ -126,6 +127,7 @@ def _commit_one(workspace: Workspace, name: str, options: CommitOptions) -> Comm
             parents = merging.parents if merging is not None else tuple(filter(None, [head.commit]))
             draft = CommitDraft(tree, parents, options.author, options.author, message)
             new = writer.commit(draft)
+        require_distinct(history, tree)
         subject = message.partition("\n")[0]
         kind = "commit (initial)" if head.commit is None else "commit (merge)" if len(parents) > 1 else "commit"
         why = f"{kind}: {subject}"

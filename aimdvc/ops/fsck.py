@@ -14,6 +14,7 @@ from aimdvc.model.oid import EMPTY_BLOB, GitId, Oid
 from aimdvc.model.pointer import Pointer, find_pointer
 from aimdvc.model.progress import Progress
 from aimdvc.ops.lockfile import read_pins
+from aimdvc.ops.references import clashes
 from aimdvc.ops.revisions import labels, version_numbers
 from aimdvc.ops.workspace import Workspace
 from aimdvc.store.blobs import BlobStore
@@ -335,6 +336,9 @@ def _check_rules(history: History, head: Head, walk: _Walk, result: Checked) -> 
     ]
     if wrong:
         result.warnings.append(Damage(head.name, "files are pointers, or not, against .gitattributes", wrong))
+    meeting = [f"{head.name}:{path}" for path in clashes(history, tree)]
+    if meeting:
+        result.warnings.append(Damage(head.name, "paths are a file and a reference at once", meeting))
 
 
 def _is_regular(raw: RawEntry) -> bool:

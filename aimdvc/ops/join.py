@@ -24,6 +24,7 @@ from aimdvc.ops.blobs import Means, ensure_blobs
 from aimdvc.ops.checkout import CheckedOut, Destination, files_written, removed, require_unmoved, staged_rows, switch
 from aimdvc.ops.commit import branch_to_commit_on
 from aimdvc.ops.merging import conflict_error
+from aimdvc.ops.references import require_distinct
 from aimdvc.ops.revisions import label
 from aimdvc.ops.stage import ATTRIBUTES, INLINE_LIMIT, too_large_for_git
 from aimdvc.ops.workspace import Workspace
@@ -115,6 +116,7 @@ def join_trees(workspace: Workspace, head: Head, trees: Trees, favor: Favor | No
         tree = writer.tree(trees.ours, edits)
     if any(_is_rules(path) for side in (trees.ours, trees.theirs) for path in _changed(history, trees.base, side)):
         tree = _one_representation(workspace, head, tree, means)
+    require_distinct(history, tree)
     if favor is not None:
         return Joined(tree, [])
     # Rules that changed may have ours represented otherwise: what the index will have is what a conflict compares with.
@@ -124,7 +126,7 @@ def join_trees(workspace: Workspace, head: Head, trees: Trees, favor: Favor | No
 
 def _join_references(history: History, writer: HistoryWriter, conflict: Conflict, edits: _TreeEdits) -> bool:
     """Merges the references of both sides by key; returns False where a key is a conflict, or it is another path."""
-    if conflict.path != REFERENCES or conflict.ours is None or conflict.theirs is None:
+    if conflict.path != REFERENCES:
         return False
     base, ours, theirs = (
         parse_references(history.read_blob(side.git_id)) if side is not None else {}
@@ -132,7 +134,7 @@ def _join_references(history: History, writer: HistoryWriter, conflict: Conflict
     )
     joined, differing = merge_references(base, ours, theirs)
     if not differing:
-        edits[REFERENCES] = (conflict.ours.mode, writer.blob(dump_references(joined)))
+        edits[REFERENCES] = (int(Mode.FILE), writer.blob(dump_references(joined))) if joined else None
     return not differing
 
 

@@ -4,6 +4,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from aimdvc.errors import UnknownPath
+from aimdvc.git.history import History
+from aimdvc.git.trees import iter_files
 from aimdvc.model.entries import Mode, path_bytes, path_text
 from aimdvc.model.oid import GitId
 from aimdvc.model.references import (
@@ -101,6 +103,29 @@ def require_no_reference(workspace: Workspace, head: Head, paths: Collection[byt
     for path in paths:
         if any(above in keys for above in _above(path)):
             raise taken(path_text(path))
+
+
+def clashes(history: History, tree: GitId | None) -> list[str]:
+    """Returns the paths of a tree at which a file and a reference, or two references, meet. Raises CorruptRepository.
+
+    Reads the tree's names once; nothing of a tree without references.
+    """
+    entry = history.entry(tree, REFERENCES)
+    if entry is None or tree is None:
+        return []
+    keys = {path_bytes(key) for key in parse_references(history.read_blob(entry.git_id))}
+    above = {parent for key in keys for parent in _above(key)}
+    found = keys & above
+    for raw in iter_files(history.read_tree, tree):
+        if raw.path in keys or raw.path in above or not keys.isdisjoint(_above(raw.path)):
+            found.add(raw.path)
+    return sorted(map(path_text, found))
+
+
+def require_distinct(history: History, tree: GitId | None) -> None:
+    """Raises UnsafePath for a tree in which a path would be a file and a reference: no commit may hold it."""
+    for path in clashes(history, tree):
+        raise taken(path)
 
 
 def _above(path: bytes) -> Iterator[bytes]:

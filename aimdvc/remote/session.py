@@ -18,7 +18,7 @@ from urllib3.exceptions import HTTPError, LocationParseError, NewConnectionError
 
 from aimdvc.errors import NotAuthorised, ProtocolError, RemoteError, RemoteRefused, RemoteUnreachable, UnsafeUrl
 from aimdvc.remote.credentials import Credential, Credentials
-from aimdvc.remote.urls import check_url, is_private, origin_of, shown
+from aimdvc.remote.urls import check_url, is_inside, is_private, origin_of, shown
 from aimdvc.version import __version__
 
 Body = bytes | Iterable[bytes] | None
@@ -268,6 +268,8 @@ class Session:
         check_url(target.partition("?")[0])
         if urlsplit(url).scheme == "https" and urlsplit(target).scheme != "https":
             raise UnsafeUrl(shown(target), f"'{shown(url)}' redirects away from https")
+        if is_inside(target) and not is_inside(url):
+            raise UnsafeUrl(shown(target), f"'{shown(url)}' redirects into this machine or its network")
         if method != "GET" and (reply.status not in (307, 308) or not can_repeat):
             raise RemoteRefused(
                 shown(url), f"it moved to '{shown(target)}'", hint="run `aimdvc remote set-url` with that"

@@ -3,6 +3,7 @@
 Only http(s) and file. A URL in `.aimdvc/config` may come from anyone, so it is checked before anything looks at it.
 """
 
+import ipaddress
 import os
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
@@ -81,6 +82,21 @@ def is_private(origin: str) -> bool:
     """Returns whether a secret may travel to an origin: over https, or without leaving this machine."""
     parts = urlsplit(origin)
     return parts.scheme == "https" or parts.hostname in _LOOPBACK
+
+
+def is_inside(url: str) -> bool:
+    """Returns whether a URL's host is written as an address of this machine or of a private network.
+
+    Names but `localhost` are not looked up: what they lead to could change before they are used.
+    """
+    host = urlsplit(url).hostname or ""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return not address.is_global
 
 
 def shown(url: str) -> str:

@@ -224,3 +224,76 @@ def test_files_are_read_below_allowed_roots_only(made: Shell, elsewhere: Elsewhe
     made("ref", "fetch", "data:none", code=2)
     made("ref", "add", "s3://b/k", "data:s3")
     made("ref", "fetch", "data:s3", code=4)
+
+
+@pytest.mark.parametrize(
+    "inside", ["http://169.254.169.254/x", "http://127.0.0.1:1/x", "http://[::1]/x", "http://10.0.0.1/"]
+)
+def test_a_redirect_from_outside_leads_into_no_private_network(
+    made: Shell, elsewhere: Elsewhere, inside: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Case C06. The server stands for a host outside, as the proxy that leads to all of them."""
+    monkeypatch.setenv("http_proxy", elsewhere.url)
+    monkeypatch.delenv("no_proxy", raising=False)
+    elsewhere.redirects["http://outside.example.org/r"] = inside
+    made("ref", "add", "http://outside.example.org/r", "data:r")
+    assert made("ref", "fetch", "data:r", "--json", code=4).json["error"] == "unsafe-url"
+    assert len(elsewhere.asked) == 1
+
+
+@pytest.mark.parametrize("how", ["mv", "mv below", "restore", "restore source"])
+def test_no_verb_commits_a_path_that_is_both(made: Shell, how: str) -> None:
+    made.write("data/a", "a")
+    made.commit("data", "second")
+    if how.startswith("mv"):
+        made("ref", "add", "s3://b/x", "data:k")
+        target = "data/k" if how == "mv" else "data/k/below"
+        (made.here / target).parent.mkdir(exist_ok=True)
+        made("mv", "data/a", target)
+    else:
+        made("rm", "data/a")
+        made("ref", "add", "s3://b/x", "data:a")
+        made("restore", *(["--staged"] if how == "restore" else ["--source", "HEAD"]), "data/a")
+    before = made("log", "--oneline").out
+    assert made("commit", "-m", "both", "--json", code=4).json["error"] == "unsafe-path"
+    assert made("log", "--oneline").out == before
+
+
+@pytest.mark.parametrize("theirs", ["k", "k/below"])
+def test_a_merge_makes_no_path_that_is_both(made: Shell, theirs: str) -> None:
+    made("switch", "-c", "topic")
+    made("ref", "add", "s3://b/x", "data:k")
+    made("commit", "-m", "a reference")
+    made("switch", "main")
+    made.write(f"data/{theirs}", "a file")
+    made.commit("data", "a file")
+    before = made("log", "--oneline").out
+    assert "can be one of them only" in made("merge", "topic", code=4).err
+    assert (made("log", "--oneline").out, made("status", "-s").out) == (before, "")
+
+
+def test_the_last_reference_goes_on_one_side_while_the_other_adds_one(made: Shell) -> None:
+    made("ref", "add", "s3://b/old", "data:old")
+    made("commit", "-m", "one")
+    made("switch", "-c", "topic")
+    made("ref", "add", "s3://b/new", "data:new")
+    made("commit", "-m", "another")
+    made("switch", "main")
+    made("ref", "rm", "data:old")
+    made("commit", "-m", "none")
+    made("merge", "topic")
+    assert made("ref", "list", "data").out == "new  s3://b/new\n"
+
+
+def test_fsck_names_a_path_that_another_client_made_both(made: Shell, tmp_path: Path) -> None:
+    made("ref", "add", "s3://b/x", "data:k")
+    made("commit", "-m", "a reference")
+    repository = made.here / ".aimdvc/repos/data.git"
+    git(tmp_path, "clone", "-q", str(repository), "stock")
+    (tmp_path / "stock/k").write_text("")
+    git(tmp_path / "stock", "add", "k")
+    git(tmp_path / "stock", "commit", "-qm", "both")
+    git(tmp_path / "stock", "push", "-q", "origin", "HEAD:refs/heads/other")
+    made("checkout", "data@other")
+    warnings = made("fsck", "--json").json["checked"]["warnings"]
+    assert [warning["needed_by"] for warning in warnings] == [["data:k"]]
