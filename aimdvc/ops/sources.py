@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from aimdvc.errors import ReferenceChanged, RemoteRefused, UnsafeUrl
+from aimdvc.errors import ReferenceChanged, RemoteError, RemoteRefused, StorageError, UnsafeUrl
 from aimdvc.fs.disk import Disk, current_umask
 from aimdvc.fs.faults import mapped
 from aimdvc.fs.system import open_any
@@ -34,11 +34,15 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """How a reference stands: `state` is unchanged, changed, missing or unchecked; `reason` says what differs."""
+    """How a reference stands: `state` is unchanged, changed, missing, unchecked or failed; `reason` says what differs.
+
+    `exit_code` is 0 where nothing is wrong: 3 for what changed or is missing, that of the error for what failed.
+    """
 
     reference: Reference
     state: str
     reason: str = ""
+    exit_code: int = 0
 
 
 @dataclass(slots=True)
@@ -119,10 +123,13 @@ def can_read(uri: str) -> bool:
 
 
 def check_all(references: References, sources: Sources, is_hashing: bool, progress: Progress) -> Iterator[Checked]:
-    """Yields how each reference stands against what is recorded of it. Raises as `Sources.look`."""
+    """Yields how each reference stands against what is recorded of it; one that can't be read does not hide others."""
     progress.start("check", len(references), "files")
     for reference in references.values():
-        yield _check(reference, sources, is_hashing)
+        try:
+            yield _check(reference, sources, is_hashing)
+        except (UnsafeUrl, RemoteError, StorageError) as error:
+            yield Checked(reference, "failed", error.message, error.exit_code)
         progress.advance(1)
     progress.finish()
 
@@ -133,21 +140,25 @@ def _check(reference: Reference, sources: Sources, is_hashing: bool) -> Checked:
     if not is_hashing:
         found = sources.look(reference.uri)
         if found is None:
-            return Checked(reference, "missing", "nothing is there")
+            return _drifted(reference, "missing", "nothing is there")
         differing = drift(reference, found, None)
         return (
-            Checked(reference, "changed", differing) if differing else Checked(reference, *_unknown(reference, found))
+            _drifted(reference, "changed", differing) if differing else Checked(reference, *_unknown(reference, found))
         )
     opened = sources.read(reference.uri)
     if opened is None:
-        return Checked(reference, "missing", "nothing is there")
+        return _drifted(reference, "missing", "nothing is there")
     size, sha256 = _hashed(opened[1])
     differing = drift(reference, Found(size, opened[0].etag), sha256)
     if differing:
-        return Checked(reference, "changed", differing)
+        return _drifted(reference, "changed", differing)
     if (reference.size, reference.sha256) == (None, None):
         return Checked(reference, "unchecked", f"nothing is recorded of it; its sha256 is {sha256}")
     return Checked(reference, "unchanged")
+
+
+def _drifted(reference: Reference, state: str, reason: str) -> Checked:
+    return Checked(reference, state, reason, ReferenceChanged.exit_code)
 
 
 def _unknown(reference: Reference, found: Found) -> tuple[str, str]:

@@ -221,6 +221,13 @@ def test_files_are_read_below_allowed_roots_only(made: Shell, elsewhere: Elsewhe
     elsewhere.redirects["/r"] = f"file://{tmp_path}/open/x"
     made("ref", "add", f"{elsewhere.url}/r", "data:r")
     assert made("ref", "fetch", "data:r", *allowed, code=-1).code in (4, 6)
+    checked = made("ref", "check", "data", "--json", *allowed, code=4).json["checked"]
+    assert {one["reference"]["key"]: one["state"] for one in checked} == {
+        "open/link": "failed",
+        "open/up/secret": "failed",
+        "open/x": "unchecked",
+        "r": "failed",
+    }
     made("ref", "fetch", "data:none", code=2)
     made("ref", "add", "s3://b/k", "data:s3")
     made("ref", "fetch", "data:s3", code=4)

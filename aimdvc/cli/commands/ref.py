@@ -103,7 +103,8 @@ def _check(cli: Cli, asked: _Asked) -> int:
         checked = list(module.check_all(known, sources, asked.is_hashing, cli.progress))
     lines = (f"{one.state:<9}  {shown_path(one.reference.key)}  {one.reason}".rstrip() for one in checked)
     cli.out.result({"artifact": name, "checked": checked}, lines)
-    return IntegrityError.exit_code if any(one.state in ("changed", "missing") for one in checked) else 0
+    codes = {one.exit_code for one in checked} - {0}
+    return IntegrityError.exit_code if IntegrityError.exit_code in codes else min(codes, default=0)
 
 
 def _add(cli: Cli, asked: _Asked) -> None:
