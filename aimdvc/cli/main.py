@@ -91,6 +91,10 @@ class _Terminated(BaseException):
 
 
 def _on_signal(number: int, frame: FrameType | None) -> None:
+    # What is half made when it is stopped may complain as it goes (dulwich's Pack does): no one can act on that.
+    sys.unraisablehook = lambda unraisable: None
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
     raise _Terminated(number)
 
 
@@ -106,7 +110,7 @@ def main() -> None:
     if "_AIMDVC_COMPLETE" in os.environ:
         importlib.import_module("aimdvc.cli.bash").register()
     code = run(sys.argv[1:])
-    for number in (signal.SIGINT, *handled):
+    for number in handled:
         # Nothing is left to unwind: a signal now ends the process, without a traceback of Python's own ending.
         signal.signal(number, signal.SIG_DFL)
     sys.exit(code)
@@ -114,7 +118,7 @@ def main() -> None:
 
 def _handled_signals() -> list[signal.Signals]:
     """Returns the signals that end a command; what was ignored at the start stays so: `nohup` runs us that way."""
-    known = [signal.Signals[name] for name in ("SIGTERM", "SIGHUP") if name in signal.Signals.__members__]
+    known = [signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP") if name in signal.Signals.__members__]
     return [number for number in known if signal.getsignal(number) is not signal.SIG_IGN]
 
 

@@ -125,8 +125,12 @@ class Workspace:
         return self.root / "aimdvc.lock"
 
     def writing_files(self) -> AbstractContextManager[None]:
-        """Keeps other verbs from writing the workspace's files while the `with` lasts. Raises Busy after a minute."""
+        """Keeps other verbs from writing the workspace's files while the `with` lasts. Raises Busy after a minute.
+
+        Removes what killed ones left, also where nothing is left to write.
+        """
         self.disk.make_directory(self.places.state)
+        remove_leftovers(self.blobs.layout.temporary)
         return exclusive(self.places.state / "files.lock", f"the workspace '{self.root}'", _LOCK_WAIT_S)
 
     def replace_file(self, path: Path, content: bytes) -> None:

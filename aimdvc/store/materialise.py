@@ -186,8 +186,8 @@ class _Writer:
         temp_directory = directory if self._temporary is None else self._temporary
         if self._temporary is None:
             temp = b"." + temp
-        self._create(job, places, temp, temp_directory)
         try:
+            self._create(job, places, temp, temp_directory)
             self._disk.before("rename", full)
             if not _is_as_seen(name, directory, job.seen):
                 raise ChangedMeanwhile(job.path)
@@ -196,8 +196,9 @@ class _Writer:
                 # Between two names of one file rename does nothing, and leaves both (rename(2)).
                 with suppress(FileNotFoundError):
                     unlink_in(temp_directory, temp)
-        except (OSError, ChangedMeanwhile):
-            unlink_in(temp_directory, temp)
+        except BaseException:  # An interrupt, too, leaves no file that no one will rename.
+            with suppress(FileNotFoundError):
+                unlink_in(temp_directory, temp)
             raise
         return stat_of(stat_in(directory, name))
 
