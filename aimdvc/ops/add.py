@@ -5,11 +5,12 @@ Real when the index is saved; before that, blobs that nothing names. Safe to rep
 
 import os
 import stat
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from aimdvc.errors import UnknownPath, UnsafePath, UsageError
+from aimdvc.errors import ChangedMeanwhile, UnknownPath, UnsafePath, UsageError
 from aimdvc.model.attributes import DEFAULT_ATTRIBUTES, Attributes
 from aimdvc.model.entries import path_bytes, path_text
 from aimdvc.model.paths import check_entry_path, windows_reason
@@ -24,6 +25,7 @@ from aimdvc.ops.stage import ATTRIBUTES, Stager, Vanished, attribute_files, read
 from aimdvc.ops.targets import Target, find_target, heads_below, near_path, workspace_path
 from aimdvc.ops.workspace import Workspace
 from aimdvc.store.blobwriter import BlobWriter
+from aimdvc.store.catalog import FRESH_S
 from aimdvc.store.state import Head, Row, is_racy
 from aimdvc.store.walk import DiskStat, git_mode, is_there
 
@@ -130,6 +132,7 @@ def stage_part(
 ) -> None:
     """Stages what differs at or below `inner`, and saves the index once."""
     _check_kind(workspace, head)
+    began_s = time.monotonic()
     found = scan(workspace, head, inner, use_ignore=not options.force)
     untracked = {} if options.update else _storable(found.untracked, result)
     if untracked:
@@ -142,12 +145,23 @@ def stage_part(
         stager = Stager(os.fsencode(workspace.artifact_root(head)), rules, writer, workspace.local_settings.link)
         rows = _stage_all(head, stager, changed, result, progress)
         rows.extend(_represented_anew(workspace, head, stager, rows, found, writer))
+    _require_stored(workspace, rows, time.monotonic() - began_s)
     result.edited += _let_go(workspace, head, stager, found.deleted)
     rows = [stager.as_stored(row) for row in rows]
     now_ns = clock_ns(workspace.places.state)
     with workspace.state.transaction():
         workspace.state.put_rows(head, _counted(workspace.state.paired(head, rows), now_ns, result))
         _delete(workspace, head, found.deleted, result)
+
+
+def _require_stored(workspace: Workspace, rows: Sequence[Row], taken_s: float) -> None:
+    """Raises ChangedMeanwhile when a prune has taken what an add of long stored at its beginning."""
+    if taken_s < FRESH_S / 2:
+        return  # What was wanted within the hour, prune leaves.
+    missing = workspace.blobs.claim({row.oid for row in rows if row.oid is not None})
+    for row in rows:
+        if row.oid in missing:
+            raise ChangedMeanwhile(row.path)
 
 
 def _storable(untracked: dict[bytes, DiskStat], result: Added) -> dict[bytes, DiskStat]:

@@ -48,7 +48,7 @@ def let_go(workspace: Workspace, head: Head, rows: Iterable[Row], linked: Mappin
     for row in rows:
         path = linked.get(_inode(workspace, row) or 0)
         if path is not None and row.oid is not None and not workspace.blobs.is_whole(row.oid):
-            workspace.blobs.set_aside(row.oid)
+            workspace.blobs.take_out(row.oid)
             make_writable(os.path.join(workspace.artifact_root(head), path))
             found.append(EditedBlob(path, row.oid))
     return found

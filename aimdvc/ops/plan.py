@@ -147,6 +147,8 @@ def _plan_deletion(workspace: Workspace, head: Head, root: bytes, path: str, pla
     row = workspace.state.row(head, path)
     if row is None or row.place is not Place.DISK:
         return
+    if force and row.mode == 0:
+        return  # It is tracked no more: what lies there is the user's alone, and stays, as in Git.
     if not force and row.is_staged and row.mode:
         plan.lost.append(path)
     status = lstat(absolute)

@@ -18,6 +18,7 @@ from aimdvc.ops.connect import Connector, remote_url
 from aimdvc.ops.maintain import maintaining
 from aimdvc.ops.roots import Roots, read_all_roots
 from aimdvc.ops.workspace import Workspace
+from aimdvc.store.catalog import FRESH_S
 from aimdvc.store.sweep import Stored, Sweeper, Taken
 
 EXPIRE_DAYS = 14.0
@@ -68,7 +69,8 @@ def prune(workspace: Workspace, connector: Connector | None, options: PruneOptio
         dead: list[Stored] = []
         spare: list[Stored] = []
         newest_s = roots.newest_s
-        before = int(now - options.expire_days * _DAY_S)
+        # Never what was wanted of late: an add may still be on its way to the index (store/catalog.py, FRESH_S).
+        before = int(now - max(options.expire_days * _DAY_S, 2 * FRESH_S))
         for stored in sweeper.iter_stored():
             newest_s = max(newest_s, stored.seen)
             raw = bytes.fromhex(stored.oid)

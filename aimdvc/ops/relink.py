@@ -4,7 +4,6 @@ Only files that hold what the index says, and whose blob is here, are replaced, 
 local change is never touched. Safe to repeat; cut anywhere, what was replaced is as good as the rest.
 """
 
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -16,6 +15,7 @@ from aimdvc.ops.settle import settle
 from aimdvc.ops.workspace import Workspace
 from aimdvc.store.materialise import Job, materialise
 from aimdvc.store.state import Head, Place, Row, Stat
+from aimdvc.store.walk import DiskStat
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,8 @@ def _relink_one(workspace: Workspace, head: Head, progress: Progress) -> Relinke
         changed = changed_suspects(workspace, head, found)
         left = {*changed, *found.deleted}
         rows = [row for row in _linkable(workspace, head) if path_bytes(row.path) not in left]
-        jobs = [job for row in rows if (job := _job(workspace, head, row)) is not None]
+        files = found.walked.files
+        jobs = [job for row in rows if (job := _job(workspace, row, files.get(path_bytes(row.path)))) is not None]
         total = sum(job.source.size for job in jobs if isinstance(job.source, Pointer))
         progress.start(f"relink {head.name}", total, "bytes")
         place, link = workspace.artifact_place(head), workspace.local_settings.link
@@ -57,15 +58,17 @@ def _linkable(workspace: Workspace, head: Head) -> Iterator[Row]:
             yield row
 
 
-def _job(workspace: Workspace, head: Head, row: Row) -> Job | None:
-    """Returns what brings a file anew; None for a packed or missing blob, and for a file that is linked already."""
+def _job(workspace: Workspace, row: Row, status: DiskStat | None) -> Job | None:
+    """Returns what brings a file anew; None for a packed or missing blob, and for a file that is linked already.
+
+    `status` is what the walk saw: a file that changes from then on is not replaced.
+    """
     assert row.oid is not None, "a pointer has an oid"
     blob = workspace.blobs.path_of(row.oid)
-    if blob is None:
+    if blob is None or status is None:
         return None
-    status = os.lstat(os.path.join(workspace.artifact_root(head), row.path))
+    seen = Stat(*status[1:])
     may_stay = workspace.local_settings.link == "hardlink" and row.mode == Mode.FILE
-    if may_stay and os.path.samestat(status, blob.stat()):
+    if may_stay and blob.stat().st_nlink > 1 and blob.stat().st_ino == seen.inode:
         return None
-    seen = Stat(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
     return Job(row.path, row.mode, Pointer(row.oid, row.size), seen)

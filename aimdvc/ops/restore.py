@@ -80,7 +80,8 @@ def _wanted(
         if _is_at(entry.path, inner) and not is_hidden(entry, read) and is_wanted(entry.path)
     }
     have = {row.path: entry_of(row) for row in rows}
-    return [(have.get(path), wanted.get(path)) for path in sorted(have.keys() | wanted.keys())]
+    pairs = ((have.get(path), wanted.get(path)) for path in sorted(have.keys() | wanted.keys()))
+    return [pair for pair in pairs if pair != (None, None)]
 
 
 def _is_at(path: str, place: str) -> bool:

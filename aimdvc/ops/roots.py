@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from aimdvc.errors import CorruptRepository
 from aimdvc.fs.faults import mapped
 from aimdvc.git.codelocks import iter_all_locks, worktree_roots
 from aimdvc.git.history import History
@@ -51,7 +52,11 @@ def read_all_roots(workspace: Workspace, progress: Progress) -> Roots:
     pinned = {GitId(raw.decode()) for lock in current for raw in _GIT_ID.findall(lock)}
     anytime = {GitId(raw.decode()) for lock in _past_locks(workspace, directories) for raw in _GIT_ID.findall(lock)}
     progress.start("roots", None, "files")
-    for name in artifact_names(workspace):
+    names = artifact_names(workspace)
+    for artifact, commit in sorted(states.heads):
+        if artifact not in names:
+            raise CorruptRepository(str(workspace.repository_path(artifact)), f"is gone, and a HEAD is at {commit}")
+    for name in names:
         heads = {commit for artifact, commit in states.heads if artifact == name}
         _reach(workspace, name, heads, (pinned, anytime | states.git_ids), roots, progress)
     progress.finish()

@@ -16,11 +16,15 @@ _DAY_S = 24 * 3600
 
 @dataclass(slots=True)
 class Emptied:
-    """What `empty` deleted; `put_back` counts blobs that something needs again, which went back into the store."""
+    """What `empty` deleted; `put_back` counts blobs that something needs again, which went back into the store.
+
+    `kept` names the batches with a blob that is needed and could not be put back.
+    """
 
     batches: list[Batch] = field(default_factory=list)
     size: int = 0
     put_back: int = 0
+    kept: list[str] = field(default_factory=list)
 
 
 def list_trash(workspace: Workspace) -> list[Batch]:
@@ -52,8 +56,12 @@ def empty_trash(workspace: Workspace, older_than_days: float, progress: Progress
         if not batches:
             return result
         needed = _needed_again(workspace, batches, progress)
-        result.put_back = len(needed) - len(workspace.blobs.rescue(needed)) if needed else 0
+        left = workspace.blobs.rescue(needed) if needed else set()
+        result.put_back = len(needed) - len(left)
         for batch in batches:
+            if left and not left.isdisjoint(workspace.blobs.trash.iter_oids(batch.name)):
+                result.kept.append(batch.name)
+                continue
             workspace.blobs.trash.empty(batch.name)
             result.batches.append(batch)
             result.size += batch.size
@@ -69,4 +77,10 @@ def _needed_again(workspace: Workspace, batches: list[Batch], progress: Progress
             raw = bytes.fromhex(oid)
             if raw in roots.used or (batch.why != "remote" and roots.is_reached(raw)):
                 needed.add(oid)
-    return workspace.blobs.missing(needed)
+    missing = workspace.blobs.missing(needed)
+    for oid in needed - missing:
+        # A copy in the store that is damaged is none.
+        if not workspace.blobs.is_whole(oid):
+            workspace.blobs.take_out(oid)
+            missing.add(oid)
+    return missing

@@ -210,6 +210,8 @@ class BlobStore:
         """
         path = self.layout.blob_file(oid)
         if path.exists():
+            if self._is_good_file(path, oid):
+                return  # Another process has replaced it since.
             self._disk.make_directory(self.layout.damaged)
             self._disk.rename(path, self.layout.damaged / oid)
             return
@@ -236,7 +238,7 @@ class BlobStore:
     def writer(self) -> BlobWriter:
         """Returns a writer, to use as a context manager: all it took in is durable when that ends."""
         remove_leftovers(self.layout.temporary)
-        return BlobWriter(self.layout, self.catalog, self._disk, self.is_whole)
+        return BlobWriter(self.layout, self.catalog, self._disk, self._is_whole_here)
 
     def sweeper(self) -> Sweeper:
         """Returns what takes blobs out of the store."""
@@ -278,6 +280,21 @@ class BlobStore:
             if again is None:
                 raise MissingBlob(oid)
             place = again
+
+    def _is_whole_here(self, oid: Oid) -> bool:
+        """Returns whether a blob is whole where it lies now; the trash does not count."""
+        place = self.catalog.find(oid)
+        return self._is_good_file(self.layout.blob_file(oid), oid) if place is None else self._is_good(oid, place)
+
+    def _is_good_file(self, path: Path, oid: Oid) -> bool:
+        digest = hashlib.sha256()
+        try:
+            with mapped(path), path.open("rb", buffering=0) as file:
+                while chunk := file.read(CHUNK):
+                    digest.update(chunk)
+        except FileNotFoundError:
+            return False
+        return digest.hexdigest() == oid
 
     def _is_good(self, oid: Oid, place: PackedBlob) -> bool:
         content = self._read_at(oid, place)

@@ -118,6 +118,8 @@ class BlobWriter:
         if has_changed or self._is_here(target, pointer):
             temporary.unlink()
         else:
+            # The file may be old; that it is wanted as a blob is new, and prune must know before it can see it.
+            self._catalog.touch([pointer.oid])
             self._publish_later(temporary, target, pointer.size)
         return pointer
 

@@ -2,7 +2,7 @@
 
 `seen` is what keeps prune from racing an add: who wants a blob that is here notes so first, and looks afterwards; who
 takes one away looks at `seen` and takes it in one transaction. Of a blob without a row (a file that nobody wanted since
-it was written) the file's own time counts.
+it was written) the file's own time counts; one that the user's own file became is noted at once.
 """
 
 import sqlite3

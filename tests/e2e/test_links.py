@@ -9,6 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from aimdvc.ops import relink as relinking
+from aimdvc.ops.scan import Scan
+from aimdvc.ops.workspace import Workspace
+from aimdvc.store.state import Head
+from aimdvc.store.walk import DiskStat
 from tests.mounts import mounted
 from tests.shell import Shell, files_of
 
@@ -222,3 +227,18 @@ def test_the_way_of_linking_is_never_committed(shell: Shell, home: Path) -> None
     shell("config", "--unset", "core.link")
     shell("config", "--user", "--unset", "core.link")
     assert shell("config", "core.link").out == "reflink\n"
+
+
+def test_relink_leaves_a_file_that_is_edited_while_it_runs(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = shell.write("data/big", data())
+    shell.commit("data", "one")
+    looked = relinking.changed_suspects
+
+    def then_edited(workspace: Workspace, head: Head, found: Scan) -> dict[bytes, DiskStat]:
+        changed = looked(workspace, head, found)
+        path.write_bytes(b"mine")
+        return changed
+
+    monkeypatch.setattr("aimdvc.ops.relink.changed_suspects", then_edited)
+    assert shell("checkout", "--relink", "--json", code=5).json["error"] == "changed-meanwhile"
+    assert path.read_bytes() == b"mine"

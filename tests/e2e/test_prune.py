@@ -365,3 +365,27 @@ def test_only_what_is_old_enough_is_deleted(code: Shell) -> None:
     assert code("trash", "empty", "--older-than", "1", "--json").json["batches"] == []
     assert len(code("trash", "--json").json["batches"]) == 1
     code("trash", "restore", "../../x", code=2)
+
+
+def test_a_head_whose_history_is_gone_stops_it(code: Shell) -> None:
+    (store(code) / "repos/data.git").rename(code.here / "elsewhere")
+    assert "is gone, and a HEAD is at" in code("prune", code=3).err
+
+
+def test_emptying_the_trash_puts_back_what_is_damaged_in_the_store(code: Shell) -> None:
+    superseded(code)
+    age(code)
+    pruned(code)
+    code.write("data/large.bin", b"x" * LARGE)
+    code("add", "data")
+    large = hashlib.sha256(b"x" * LARGE).hexdigest()
+    path = store(code) / f"blobs/files/{large[:2]}/{large}"
+    batch = next((store(code) / "trash").iterdir())
+    (batch / "files").mkdir(exist_ok=True)
+    shutil.copyfile(path, batch / "files" / large)
+    path.chmod(0o644)
+    path.write_bytes(bytes(LARGE))
+    code("commit", "-m", "two")
+    assert "Put back 1 blob" in code("trash", "empty").out
+    assert path.read_bytes() == b"x" * LARGE
+    assert code("fsck").code == 0

@@ -169,3 +169,28 @@ def test_two_prunes_at_once(shell: Shell) -> None:
     assert [one.returncode for one in done] == [0] * 4, [one.stderr for one in done]
     assert shell("fsck").code == 0
     assert os.listdir(store(shell) / "trash")
+
+
+@pytest.mark.parametrize("link", ["hardlink", "copy"])
+@pytest.mark.parametrize("expire", [[], ["--expire", "0"]], ids=["default", "expire 0"])
+def test_what_an_add_has_stored_is_not_taken_before_its_index_is_saved(
+    shell: Shell, link: str, expire: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file is old; that it is wanted as a blob is not."""
+    version(shell, 1)
+    shell("config", "core.link", link)
+    then = time.time() - 60 * 24 * 3600
+    for name, content in zip(("new-large", "new-small"), contents(7), strict=False):
+        os.utime(shell.write(f"data/{name}.bin", content), (then, then))
+
+    def meanwhile(directory: Path) -> int:
+        for arguments in (["prune", *expire], ["trash", "empty"]):
+            done = aimdvc(shell.here, *arguments)
+            assert done.returncode == 0, done.stderr
+        return time.time_ns()
+
+    # The clock is read between the blobs and the index: the moment at which nothing but their age protects them.
+    monkeypatch.setattr("aimdvc.ops.add.clock_ns", meanwhile)
+    shell("add", "data")
+    shell("commit", "-m", "two")
+    assert shell("fsck").code == 0

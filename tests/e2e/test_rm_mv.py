@@ -373,3 +373,25 @@ def test_where_case_does_not_count_a_name_can_change_its_case(folding: Path) -> 
     shell("mv", "data", "Data")
     assert "Data" in os.listdir(folding)
     assert shell("status", "-s").out == ""
+
+
+def test_a_forced_reset_keeps_a_file_that_is_tracked_no_more(shell: Shell) -> None:
+    shell.write("data/a", "a")
+    shell.commit("data", "one")
+    shell.write("data/b", "b")
+    shell.commit("data", "two")
+    shell("rm", "--cached", "data/b")
+    shell.write("data/b", "mine alone")
+    shell("reset", "--hard", "data@HEAD~1")
+    assert (shell.here / "data/b").read_text() == "mine alone"
+    assert shell("status", "-s").out == "?? data/b\n"
+
+
+def test_a_path_that_neither_side_has_is_no_trouble_for_restore(shell: Shell) -> None:
+    shell.write("data/a", "a")
+    shell.commit("data", "one")
+    shell.write("data/b", "b")
+    shell.commit("data", "two")
+    shell("rm", "--cached", "data/b")
+    shell("restore", "--source", "HEAD~1", "data")
+    assert (shell.here / "data/b").read_text() == "b"

@@ -21,8 +21,8 @@ _WHY = {"prune": "nothing needed it", "remote": "a remote has it"}
 def trash_command(cli: Cli, action: str, name: str | None, days: float | None) -> None:
     """List, put back and delete what prune took away
 
-    `restore` puts back one batch, named as `list` shows it, or all. `empty` is the only command that deletes; it first
-    puts back what something needs again.
+    `restore` puts back one batch, named as `list` shows it, or all. `empty` deletes for good; it first puts back
+    what something needs again.
 
     \b
     Example:
@@ -39,7 +39,9 @@ def trash_command(cli: Cli, action: str, name: str | None, days: float | None) -
         lines = [f"Deleted {plural(len(done.batches), 'batch').replace('batchs', 'batches')} ({size_text(done.size)})"]
         if done.put_back:
             lines.append(f"Put back {plural(done.put_back, 'blob')} that something needs again")
-        cli.out.result({"batches": done.batches, "size": done.size, "put_back": done.put_back}, lines)
+        lines += [f"Kept {one}: a blob in it is needed, and can't be put back: run `aimdvc fsck`" for one in done.kept]
+        value = {"batches": done.batches, "size": done.size, "put_back": done.put_back, "kept": done.kept}
+        cli.out.result(value, lines)
         return
     batches = restore_trash(cli.workspace, name) if action == "restore" else list_trash(cli.workspace)
     prefix = "put back " if action == "restore" else ""

@@ -46,3 +46,21 @@ def test_a_damaged_blob_that_was_added_again_meanwhile_is_not_forgotten(tmp_path
         store.catalog.forget(oid, place)
         store.set_aside(oid)
         assert store.is_whole(oid)
+
+
+def test_a_pack_that_went_to_the_trash_is_read_from_there(tmp_path: Path) -> None:
+    with two_packs(tmp_path) as store:
+        oid, place = next(store.catalog.iter_blobs())
+        batch = store.trash.begin("prune")
+        (batch / "packs").mkdir(parents=True)
+        (tmp_path / "blobs/packs" / place.pack).rename(batch / "packs" / place.pack)
+        assert store.read(oid) == b"one" * 100
+
+
+def test_a_good_file_that_another_stored_meanwhile_is_not_set_aside(tmp_path: Path) -> None:
+    content = b"large" * 50_000
+    with BlobStore(tmp_path, Disk()) as store:
+        with store.writer() as writer:
+            oid = writer.add_bytes(content).oid
+        store.set_aside(oid)
+        assert store.is_whole(oid)
