@@ -1,7 +1,7 @@
 """Commits as Git writes them (git-commit-tree(1); fsck of stock Git is the judge)."""
 
 from aimdvc.errors import CorruptRepository
-from aimdvc.git.refs import format_signature, parse_signature
+from aimdvc.git.signatures import format_signature, parse_signature
 from aimdvc.model.commits import Commit, CommitDraft, Signature
 from aimdvc.model.oid import GitId, is_git_id
 

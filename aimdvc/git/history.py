@@ -15,7 +15,8 @@ from aimdvc.git.kinds import BLOB, COMMIT, KIND_NAMES, TAG, TREE
 from aimdvc.git.layout import check_format
 from aimdvc.git.objects import Objects
 from aimdvc.git.packs import git_id_of
-from aimdvc.git.refs import ReflogLine, Refs
+from aimdvc.git.reflogs import ReflogLine
+from aimdvc.git.refs import Refs
 from aimdvc.git.trees import (
     RawEntry,
     compare_trees,

@@ -11,7 +11,8 @@ from aimdvc.errors import ProtocolError, RefMoved, RemoteRefused
 from aimdvc.git.history import History
 from aimdvc.git.incoming import take_pack
 from aimdvc.git.packs import PackWriter, clean_repository
-from aimdvc.git.refs import ZERO, is_safe_ref
+from aimdvc.git.reflogs import ZERO
+from aimdvc.git.refs import is_safe_ref
 from aimdvc.git.transport import Http, HttpReply, RemoteRefs
 from aimdvc.model.commits import RefUpdate
 from aimdvc.model.oid import GitId, is_git_id

@@ -5,45 +5,26 @@ disk and str here.
 """
 
 import os
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
 
 from aimdvc.errors import Busy, CorruptRepository, RefMoved
 from aimdvc.fs import system
 from aimdvc.fs.disk import Disk
 from aimdvc.fs.faults import mapped, storage_error
+from aimdvc.git.reflogs import ZERO, ReflogLine, parse_reflog
+from aimdvc.git.signatures import format_signature
 from aimdvc.model.commits import RefUpdate, Signature
 from aimdvc.model.oid import GitId, is_git_id
 
-ZERO = "0" * 40
 _LOCK = "aimdvc-refs.lock"
 """Held (flock) while refs move; the `.lock` files that keep git away are hard links to it."""
 
 _LOCK_WAIT_S = 10
 _SYMBOLIC_LIMIT = 5
 _DELETED_LOGS = "deleted-logs"
-_TIME = re.compile(r"-?[0-9]{1,400}")
-_ZONE = re.compile(r"([+-])([0-9]{2})([0-9]{2})")
-_CRUD = "".join(map(chr, range(33))) + ".,:;\\\"'"
-"""What Git takes off both ends of a name (Git, ident.c, crud)."""
-
-_DAY_S = 24 * 3600
-_FIRST_TIME_S = -62_135_596_800 + 2 * _DAY_S
-_LAST_TIME_S = 253_402_300_799 - 2 * _DAY_S
-"""Two days off the years 1 and 9999, so that any zone fits in."""
-
-
-class ReflogLine(NamedTuple):
-    """One move of a ref, oldest first in its log."""
-
-    old: GitId | None
-    new: GitId | None
-    who: Signature
-    message: str
 
 
 class Refs:
@@ -301,11 +282,9 @@ class Refs:
         for name in [*_parents(ref), *self._loose_names(f"logs/{ref}")]:
             name = name.removeprefix("logs/")
             if (logs / name).is_file():
-                # Directories get a tilde, which no ref has: here a file and a directory are never in each other's way.
-                *parents, last = name.split("/")
-                directory = self._path.joinpath(_DELETED_LOGS, *(f"{part}~" for part in parents))
-                self._disk.make_directory(directory)
-                self._disk.rename(logs / name, directory / last)
+                target = self._path / _DELETED_LOGS / _aside(name)
+                self._disk.make_directory(target.parent)
+                self._disk.rename(logs / name, target)
         self._remove_empty(logs / ref)
 
     def logged(self) -> list[str]:
@@ -315,21 +294,17 @@ class Refs:
 
     def reflog(self, name: str) -> list[ReflogLine]:
         """Returns the moves of a ref, oldest first; a line that was cut is left out."""
-        try:
-            inside = name if name.startswith(f"{_DELETED_LOGS}/") else f"logs/{name}"
-            with mapped(self._path / inside):
-                text = (self._path / inside).read_text("utf-8", "surrogateescape")
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-            return []
-        lines = []
-        for line in text.splitlines():
-            head, _, message = line.partition("\t")
-            old, _, rest = head.partition(" ")
-            new, _, who = rest.partition(" ")
-            signature = parse_signature(who)
-            if is_git_id(old) and is_git_id(new) and signature is not None:
-                lines.append(ReflogLine(_known(old), _known(new), signature, message))
-        return lines
+        places = [name] if name.startswith(f"{_DELETED_LOGS}/") else [f"logs/{name}", f"{_DELETED_LOGS}/{_aside(name)}"]
+        for path in (self._path / place for place in places):
+            with mapped(path), suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError):
+                return parse_reflog(path.read_text("utf-8", "surrogateescape"))
+        return []
+
+
+def _aside(name: str) -> str:
+    """Returns where the log of a deleted ref lies: a tilde, which no ref has, keeps files and directories apart."""
+    *parents, last = name.split("/")
+    return "/".join([*(f"{part}~" for part in parents), last])
 
 
 def _unless_gone(root: Path) -> Callable[[OSError], None]:
@@ -366,35 +341,3 @@ def is_safe_ref(name: str) -> bool:
         part and not part.startswith(".") and not part.endswith((".", ".lock")) and ".." not in part
         for part in name.split("/")
     )
-
-
-def format_signature(who: Signature) -> str:
-    """Returns who and when as Git writes it; what would end a field early is left out."""
-    minutes = abs(who.zone_s) // 60
-    sign = "-" if who.zone_s < 0 else "+"
-    name = _clean(who.name) or "unknown"
-    return f"{name} <{_clean(who.email)}> {who.time_s} {sign}{minutes // 60:02d}{minutes % 60:02d}"
-
-
-def parse_signature(text: str) -> Signature | None:
-    """Returns who and when of Git's text, the time within the years 1 to 9999; None when it is not of that form."""
-    head, close, tail = text.rpartition(">")
-    name, opened, email = head.partition("<")
-    fields = tail.split()
-    if not close or not opened or len(fields) != 2 or not _TIME.fullmatch(fields[0]):
-        return None
-    # A time that no calendar has, in a commit from elsewhere, must not break what shows it.
-    time_s = min(max(int(fields[0]), _FIRST_TIME_S), _LAST_TIME_S)
-    zone = _ZONE.fullmatch(fields[1])
-    seconds = int(zone[2]) * 3600 + int(zone[3]) * 60 if zone else 0
-    if zone is None or seconds >= _DAY_S:
-        return Signature(name.strip(" "), email, time_s, 0)
-    return Signature(name.strip(" "), email, time_s, -seconds if zone[1] == "-" else seconds)
-
-
-def _clean(text: str) -> str:
-    return "".join(char for char in text if char not in "<>\n\0").strip(_CRUD)
-
-
-def _known(git_id: str) -> GitId | None:
-    return None if git_id == ZERO else GitId(git_id)

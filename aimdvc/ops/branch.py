@@ -163,7 +163,9 @@ def rename_branch(workspace: Workspace, name: str, old: str | None, new: str) ->
     commit = known.get(before) or (known.get(new) if ref == head.branch and known.get(new) == head.commit else None)
     if commit is None:
         raise UnknownRevision(name, before, hint=f"`aimdvc branch {name}` lists the branches")
-    if known.get(new) != commit:
+    who, why = workspace.actor(), f"branch: renamed {ref} to {HEADS}{new}"
+    was_cut = known.get(new) == commit and any(line.message == why for line in history.reflog(HEADS + new)[-1:])
+    if not was_cut:
         _require_free(history, name, new, known)
         others = [branch for branch in known if branch != before]
         check_branch_name(new, others, aliases(history))
@@ -172,7 +174,6 @@ def rename_branch(workspace: Workspace, name: str, old: str | None, new: str) ->
         for one, wanted in ((HEADS + new, commit), (ref, None))
         if history.ref(one) != wanted
     ]
-    who, why = workspace.actor(), f"branch: renamed {ref} to {HEADS}{new}"
     if updates:
         history.move_refs(updates, why, who)
     if ref == head.branch:

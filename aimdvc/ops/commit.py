@@ -152,6 +152,13 @@ def branch_to_commit_on(history: History, head: Head) -> str:
                 f" or `aimdvc checkout {head.name}@main` to leave this version"
             ),
         )
+    if tip is None:
+        short = short_branch(branch)
+        raise RefMoved(
+            branch,
+            "another workspace deleted it",
+            hint=f"run `aimdvc branch {head.name}@{short} {head.commit}` to make it again, then commit",
+        )
     raise RefMoved(
         branch,
         "another workspace moved it",

@@ -19,7 +19,7 @@ from aimdvc.model.entries import Entry, Mode, path_bytes
 from aimdvc.model.merge import Conflict, merge_entries
 from aimdvc.model.oid import EMPTY_BLOB, GitId
 from aimdvc.model.pointer import encode_pointer
-from aimdvc.model.references import REFERENCES, dump_references, merge_references, parse_references
+from aimdvc.model.references import REFERENCES, References, dump_references, merge_references, parse_references
 from aimdvc.ops.blobs import Means, ensure_blobs
 from aimdvc.ops.checkout import CheckedOut, Destination, files_written, removed, require_unmoved, staged_rows, switch
 from aimdvc.ops.commit import branch_to_commit_on
@@ -108,8 +108,8 @@ def join_trees(workspace: Workspace, head: Head, trees: Trees, favor: Favor | No
     merged = merge_entries(history.tree_changes(trees.base, trees.ours), history.tree_changes(trees.base, trees.theirs))
     edits: _TreeEdits = {path: _edit(entry) for path, entry in merged.edits.items()}
     with history.writer() as writer:
-        conflicts = [one for one in merged.conflicts if not _join_references(history, writer, one, edits)]
-    merged = replace(merged, conflicts=conflicts)
+        joined = [_join_references(history, writer, one, favor, edits) for one in merged.conflicts]
+    merged = replace(merged, conflicts=[one for one in joined if one is not None])
     if favor == "theirs":
         edits |= {conflict.path: _edit(conflict.theirs) for conflict in merged.conflicts}
     with history.writer() as writer:
@@ -124,18 +124,33 @@ def join_trees(workspace: Workspace, head: Head, trees: Trees, favor: Favor | No
     return Joined(tree, [replace(conflict, ours=ours[conflict.path]) for conflict in merged.conflicts])
 
 
-def _join_references(history: History, writer: HistoryWriter, conflict: Conflict, edits: _TreeEdits) -> bool:
-    """Merges the references of both sides by key; returns False where a key is a conflict, or it is another path."""
+def _join_references(
+    history: History, writer: HistoryWriter, conflict: Conflict, favor: Favor | None, edits: _TreeEdits
+) -> Conflict | None:
+    """Merges the references of both sides by key. Of a key that both changed, the sides of the conflict differ alone.
+
+    Returns what is left to settle: None where no key is, or `favor` decides; another path's conflict as it is.
+    """
     if conflict.path != REFERENCES:
-        return False
+        return conflict
     base, ours, theirs = (
         parse_references(history.read_blob(side.git_id)) if side is not None else {}
         for side in (conflict.base, conflict.ours, conflict.theirs)
     )
-    joined, differing = merge_references(base, ours, theirs)
-    if not differing:
-        edits[REFERENCES] = (int(Mode.FILE), writer.blob(dump_references(joined))) if joined else None
-    return not differing
+    with_ours, differing = merge_references(base, ours, theirs)
+    with_theirs = {key: one for key, one in with_ours.items() if key not in differing}
+    with_theirs |= {key: theirs[key] for key in differing if key in theirs}
+    sides = [_references_entry(writer, side) for side in (with_ours, with_theirs)]
+    edits[REFERENCES] = _edit(sides[1] if favor == "theirs" else sides[0])
+    if favor is not None or not differing:
+        return None
+    return replace(conflict, ours=sides[0], theirs=sides[1])
+
+
+def _references_entry(writer: HistoryWriter, references: References) -> Entry | None:
+    if not references:
+        return None
+    return Entry(REFERENCES, int(Mode.FILE), writer.blob(dump_references(references)), None)
 
 
 def _stop(workspace: Workspace, head: Head, incoming: Incoming, joined: Joined, means: Means) -> None:

@@ -30,6 +30,7 @@ from aimdvc.ops.relocate import relocate
 from aimdvc.ops.revisions import label, short_branch
 from aimdvc.ops.settle import settle
 from aimdvc.ops.workspace import Workspace
+from aimdvc.store.state import origin_of_source
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +92,9 @@ def _bring(workspace: Workspace, connector: Connector, name: str, pin: Pin, part
     if not history.has(pin.commit):
         connection = connect_source(workspace, connector, name, pin.source)
         fetch_history(workspace, name, connection, means.progress)
-        start_main(workspace, history, connection.remote)
         if not history.has(pin.commit):
             raise not_published(name, pin, connection.url)
+    start_main(workspace, history, origin_of_source(name, pin.source)[0])
     head = adopt(workspace, name, pin, part, is_known=True)
     result = follow_pin(workspace, head, pin, force=False, means=means)
     sync_lock(workspace, moved={name})

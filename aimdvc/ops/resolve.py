@@ -104,7 +104,8 @@ def abort(workspace: Workspace, name: str, means: Means) -> Aborted:
     """Undoes a merge in progress: index and files are as before it; local changes of other paths stay.
 
     What was edited at conflicting paths since is lost, as in Git. Raises LocalChange for edits, not added, of paths
-    that the merge changed without conflict; Refused without a merge in progress.
+    that the merge changed without conflict, and for new files where it took some away; Refused without a merge in
+    progress.
     """
     head = settle(workspace, name)
     merging = require_merge(workspace, head)
@@ -114,7 +115,7 @@ def abort(workspace: Workspace, name: str, means: Means) -> Aborted:
     around = {row.path for row in workspace.state.staged(head) if _is_around(row.path, conflicting)}
     touched = merged | conflicting | around
     pairs = [pair for path in sorted(touched) if (pair := _back(workspace, head, path)) != (None, None)]
-    _require_unedited(workspace, head, pairs, merged - conflicting)
+    _require_unedited(workspace, head, pairs, merged - conflicting, touched - conflicting)
     others = [row for row in workspace.state.staged(head) if row.path not in touched]
     unstaged, gone = unstaged_rows(workspace, head, others)
     with files_written(workspace, head, pairs, True, means, "merge") as (plan, rows), workspace.state.transaction():
@@ -135,9 +136,12 @@ def _back(workspace: Workspace, head: Head, path: str) -> EntryPair:
     return entry_of(row) if row is not None else None, workspace.history(head.name).entry(head.tree, path)
 
 
-def _require_unedited(workspace: Workspace, head: Head, pairs: Sequence[EntryPair], paths: set[str]) -> None:
-    found = scan(workspace, head)
-    edited = {path_text(raw) for raw in changed_suspects(workspace, head, found)} & paths
+def _require_unedited(
+    workspace: Workspace, head: Head, pairs: Sequence[EntryPair], known: set[str], taken: set[str]
+) -> None:
+    found = scan(workspace, head, use_ignore=False)
+    edited = {path_text(raw) for raw in changed_suspects(workspace, head, found)} & known
+    edited |= {path_text(raw) for raw in found.untracked} & taken
     if not edited:
         return
     # An abort that was cut has put some of them back already: these are not edits.

@@ -21,9 +21,10 @@ def revert(workspace: Workspace, name: str, revision: str, mainline: int | None,
     head = settle(workspace, name)
     require_no_merge(workspace, head, "revert")
     require_branch(head)
-    head = catch_up(workspace, head, means)
     history = workspace.history(name)
+    # HEAD is asked for before it follows its branch: a revert that was cut has moved that, and is not to be undone.
     commit = history.commit(resolve(history, name, revision, head.commit))
+    head = catch_up(workspace, head, means)
     assert head.commit is not None, "a revision was found, so there is one"
     number = _parent_number(name, revision, commit, mainline)
     parent = history.commit(commit.parents[number - 1])

@@ -240,7 +240,8 @@ def _scheme(uri: str) -> str:
 
 def _found(reply: Reply) -> Found:
     length = reply.headers.get("content-length", "")
-    return Found(int(length) if length.isascii() and length.isdecimal() else None, reply.headers.get("etag"))
+    is_size = len(length) <= 18 and length.isascii() and length.isdecimal()
+    return Found(int(length) if is_size else None, reply.headers.get("etag"))
 
 
 def _reply_chunks(reply: Reply) -> Iterator[bytes]:

@@ -49,8 +49,10 @@ def switch_to(workspace: Workspace, name: str, goal: Goal, means: Means) -> Chec
 
 def _previous(workspace: Workspace, head: Head) -> str:
     """Returns the branch that HEAD was on before it came to where it is."""
+    known = workspace.history(head.name).refs(HEADS)
     for move in workspace.state.moves.newest(head.id):
-        if move.old_branch not in (None, head.branch):
+        # One that was deleted or renamed since is no place to go to.
+        if move.old_branch in known and move.old_branch != head.branch:
             return str(move.old_branch).removeprefix(HEADS)
     raise UsageError(f"HEAD of '{head.name}' was on no other branch yet", hint="name the branch to switch to")
 

@@ -247,3 +247,27 @@ def test_tags_are_listed_newest_version_first(made: Shell, tmp_path: Path) -> No
     assert [tag["tag"] for tag in tags] == [*(f"v{number}" for number in range(11, 0, -1)), "a-release"]
     assert [tags[0]["subject"], tags[-1]["subject"]] == ["number 11", "number 10"]
     assert len(made("tag", "-n", "2").out.splitlines()) == 2
+
+
+def test_switch_back_passes_over_branches_that_are_no_more(made: Shell) -> None:
+    made("switch", "-c", "x")
+    made("branch", "-m", "z")
+    made("switch", "-")
+    assert current(made) == "main"
+
+
+def test_a_branch_is_not_renamed_onto_another_at_the_same_commit(made: Shell) -> None:
+    made("branch", "p")
+    made("branch", "r")
+    assert "r" in made("branch", "-m", "data@p", "r", code=2).err
+    assert {"p", "r"} <= set(names(made))
+
+
+def test_the_reflog_of_what_is_a_directory_of_branches_is_no_trouble(made: Shell) -> None:
+    made("branch", "feature/a")
+    for name in ("feature", "main/x"):
+        assert made("reflog", f"data@{name}", "--json", code=2).json["error"] == "unknown-revision"
+    made("branch", "g")
+    made("branch", "-d", "g")
+    made("branch", "g/h")
+    assert "deleted g" in made("reflog", "data@g").out

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from aimdvc.ops import relink as relinking
-from aimdvc.ops.scan import Scan
+from aimdvc.ops.scan import Scan, changed_suspects
 from aimdvc.ops.workspace import Workspace
 from aimdvc.store.state import Head
 from aimdvc.store.walk import DiskStat
@@ -232,10 +231,9 @@ def test_the_way_of_linking_is_never_committed(shell: Shell, home: Path) -> None
 def test_relink_leaves_a_file_that_is_edited_while_it_runs(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     path = shell.write("data/big", data())
     shell.commit("data", "one")
-    looked = relinking.changed_suspects
 
     def then_edited(workspace: Workspace, head: Head, found: Scan) -> dict[bytes, DiskStat]:
-        changed = looked(workspace, head, found)
+        changed = changed_suspects(workspace, head, found)
         path.write_bytes(b"mine")
         return changed
 

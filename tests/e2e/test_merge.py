@@ -352,3 +352,24 @@ def test_the_better_of_two_common_ancestors_is_found_whatever_the_clocks_say(
         one, two = history.ref("refs/heads/one"), history.ref("refs/heads/two")
         assert one is not None and two is not None
         assert history.merge_base(one, two) == history.merge_base(two, one) == old
+
+
+def test_an_abort_does_not_write_over_a_new_file_where_theirs_took_one_away(shell: Shell) -> None:
+    two_lines(shell, {"a.txt": "ours\n"}, {"a.txt": "theirs\n", "b.txt": None})
+    shell("merge", "topic", code=1)
+    shell.write("data/b.txt", "mine\n")
+    assert "data/b.txt" in shell("status", "-s").out
+    assert "b.txt" in shell("merge", "--abort", code=1).err
+    assert data(shell)["b.txt"] == b"mine\n"
+    (shell.here / "data/b.txt").unlink()
+    shell("merge", "--abort")
+    assert data(shell)["b.txt"] == b"b\n"
+
+
+def test_an_abort_takes_nothing_else(shell: Shell) -> None:
+    conflicting(shell)
+    shell("merge", "topic", code=1)
+    for line in (["revert", "data@HEAD", "--abort"], ["revert", "--abort", "-m", "1"], ["merge", "--abort", "-m", "x"]):
+        shell(*line, code=2)
+    shell("revert", "--abort")
+    assert shell("status", "--json").json["artifacts"][0]["merging"] is None

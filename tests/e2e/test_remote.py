@@ -1,12 +1,13 @@
 """Push, clone, pull and get, against a real server over a real port, and against a folder."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from aimdvc.server.embedded import EmbeddedServer
-from tests.shell import Shell, files_of
+from tests.shell import Shell, files_of, git
 
 SERVERS = ["server", "folder", "file-url"]
 
@@ -99,6 +100,28 @@ def test_after_a_clone_of_the_code_pull_alone_gives_what_the_lock_says(
     assert (code / "net.bin").read_bytes() == b"weights" * 20_000
     assert "Everything is as" in shell("checkout").out
     assert shell("status", "-s").out == ""
+
+
+def test_a_first_pull_that_was_cut_after_its_fetch_is_on_main_in_the_end(
+    pushed: Shell, remote: str, tmp_path: Path
+) -> None:
+    git(pushed.here, "init", "-q")
+    pushed("init")
+    git(pushed.here, "add", "-A")
+    git(pushed.here, "commit", "-qm", "code")
+    code = tmp_path / "code"
+    git(tmp_path, "clone", "-q", str(pushed.here), str(code))
+    shell = Shell(code)
+    shell("init")
+    store = code / ".git/aimdvc"
+    # What a pull leaves that was cut right after its fetch: all but main and the files.
+    pulled = Shell(tmp_path / "pulled")
+    git(tmp_path, "clone", "-q", str(pushed.here), str(pulled.here))
+    pulled("pull")
+    shutil.copytree(pulled.here / ".git/aimdvc/repos", store / "repos", dirs_exist_ok=True)
+    (store / "repos/data.git/refs/heads/main").unlink()
+    shell("pull")
+    assert shell("status", "--json").json["artifacts"][0]["branch"] == "refs/heads/main"
 
 
 def test_pull_fast_forwards_and_merges(pushed: Shell, remote: str, tmp_path: Path) -> None:

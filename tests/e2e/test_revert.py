@@ -2,6 +2,8 @@
 
 import shutil
 
+import pytest
+
 from tests.e2e.diverging import conflicts, data, in_git, repository, two_lines, write_all
 from tests.shell import Shell, git
 
@@ -52,3 +54,19 @@ def test_a_revert_of_a_merge_asks_which_parent_comes_back(shell: Shell) -> None:
     assert "reversing\nchanges made to" in in_git(shell, "log", "-1", "--format=%B", "main")
     assert "no merge" in shell("revert", "-m", "1", "HEAD", code=2).err
     assert "first version" in shell("revert", "topic~1", code=2).err
+
+
+def test_a_revert_of_head_that_was_cut_is_not_undone_by_running_it_again(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two_lines(shell, {"a.txt": "second\n"}, {})
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as cut:
+        cut.setattr("aimdvc.store.state.State.move_head", stop)
+        shell("revert", "data@HEAD", code=130)
+    shell("revert", "data@HEAD")
+    assert data(shell)["a.txt"] == b"a\n"
+    assert in_git(shell, "log", "-1", "--format=%s", "main") == 'Revert "ours"'

@@ -43,10 +43,7 @@ def merge_command(
     """
     name, revision = cli.branch(selector)
     if is_abort:
-        if favor or fast_forward or message or revision or cli.paths:
-            raise UsageError("--abort takes nothing but the artifact's name", hint="run `aimdvc merge --abort [NAME]`")
-        undone = abort(cli.workspace, name, cli.means)
-        cli.out.result({"artifacts": [undone]}, [aborted_line(undone)])
+        _abort(cli, name, "merge", any((favor, fast_forward, message, revision, cli.paths)))
         return
     if favor is not None and revision is None:
         if fast_forward or message:
@@ -64,7 +61,7 @@ def merge_command(
 @command("revert")
 @click.argument("selector", required=False, metavar="[NAME@]REV", shell_complete=complete_branch)
 @click.option("-m", "--mainline", type=click.IntRange(min=1), metavar="N", help="Of a merge: the parent to go back to.")
-@click.option("--abort", "is_abort", is_flag=True, help="Undo the revert in progress.")
+@click.option("--abort", "is_abort", is_flag=True, help="Undo the merge or revert in progress.")
 def revert_command(cli: Cli, selector: str | None, mainline: int | None, is_abort: bool) -> None:
     """Undo an earlier version by a new one
 
@@ -77,14 +74,20 @@ def revert_command(cli: Cli, selector: str | None, mainline: int | None, is_abor
     """
     name, revision = cli.branch(selector)
     if is_abort:
-        undone = abort(cli.workspace, name, cli.means)
-        cli.out.result({"artifacts": [undone]}, [aborted_line(undone)])
+        _abort(cli, name, "revert", any((revision, mainline)))
         return
     if revision is None:
         raise UsageError("no version was given to revert", hint=f"run `aimdvc revert {name}@REV`")
     done = revert(cli.workspace, name, revision, mainline, cli.means)
     line = merged_line(done) if done.how == "revert" else f"{name}: nothing to revert, what it changed is not here"
     cli.out.result({"artifacts": [done]}, [line])
+
+
+def _abort(cli: Cli, name: str, verb: str, has_more: bool) -> None:
+    if has_more:
+        raise UsageError("--abort takes nothing but the artifact's name", hint=f"run `aimdvc {verb} --abort [NAME]`")
+    undone = abort(cli.workspace, name, cli.means)
+    cli.out.result({"artifacts": [undone]}, [aborted_line(undone)])
 
 
 def merged_line(done: Merged) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from aimdvc.errors import CorruptRepository
 from aimdvc.git.commits import parse_commit, tag_target
-from aimdvc.git.refs import parse_signature
+from aimdvc.git.signatures import parse_signature
 from aimdvc.model.oid import GitId
 
 ID = GitId("1" * 40)
