@@ -146,22 +146,41 @@ def run(arguments: list[str]) -> int:
         return _left_alone()
     except BrokenPipeError:
         return _left_alone()
-    except AimdvcError as error:
+    except Exception as error:  # the boundary: what is not in our tree is a bug, said in one line
+        return _ended(error, options, as_json)
+
+
+def _ended(error: Exception, options: list[str], as_json: bool) -> int:
+    stop = _stop_behind(error)
+    if stop is not None:
+        kind = "interrupted" if stop == signal.SIGINT else "terminated"
+        return _stopped(as_json, kind, stop)
+    if isinstance(error, AimdvcError):
         return _fail(error, options, as_json)
-    except OSError as error:
+    if isinstance(error, OSError):
         # Everything below names its files, so what has no name is what we print to.
         failed = storage_error(error, str(error.filename or "standard output"))
         if not error.filename:
             drop(sys.stdout)
         return _fail(failed, options, as_json)
-    except MemoryError:
+    if isinstance(error, MemoryError):
         return _fail(StorageError("memory", "there is not enough of it"), options, as_json)
-    except Exception as error:  # the boundary: what is not in our tree is a bug, said in one line
-        if "--debug" in options:
-            traceback.print_exc()
-        message = f"a bug in aimdvc: {type(error).__name__}: {error}"
-        _report(as_json, "bug", message, "run it again with `aimdvc --debug …` and report what it prints", _EXIT_BUG)
-        return _EXIT_BUG
+    if "--debug" in options:
+        traceback.print_exception(error)
+    message = f"a bug in aimdvc: {type(error).__name__}: {error}"
+    _report(as_json, "bug", message, "run it again with `aimdvc --debug …` and report what it prints", _EXIT_BUG)
+    return _EXIT_BUG
+
+
+def _stop_behind(error: BaseException | None) -> int | None:
+    """Returns the signal that was being unwound when an error came of it: a file that was half closed, say."""
+    while error is not None:
+        if isinstance(error, _Terminated):
+            return error.number
+        if isinstance(error, KeyboardInterrupt):
+            return int(signal.SIGINT)
+        error = error.__context__
+    return None
 
 
 def _fill_streams() -> None:

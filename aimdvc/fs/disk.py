@@ -82,8 +82,9 @@ class TempFile:
     def close(self) -> None:
         """Closes the file, which stays."""
         if self.fd >= 0:
-            os.close(self.fd)
-            self.fd = -1
+            # Noted first: a signal in between must not have it closed twice, when another file may have its number.
+            descriptor, self.fd = self.fd, -1
+            os.close(descriptor)
 
     def keep(self) -> None:
         """Closes the file, which outlives its `with`: it will be published, or removed, by its path."""

@@ -236,3 +236,18 @@ def test_threads_that_fetch_one_blob_at_once(tmp_path: Path, count: int) -> None
             thread.join()
         store.verify(pointer.oid)
     assert not list((tmp_path / "tmp").glob("tmp-*"))
+
+
+@pytest.mark.parametrize("error", [OSError(9, "bad file descriptor"), BufferError("still viewed")])
+def test_an_error_that_comes_of_unwinding_is_the_stop_behind_it(
+    shell: Shell, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object) -> None:
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise error
+
+    monkeypatch.setattr("aimdvc.cli.commands.status.status", stopped)
+    done = shell("status", "--json", code=130)
+    assert done.json["error"] == "interrupted"
