@@ -242,7 +242,7 @@ class _Writer:
                 self._check(pointer, blob)
             else:
                 copy_hashed(source, target, pointer, self._advance, may_share=self._link == "reflink")
-        except BaseException as error:
+        except BaseException as error:  # An interrupt, too, leaves no half-written file behind.
             unlink_in(directory, name)
             if isinstance(error, CorruptBlob):
                 self._store.set_aside(pointer.oid)
