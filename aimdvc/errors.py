@@ -144,6 +144,15 @@ class LocalChange(Refused):
         super().__init__(f"{what}: {shown}{more}", hint)
 
 
+class ShallowHistory(Refused):
+    """What was asked for needs commits beyond the end of a shallow history."""
+
+    hint = "run `aimdvc fetch --unshallow` to bring the rest of the history"
+
+    def __init__(self, what: str, hint: str | None = None) -> None:
+        super().__init__(f"'{what}': the history is shallow, and this needs commits that are not here", hint)
+
+
 class MergeConflict(Refused):
     """Both sides changed the same paths; both contents are kept."""
 

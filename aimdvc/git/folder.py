@@ -5,6 +5,8 @@ from pathlib import Path
 
 from aimdvc.errors import RemoteRefused
 from aimdvc.fs.disk import Disk
+from aimdvc.git.deepening import begin_deepening, changing_ends, finish_deepening
+from aimdvc.git.graph import Ends
 from aimdvc.git.history import History
 from aimdvc.git.packs import PackWriter, clean_repository
 from aimdvc.git.transport import RemoteRefs
@@ -30,11 +32,25 @@ class FolderTransport:
             refs = {ref: commit for ref, commit in theirs.refs().items() if theirs.has(commit)}
             return RemoteRefs(refs, theirs.symbolic_head(), frozenset({"atomic"}))
 
-    def fetch(self, history: History, wants: Sequence[GitId], progress: Progress, is_whole: bool = False) -> None:
-        """Copies what the wanted commits reach and the history lacks, or all of it, as one pack."""
-        with History.open(self._path, self._disk) as theirs:
+    def fetch(
+        self,
+        history: History,
+        wants: Sequence[GitId],
+        progress: Progress,
+        is_whole: bool = False,
+        depth: int | None = None,
+    ) -> None:
+        """Copies what the wanted commits reach and the history lacks, or all, or `depth` commits of it, as one pack."""
+        with History.open(self._path, self._disk) as theirs, changing_ends(history, depth is not None):
             clean_repository(history.path)
-            _copy(theirs, history, wants, progress, is_whole)
+            if depth is None:
+                _copy(theirs, history, wants, progress, is_whole)
+                return
+            deepening = theirs.deepen(wants, depth, history.shallow)
+            before = history.shallow
+            begin_deepening(history, deepening)
+            _copy(theirs, history, wants, progress, is_whole, deepening.ends(before))
+            finish_deepening(history, deepening, str(self._path))
 
     def push(self, history: History, updates: Sequence[RefUpdate], known: RemoteRefs, progress: Progress) -> None:
         """Copies what is missing, then moves all refs by compare-and-set: numbers before the branch they number."""
@@ -45,16 +61,24 @@ class FolderTransport:
             theirs.move_refs(ordered, "push", Signature("aimdvc", "", 0, 0))
 
 
-def _copy(source: History, target: History, tips: Sequence[GitId], progress: Progress, is_whole: bool = False) -> None:
+def _copy(
+    source: History,
+    target: History,
+    tips: Sequence[GitId],
+    progress: Progress,
+    is_whole: bool = False,
+    ends: Ends | None = None,
+) -> None:
     # A wanted commit that is there already is broken there: nothing that the target has counts then.
     is_healing = is_whole or any(target.has(tip) and not target.is_whole_tip(tip) for tip in tips)
     have = [] if is_healing else [commit for commit in set(target.refs().values()) if source.has(commit)]
+    ends = Ends(target.shallow, target.shallow) if ends is None else ends
     directory = target.path / "objects" / "pack"
     target.disk.make_directory(directory)
     writer = PackWriter(target.disk, directory)
     progress.start("copy history", None, "files")
     try:
-        for git_id in source.iter_missing_objects(tips, have):
+        for git_id in source.iter_missing_objects(tips, have, ends):
             writer.add(*source.read_object(git_id), git_id)
             progress.advance(1)
         if len(writer):

@@ -4,26 +4,27 @@ Objects are read through git/objects.py; refs and writing are ours (design, sect
 """
 
 import heapq
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from aimdvc.errors import CorruptRepository
+from aimdvc.errors import CorruptRepository, ShallowHistory
 from aimdvc.fs.disk import Disk
-from aimdvc.git.commits import parse_commit, tag_target
-from aimdvc.git.kinds import BLOB, COMMIT, KIND_NAMES, TAG, TREE
+from aimdvc.git.commits import parse_commit
+from aimdvc.git.graph import NO_ENDS, Deepening, Ends, Graph
+from aimdvc.git.kinds import BLOB, COMMIT, TREE
 from aimdvc.git.layout import check_format
 from aimdvc.git.objects import Objects
 from aimdvc.git.packs import git_id_of
 from aimdvc.git.reflogs import ReflogLine
 from aimdvc.git.refs import Refs
+from aimdvc.git.shallow import read_shallow, write_shallow
 from aimdvc.git.trees import (
     RawEntry,
     compare_trees,
     edit_tree,
     find_entry,
     iter_files,
-    iter_new_objects,
 )
 from aimdvc.git.writer import HistoryWriter
 from aimdvc.model.commits import Commit, RefUpdate, Signature
@@ -47,7 +48,6 @@ _CONFIG = b"""[core]
 """
 
 _CACHE_LIMIT = 200_000
-_TAG_LIMIT = 20
 
 
 class History:
@@ -58,6 +58,7 @@ class History:
         self.disk = disk
         self._objects = Objects(path)
         self._refs = Refs(path, disk)
+        self._graph = Graph(self._objects.read, str(path), read_shallow(path))
         self._pointers: dict[GitId, Pointer | None] = {}
 
     @classmethod
@@ -116,6 +117,31 @@ class History:
         """Returns what has a reflog, deleted refs too."""
         return self._refs.logged()
 
+    # Where it ends
+
+    @property
+    def shallow(self) -> Collection[GitId]:
+        """The commits whose parents are not here; none in a history that is whole."""
+        return self._graph.shallow
+
+    def end_at(self, shallow: Collection[GitId]) -> None:
+        """Notes at which commits the history ends; durable when it returns."""
+        write_shallow(self.path, self.disk, shallow)
+        self._graph.shallow = frozenset(shallow)
+
+    def reread_ends(self) -> None:
+        """Takes over what another process, git or ours, noted meanwhile."""
+        self._graph.shallow = read_shallow(self.path)
+
+    def parents_of(self, commits: Iterable[GitId]) -> set[GitId]:
+        """Returns the parents of commits as these name them, also where they are not here."""
+        return self._graph.parents_of(commits)
+
+    def deepen(self, tips: Iterable[GitId], depth: int, before: Collection[GitId]) -> Deepening:
+        """Returns what sending `depth` commits of each tip makes of a history that ends at `before`."""
+        commits = [commit for tip in tips if (commit := self.peel(tip)) is not None]
+        return self._graph.deepen(commits, depth, before)
+
     # Objects
 
     def has(self, git_id: GitId) -> bool:
@@ -128,56 +154,39 @@ class History:
 
     def read_blob(self, git_id: GitId) -> bytes:
         """Returns a git blob's content."""
-        return self._read(git_id, BLOB)
+        return self._graph.content(git_id, BLOB)
 
     def blob_size(self, git_id: GitId) -> int:
         """Returns a git blob's size in bytes."""
-        return len(self._read(git_id, BLOB))
-
-    def _read(self, git_id: GitId, kind: int) -> bytes:
-        found, content = self.read_object(git_id)
-        if found != kind:
-            raise CorruptRepository(str(self.path), f"git object {git_id} is no {KIND_NAMES[kind].decode()}")
-        return content
+        return len(self._graph.content(git_id, BLOB))
 
     def read_tree(self, git_id: GitId) -> bytes:
         """Returns a tree's raw content."""
-        return b"" if git_id == EMPTY_TREE else self._read(git_id, TREE)
+        return self._graph.tree(git_id)
 
     # Commits
 
     def commit(self, git_id: GitId) -> Commit:
-        """Returns a commit; an annotated tag leads to what it names. Raises CorruptRepository."""
-        *_, (last, kind, content) = self._iter_peeled(git_id)
-        if kind != COMMIT:
-            raise CorruptRepository(str(self.path), f"git object {last} is no commit")
-        return parse_commit(last, content)
+        """Returns a commit; an annotated tag leads to what it names. Raises CorruptRepository.
+
+        Where a shallow history ends, a commit has no parents.
+        """
+        return self._graph.commit(git_id)
 
     def peel(self, git_id: GitId) -> GitId | None:
         """Returns the commit that a ref's value means, through annotated tags; None when it is a tree or a blob."""
-        *_, (last, kind, _) = self._iter_peeled(git_id)
-        return last if kind == COMMIT else None
+        return self._graph.peel(git_id)
 
     def is_whole_tip(self, git_id: GitId) -> bool:
         """Returns whether a ref may stand here: what it names is here and, of a commit, the tree. Looks no deeper."""
         try:
             if not self.has(git_id):
                 return False
-            *_, (last, kind, content) = self._iter_peeled(git_id)
+            *_, (last, kind, content) = self._graph.iter_peeled(git_id)
             tree = parse_commit(last, content).tree if kind == COMMIT else EMPTY_TREE
             return tree == EMPTY_TREE or self.has(tree)
         except CorruptRepository:
             return False
-
-    def _iter_peeled(self, git_id: GitId) -> Iterator[tuple[GitId, int, bytes]]:
-        """Yields an object and, while that is an annotated tag, what it names: id, type, content."""
-        for _ in range(_TAG_LIMIT):
-            kind, content = self.read_object(git_id)
-            yield git_id, kind, content
-            if kind != TAG:
-                return
-            git_id = tag_target(git_id, content)
-        raise CorruptRepository(str(self.path), f"git object {git_id} ends a chain of more than {_TAG_LIMIT} tags")
 
     def iter_log(self, start: GitId, first_parent: bool = False, without: Iterable[GitId] = ()) -> Iterator[Commit]:
         """Yields commits from `start` back, newest first; not those `without` reaches."""
@@ -269,36 +278,24 @@ class History:
         cache = self._pointers
         if git_id in cache:
             return cache[git_id]
-        content = self._read(git_id, BLOB)
+        content = self._graph.content(git_id, BLOB)
         pointer = find_pointer(content) if len(content) < POINTER_LIMIT else None
         if len(cache) >= _CACHE_LIMIT:
             cache.clear()
         cache[git_id] = pointer
         return pointer
 
-    def iter_missing_objects(self, tips: Iterable[GitId], have: Sequence[GitId]) -> Iterator[GitId]:
-        """Yields the ids of all git objects that `tips` reach and `have` don't, each once, commits first.
+    def iter_missing_objects(
+        self, tips: Iterable[GitId], have: Collection[GitId], ends: Ends = NO_ENDS
+    ) -> Iterator[GitId]:
+        """Yields the ids of all git objects that `tips` reach and `have` don't, as `Graph.iter_missing`.
 
-        Annotated tags among the tips are yielded, too, and a blob that a tag names.
+        Raises ShallowHistory for what would need commits that are not here.
         """
-        seen: set[GitId] = set(have)
-        for tip in tips:
-            chain = [(git_id, kind) for git_id, kind, _ in self._iter_peeled(tip)]
-            last, kind = chain.pop()
-            for git_id, _ in [*chain, *([(last, kind)] if kind == BLOB else [])]:
-                if git_id not in seen:
-                    seen.add(git_id)
-                    yield git_id
-            if kind == COMMIT:
-                yield from self._missing_below(last, have, seen)
-
-    def _missing_below(self, tip: GitId, have: Sequence[GitId], seen: set[GitId]) -> Iterator[GitId]:
-        for commit in self.iter_log(tip, without=have):
-            if commit.id not in seen:
-                seen.add(commit.id)
-                yield commit.id
-                before = self.commit(commit.parents[0]).tree if commit.parents else None
-                yield from iter_new_objects(self.read_tree, before, commit.tree, seen)
+        for git_id in self._graph.iter_missing(tips, have, ends):
+            if git_id in self._graph.shallow and git_id not in ends.sent:
+                raise ShallowHistory(str(self.path))
+            yield git_id
 
     def tree_id(self, base: GitId | None, edits: Mapping[str, tuple[int, GitId] | None]) -> GitId:
         """Returns the id of the tree that edits make of `base`; writes nothing."""

@@ -8,6 +8,8 @@ from itertools import islice
 from pathlib import Path
 
 from aimdvc.errors import ProtocolError, RefMoved, RemoteRefused
+from aimdvc.git.deepening import NO_DEEPENING, begin_deepening, changing_ends, finish_deepening
+from aimdvc.git.graph import Deepening
 from aimdvc.git.history import History
 from aimdvc.git.incoming import take_pack
 from aimdvc.git.packs import PackWriter, clean_repository
@@ -22,6 +24,10 @@ _CHUNK = 256 << 10
 _HAVES = 256
 _REF_LIMIT = 1_000_000
 _REPORT_LIMIT = 1 << 20
+_FETCH_HEADERS = {
+    "Content-Type": "application/x-git-upload-pack-request",
+    "Accept": "application/x-git-upload-pack-result",
+}
 _RACE_WORDS = ("fetch first", "non-fast-forward", "stale info", "failed to update ref", "atomic transaction failed")
 
 
@@ -48,29 +54,29 @@ class HttpTransport:
         finally:
             reply.close()
 
-    def fetch(self, history: History, wants: Sequence[GitId], progress: Progress, is_whole: bool = False) -> None:
-        """Brings what the wanted commits reach and the history lacks, or all of it."""
-        body = _fetch_request(history, wants, is_whole)
-        headers = {
-            "Content-Type": "application/x-git-upload-pack-request",
-            "Accept": "application/x-git-upload-pack-result",
-        }
-        reply = self._http.request("POST", f"{self._url}/git-upload-pack", headers, body)
-        try:
-            lines = _PacketReader(reply.read, self._url)
-            while True:
-                line = lines.read()
-                if line is None:
-                    raise ProtocolError(self._url, "no pack was sent")
-                if line.startswith(b"ERR "):
-                    raise RemoteRefused(self._url, _shown(line[4:]))
-                if line.startswith((b"NAK", b"ACK")) and not line.rstrip().endswith((b"common", b"ready", b"continue")):
-                    break
-            progress.start("fetch", None, "bytes")
-            take_pack(history, _banded(lines, self._url, progress), self._url, wants)
-            progress.finish()
-        finally:
-            reply.close()
+    def fetch(
+        self,
+        history: History,
+        wants: Sequence[GitId],
+        progress: Progress,
+        is_whole: bool = False,
+        depth: int | None = None,
+    ) -> None:
+        """Brings what the wanted commits reach and the history lacks, or all of it, or `depth` commits of it."""
+        with changing_ends(history, depth is not None):
+            body = _fetch_request(history, wants, is_whole, depth)
+            reply = self._http.request("POST", f"{self._url}/git-upload-pack", _FETCH_HEADERS, body)
+            try:
+                lines = _PacketReader(reply.read, self._url)
+                deepening = _read_deepening(lines, self._url) if depth is not None else NO_DEEPENING
+                begin_deepening(history, deepening)
+                _skip_acknowledgements(lines, self._url)
+                progress.start("fetch", None, "bytes")
+                take_pack(history, _banded(lines, self._url, progress), self._url, wants)
+                progress.finish()
+            finally:
+                reply.close()
+            finish_deepening(history, deepening, self._url)
 
     def push(self, history: History, updates: Sequence[RefUpdate], known: RemoteRefs, progress: Progress) -> None:
         """Sends the missing objects and the updates in one atomic request."""
@@ -172,16 +178,46 @@ def _parse_refs(lines: "_PacketReader", url: str) -> RemoteRefs:
     return RemoteRefs(refs, head, capabilities)
 
 
-def _fetch_request(history: History, wants: Sequence[GitId], is_whole: bool) -> bytes:
+def _fetch_request(history: History, wants: Sequence[GitId], is_whole: bool, depth: int | None) -> bytes:
     # thin-pack is asked for since some servers answer nothing without it; take_pack completes such packs.
     words = "side-band-64k thin-pack ofs-delta agent=aimdvc"
     lines = [_packet(f"want {want}{' ' + words if index == 0 else ''}\n".encode()) for index, want in enumerate(wants)]
+    lines += [_packet(f"shallow {commit}\n".encode()) for commit in sorted(history.shallow)]
+    if depth is not None:
+        lines.append(_packet(f"deepen {depth}\n".encode()))
     lines.append(b"0000")
-    # A wanted commit that is here already is broken here: the server must take nothing for granted then.
-    haves = [] if is_whole or any(history.has(want) for want in wants) else _haves(history)
+    # A wanted commit that is here already, if not to go deeper, is broken here: nothing may be taken for granted then.
+    is_broken = any(history.has(want) and (depth is None or not history.is_whole_tip(want)) for want in wants)
+    haves = [] if is_whole or is_broken else _haves(history)
     lines += [_packet(f"have {have}\n".encode()) for have in haves]
     lines.append(_packet(b"done\n"))
     return b"".join(lines)
+
+
+def _read_deepening(lines: "_PacketReader", url: str) -> Deepening:
+    found: dict[bytes, set[GitId]] = {b"shallow": set(), b"unshallow": set()}
+    while (line := lines.read()) is not None:
+        if line.startswith(b"ERR "):
+            raise RemoteRefused(url, _shown(line[4:]))
+        word, _, rest = line.rstrip(b"\n").partition(b" ")
+        commit = rest.decode("ascii", "replace")
+        if word not in found or not is_git_id(commit):
+            raise ProtocolError(url, f"a line {line[:60]!r} where commits were expected at which the history ends")
+        found[word].add(GitId(commit))
+        if sum(map(len, found.values())) > _REF_LIMIT:
+            raise ProtocolError(url, f"a history that ends at more than {_REF_LIMIT} commits")
+    return Deepening(frozenset(found[b"shallow"]), frozenset(found[b"unshallow"]))
+
+
+def _skip_acknowledgements(lines: "_PacketReader", url: str) -> None:
+    while True:
+        line = lines.read()
+        if line is None:
+            raise ProtocolError(url, "no pack was sent")
+        if line.startswith(b"ERR "):
+            raise RemoteRefused(url, _shown(line[4:]))
+        if line.startswith((b"NAK", b"ACK")) and not line.rstrip().endswith((b"common", b"ready", b"continue")):
+            return
 
 
 def _haves(history: History) -> list[GitId]:

@@ -63,10 +63,18 @@ class Transport(Protocol):
         """Returns the remote's refs: one round trip."""
         ...
 
-    def fetch(self, history: History, wants: Sequence[GitId], progress: Progress, is_whole: bool = False) -> None:
+    def fetch(
+        self,
+        history: History,
+        wants: Sequence[GitId],
+        progress: Progress,
+        is_whole: bool = False,
+        depth: int | None = None,
+    ) -> None:
         """Brings what the wanted commits reach and the history lacks; durable when it returns. No ref moves.
 
-        `is_whole` brings all that they reach: what is here may be damaged.
+        `is_whole` brings all that they reach: what is here may be damaged. With a `depth` only so many commits from
+        each wanted one, itself included: the history ends there, except where it went on before.
         """
         ...
 

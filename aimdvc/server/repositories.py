@@ -52,6 +52,10 @@ class Repository:
         except KeyError as error:
             raise CorruptRepository(self._directory.name, f"git object {git_id} is missing") from error
 
+    def has(self, git_id: GitId) -> bool:
+        """Returns whether an object is here."""
+        return ObjectID(git_id.encode()) in self.objects
+
     def absent(self, git_ids: Mapping[bytes, int]) -> list[bytes]:
         """Returns those of the objects (raw id: type) that aren't here, or are here with another type."""
         left = set(git_ids)

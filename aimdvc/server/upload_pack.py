@@ -1,34 +1,35 @@
 """git-upload-pack: the advertisement, and packs for clones and fetches (protocol v0, which all clients accept).
 
 A clone, which has nothing and wants every tip, gets the stored packs as they are: no object is inflated. Everything
-else goes through dulwich's UploadPackHandler into a temporary file, so that the answer has a Content-Length and a
-crash in the middle never looks like an end.
+else is written into a temporary file first, so that the answer has a Content-Length and a crash in the middle never
+looks like an end.
 """
 
 import hashlib
 import struct
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import IO, cast
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import IO
 
-from dulwich.errors import GitProtocolError, HangupException
-from dulwich.protocol import ReceivableProtocol, pkt_line
-from dulwich.refs import DictRefsContainer
-from dulwich.refs import Ref as RefName
-from dulwich.repo import BaseRepo
-from dulwich.server import Backend, BackendRepo, UploadPackHandler
+from dulwich.object_format import DEFAULT_OBJECT_FORMAT
+from dulwich.objects import ObjectID
+from dulwich.pack import PackHint, write_pack_from_container
+from dulwich.protocol import pkt_line
 
+from aimdvc.git.graph import Graph
 from aimdvc.model.entries import path_bytes
+from aimdvc.model.oid import GitId
 from aimdvc.server.guard import Body, HttpError, Response
-from aimdvc.server.limits import CHUNK_BYTES, Limits
+from aimdvc.server.limits import Limits
+from aimdvc.server.negotiation import Agreement, Wish, negotiate, parse_wish
 from aimdvc.server.refs import MAIN, Ref
 from aimdvc.server.repositories import GitPack, Repository
 from aimdvc.version import __version__
 
 AGENT = f"agent=aimdvc/{__version__}".encode()
 _CAPABILITIES = (
-    b"multi_ack_detailed side-band-64k thin-pack ofs-delta no-progress include-tag shallow no-done object-format=sha1"
+    b"multi_ack_detailed side-band-64k thin-pack ofs-delta no-progress include-tag shallow deepen-relative no-done"
+    b" object-format=sha1"
 )
 _BAND = 65515
 _SPOOL_BYTES = 8 << 20
@@ -59,79 +60,36 @@ def advertise_upload(refs: Mapping[str, Ref]) -> Response:
     return advertise(b"git-upload-pack", _CAPABILITIES + symref + b" " + AGENT, refs, head=True)
 
 
-@dataclass(frozen=True, slots=True)
-class _Wish:
-    """A request as far as it must be known to tell a clone from the rest."""
-
-    wants: frozenset[str]
-    capabilities: frozenset[bytes]
-    is_plain_clone: bool
-
-
 def upload_pack(
     repository: Repository, refs: Mapping[str, Ref], body: Body, limits: Limits, may_reuse: bool
 ) -> Response:
     """Returns the answer to `POST git-upload-pack`. `may_reuse`: all that the packs hold may be read."""
-    raw = body.read_all(limits.wants * 60)
-    wish = _parse(raw, limits)
+    wish = parse_wish(body.read_all(limits.wants * 60), limits.wants)
+    if not wish.wants:
+        return Response(body=b"", content_type=_RESULT)
     advertised = {ref.target for ref in refs.values()} | {ref.peeled for ref in refs.values()}
-    if not wish.wants <= advertised:
+    if not advertised.issuperset(wish.wants):
         raise HttpError(400, "a wanted object is not the tip of any ref")
+    if not {b"side-band-64k", b"ofs-delta"} <= wish.capabilities:
+        raise HttpError(400, "a client without side-band-64k and ofs-delta")
     tips = {ref.target for ref in refs.values()}
-    if (
-        may_reuse
-        and wish.is_plain_clone
-        and {b"side-band-64k", b"ofs-delta"} <= wish.capabilities
-        and tips <= _with_peeled(wish.wants, refs)
-    ):
+    if may_reuse and wish.is_plain_clone and tips <= _with_peeled(wish.wants, refs):
         packs = repository.packs()
         if packs and _are_disjoint(packs):
             size = sum(pack.size - 32 for pack in packs) + 32
-            framed = size + -(-size // _BAND) * 5
-            return Response(body=_whole_packs(packs), size=8 + framed + 4, content_type=_RESULT)
-    return _through_dulwich(repository, refs, raw)
+            return _answer(pkt_line(b"NAK\n"), size, _Chunks(_pack_bytes(packs)))
+    graph = Graph(repository.read, "a repository")
+    agreed = negotiate(repository, graph, wish)
+    if not agreed.has_pack:
+        return Response(body=agreed.lines, content_type=_RESULT)
+    return _new_pack(repository, graph, wish, agreed, refs)
 
 
 _RESULT = "application/x-git-upload-pack-result"
 
 
-def _with_peeled(wants: frozenset[str], refs: Mapping[str, Ref]) -> set[str]:
-    return set(wants) | {ref.target for ref in refs.values() if ref.peeled in wants}
-
-
-def _parse(raw: bytes, limits: Limits) -> _Wish:
-    wants: set[str] = set()
-    capabilities: frozenset[bytes] = frozenset()
-    others = done = False
-    for count, line in enumerate(_lines(raw)):
-        if count > limits.wants:
-            raise HttpError(413, "too many lines in one request")
-        if line.startswith(b"want "):
-            if not wants:
-                capabilities = frozenset(line[45:].split())
-            wants.add(line[5:45].decode("ascii", "replace"))
-        elif line == b"done":
-            done = True
-        elif line:
-            others = True
-    return _Wish(frozenset(wants), capabilities, bool(wants) and done and not others)
-
-
-def _lines(raw: bytes) -> Iterator[bytes]:
-    position = 0
-    while position < len(raw):
-        try:
-            length = int(raw[position : position + 4], 16)
-        except ValueError as error:
-            raise HttpError(400, "a line without its length") from error
-        if length in (0, 1, 2):
-            position += 4
-            yield b""
-            continue
-        if length < 4 or position + length > len(raw):
-            raise HttpError(400, "a line that breaks off")
-        yield raw[position + 4 : position + length].rstrip(b"\n")
-        position += length
+def _with_peeled(wants: Collection[str], refs: Mapping[str, Ref]) -> set[str]:
+    return set(wants) | {ref.target for ref in refs.values() if ref.peeled is not None and ref.peeled in wants}
 
 
 def _are_disjoint(packs: Sequence[GitPack]) -> bool:
@@ -144,10 +102,10 @@ def _are_disjoint(packs: Sequence[GitPack]) -> bool:
     return len(seen) == sum(pack.count for pack in packs)
 
 
-def _whole_packs(packs: Sequence[GitPack]) -> Iterator[bytes]:
-    yield pkt_line(b"NAK\n")
-    yield from _banded(_pack_bytes(packs))
-    yield pkt_line(None)
+def _answer(lines: bytes, size: int, pack: "_Chunks") -> Response:
+    """Returns the answer whose pack of `size` bytes comes in full frames: how many there are follows from the size."""
+    framed = size + -(-size // _BAND) * 5
+    return Response(body=_Framed(lines, pack), size=len(lines) + framed + 4, content_type=_RESULT)
 
 
 def _pack_bytes(packs: Sequence[GitPack]) -> Iterator[bytes]:
@@ -188,56 +146,43 @@ def _banded(chunks: Iterable[bytes]) -> Iterator[bytes]:
         yield pkt_line(b"\1" + held)
 
 
-class _File:
-    """A temporary file as an answer's body; closed, and so gone, when the answer is out."""
+class _Chunks:
+    """A pack's bytes as they are read, and the file, if it is a temporary one, that is closed when they are out."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, chunks: Iterable[bytes], file: IO[bytes] | None = None) -> None:
+        self.chunks = chunks
         self._file = file
 
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+
+class _Framed:
+    """An answer's body; closed when the answer is out, or when whoever asked has gone."""
+
+    def __init__(self, lines: bytes, pack: _Chunks) -> None:
+        self._lines = lines
+        self._pack = pack
+
     def __iter__(self) -> Iterator[bytes]:
-        while chunk := self._file.read(CHUNK_BYTES):
-            yield chunk
+        yield self._lines
+        yield from _banded(self._pack.chunks)
+        yield pkt_line(None)
 
     def close(self) -> None:
-        self._file.close()
+        self._pack.close()
 
 
-class _UploadPack(UploadPackHandler):
-    @classmethod
-    def required_capabilities(cls) -> tuple[bytes, ...]:
-        # dulwich asks for thin-pack, too, which is optional in Git (gitprotocol-capabilities); it sends no thin packs.
-        return (b"side-band-64k", b"ofs-delta")
-
-
-class _OneRepository(Backend):
-    def __init__(self, repo: BackendRepo) -> None:
-        self._repo = repo
-
-    def open_repository(self, path: str) -> BackendRepo:
-        return self._repo
-
-
-def _through_dulwich(repository: Repository, refs: Mapping[str, Ref], raw: bytes) -> Response:
-    names = {RefName(path_bytes(name)): ref.target.encode() for name, ref in refs.items()}
-    if MAIN in refs:
-        names[RefName(b"HEAD")] = b"ref: " + MAIN.encode()
-    position = 0
-
-    def receive(size: int) -> bytes:
-        nonlocal position
-        part = raw[position : position + size]
-        position += len(part)
-        return part
-
+def _new_pack(repository: Repository, graph: Graph, wish: Wish, agreed: Agreement, refs: Mapping[str, Ref]) -> Response:
+    """Returns an answer whose pack holds what the client lacks; deltas that are stored are used again."""
+    wanted = dict.fromkeys(graph.iter_missing(wish.wants, agreed.common, agreed.ends))
+    if b"include-tag" in wish.capabilities:
+        tags = (ref.target for ref in refs.values() if ref.peeled in wanted)
+        wanted |= dict.fromkeys(GitId(git_id) for tag in tags for git_id, *_ in graph.iter_peeled(GitId(tag)))
     spool = tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES)  # noqa: SIM115  (closed by the answer)
-    try:
-        repo = BaseRepo(repository.objects, DictRefsContainer(names))
-        protocol = ReceivableProtocol(receive, spool.write)
-        handler = _UploadPack(_OneRepository(cast(BackendRepo, repo)), ["/"], protocol, stateless_rpc=True)
-        handler.handle()
-    except (GitProtocolError, HangupException, AssertionError, ValueError, KeyError) as error:
-        spool.close()
-        raise HttpError(400, "the request can't be answered") from error
+    names: list[tuple[ObjectID, PackHint | None]] = [(ObjectID(git_id.encode()), None) for git_id in wanted]
+    write_pack_from_container(spool.write, repository.objects, names, DEFAULT_OBJECT_FORMAT)
     size = spool.tell()
     spool.seek(0)
-    return Response(body=_File(spool), size=size, content_type=_RESULT)
+    return _answer(agreed.lines, size, _Chunks(iter(lambda: spool.read(_BAND * 8), b""), spool))

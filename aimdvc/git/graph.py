@@ -1,0 +1,181 @@
+"""Commits and what they reach, over any reader of git objects: the client's histories and the server's repositories.
+
+Which objects one side has and the other lacks is answered here, for pushes, fetches and the packs that a server sends;
+the work goes with what is missing, not with the length of the history.
+"""
+
+import heapq
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from aimdvc.errors import CorruptRepository
+from aimdvc.git.commits import parse_commit, tag_target
+from aimdvc.git.kinds import BLOB, COMMIT, KIND_NAMES, TAG, TREE
+from aimdvc.git.trees import iter_new_objects
+from aimdvc.model.commits import Commit
+from aimdvc.model.oid import EMPTY_TREE, GitId
+
+WHOLE_DEPTH = 0x7FFFFFFF
+"""The depth that Git takes for all of a history (Git, shallow.h, INFINITE_DEPTH)."""
+_TAG_LIMIT = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """Where histories end early, before their first commit.
+
+    `sent` are commits whose parents don't go along; `held` those that the receiver has without their parents.
+    """
+
+    sent: Collection[GitId] = ()
+    held: Collection[GitId] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Deepening:
+    """What a depth makes of a history: commits at which it ends from now on, and those at which it does no longer."""
+
+    shallow: frozenset[GitId]
+    unshallow: frozenset[GitId]
+
+    def ends(self, before: Collection[GitId]) -> Ends:
+        """Returns where what is sent ends, for a receiver whose history ended at `before`."""
+        return Ends(self.shallow | (frozenset(before) - self.unshallow), before)
+
+
+NO_ENDS = Ends()
+
+
+class Graph:
+    """The commits, trees and tags that `read` gives; `place` is what errors name.
+
+    `shallow` are commits that are read as if they had no parents: these are not here.
+    """
+
+    def __init__(
+        self, read: Callable[[GitId], tuple[int, bytes]], place: str, shallow: Collection[GitId] = frozenset()
+    ) -> None:
+        self.read = read
+        self.shallow = shallow
+        self._place = place
+
+    def content(self, git_id: GitId, kind: int) -> bytes:
+        """Returns the content of an object of this type. Raises CorruptRepository for one of another."""
+        found, content = self.read(git_id)
+        if found != kind:
+            raise CorruptRepository(self._place, f"git object {git_id} is no {KIND_NAMES[kind].decode()}")
+        return content
+
+    def tree(self, git_id: GitId) -> bytes:
+        """Returns a tree's raw content."""
+        return b"" if git_id == EMPTY_TREE else self.content(git_id, TREE)
+
+    def commit(self, git_id: GitId) -> Commit:
+        """Returns a commit; an annotated tag leads to what it names. Raises CorruptRepository."""
+        *_, (last, kind, content) = self.iter_peeled(git_id)
+        if kind != COMMIT:
+            raise CorruptRepository(self._place, f"git object {last} is no commit")
+        commit = parse_commit(last, content)
+        return replace(commit, parents=()) if last in self.shallow else commit
+
+    def parents_of(self, commits: Iterable[GitId]) -> set[GitId]:
+        """Returns the parents of commits as these name them, also where they are not here."""
+        found = (parse_commit(commit, self.content(commit, COMMIT)) for commit in commits)
+        return {parent for commit in found for parent in commit.parents}
+
+    def peel(self, git_id: GitId) -> GitId | None:
+        """Returns the commit that a ref's value means, through annotated tags; None when it is a tree or a blob."""
+        *_, (last, kind, _) = self.iter_peeled(git_id)
+        return last if kind == COMMIT else None
+
+    def iter_peeled(self, git_id: GitId) -> Iterator[tuple[GitId, int, bytes]]:
+        """Yields an object and, while that is an annotated tag, what it names: id, type, content."""
+        for _ in range(_TAG_LIMIT):
+            kind, content = self.read(git_id)
+            yield git_id, kind, content
+            if kind != TAG:
+                return
+            git_id = tag_target(git_id, content)
+        raise CorruptRepository(self._place, f"git object {git_id} ends a chain of more than {_TAG_LIMIT} tags")
+
+    def deepen(self, tips: Iterable[GitId], depth: int, before: Collection[GitId]) -> Deepening:
+        """Returns what `depth` commits from each tip, that included, make of a history that ends at `before`."""
+        level = set(tips)
+        seen = set(level)
+        inner: set[GitId] = set()
+        while level and depth > 1:
+            inner |= level
+            level = {parent for commit in level for parent in self.commit(commit).parents} - seen
+            seen |= level
+            depth -= 1
+        last = {commit for commit in level if self.commit(commit).parents}
+        inner |= level - last
+        return Deepening(frozenset(last), frozenset(inner & set(before)))
+
+    def new_commits(
+        self, tips: Iterable[GitId], have: Iterable[GitId], ends: Ends = NO_ENDS
+    ) -> tuple[list[Commit], bool]:
+        """Returns the commits that `tips` reach and `have` don't, newest first; and whether all lead to such of `have`.
+
+        Walks no further than it must: where clocks went backwards it may return commits that `have` reach, too.
+        """
+        boring = set(have)
+        seen = set(tips) - boring
+        found: dict[GitId, Commit] = {}
+        queued: dict[GitId, Commit] = {}
+        heap: list[tuple[int, GitId]] = []
+
+        def queue(git_id: GitId) -> None:
+            queued[git_id] = commit = self.commit(git_id)
+            heapq.heappush(heap, (-commit.committer.time_s, git_id))
+
+        for git_id in seen | boring:
+            queue(git_id)
+        left = len(seen)
+        is_closed = True
+        while left:
+            commit = queued.pop(heapq.heappop(heap)[1])
+            if commit.id not in boring:
+                left -= 1
+                found[commit.id] = commit
+                parents: Sequence[GitId] = () if commit.id in ends.sent else commit.parents
+                is_closed = is_closed and bool(parents)
+                for parent in parents:
+                    if parent not in seen and parent not in boring:
+                        seen.add(parent)
+                        queue(parent)
+                        left += 1
+            elif commit.id not in ends.held:
+                for parent in commit.parents:
+                    if parent not in boring:
+                        boring.add(parent)
+                        if parent not in queued:
+                            queue(parent)
+                        else:
+                            left -= 1
+        return [commit for commit in found.values() if commit.id not in boring], is_closed
+
+    def iter_missing(self, tips: Iterable[GitId], have: Collection[GitId], ends: Ends = NO_ENDS) -> Iterator[GitId]:
+        """Yields the ids of all git objects that `tips` reach and `have`, which are here, don't; each once.
+
+        A commit comes before its trees and blobs; annotated tags among the tips first, and a blob that one names.
+        """
+        seen: set[GitId] = set(have)
+        commits: list[GitId] = []
+        for tip in tips:
+            chain = [(git_id, kind) for git_id, kind, _ in self.iter_peeled(tip)]
+            last, kind = chain.pop()
+            if kind == COMMIT:
+                commits.append(last)
+            for git_id, _ in [*chain, *([(last, kind)] if kind == BLOB else [])]:
+                if git_id not in seen:
+                    seen.add(git_id)
+                    yield git_id
+        # Where the receiver's history ended and goes on now: it has those commits, and lacks what is before them.
+        opened = set(ends.held) - set(ends.sent)
+        known = {peeled for git_id in have if (peeled := self.peel(git_id)) is not None}
+        for commit in self.new_commits([*commits, *self.parents_of(opened)], known, ends)[0]:
+            yield commit.id
+            is_last = commit.id in ends.sent or not commit.parents
+            before = None if is_last else self.commit(commit.parents[0]).tree
+            yield from iter_new_objects(self.tree, before, commit.tree, seen)
