@@ -150,7 +150,7 @@ class ShallowHistory(Refused):
     hint = "run `aimdvc fetch --unshallow` to bring the rest of the history"
 
     def __init__(self, what: str, hint: str | None = None) -> None:
-        super().__init__(f"'{what}': the history is shallow, and this needs commits that are not here", hint)
+        super().__init__(f"'{what}' needs commits that are not here: the history is shallow", hint)
 
 
 class MergeConflict(Refused):

@@ -14,6 +14,8 @@ from aimdvc.model.commits import RefUpdate, Signature
 from aimdvc.model.oid import GitId
 from aimdvc.model.progress import Progress
 
+_CAPABILITIES = frozenset({"atomic", "shallow"})
+
 
 class FolderTransport:
     """An artifact's bare repository in a folder; a push makes it."""
@@ -26,11 +28,11 @@ class FolderTransport:
         """Returns the repository's refs; none when a push will have to make it. Raises RemoteRefused."""
         if not (self._path / "HEAD").exists():
             if for_push:
-                return RemoteRefs({}, None, frozenset({"atomic"}))
+                return RemoteRefs({}, None, _CAPABILITIES)
             raise RemoteRefused(str(self._path), "there is no repository", hint="check the URL, or push first")
         with History.open(self._path, self._disk) as theirs:
             refs = {ref: commit for ref, commit in theirs.refs().items() if theirs.has(commit)}
-            return RemoteRefs(refs, theirs.symbolic_head(), frozenset({"atomic"}))
+            return RemoteRefs(refs, theirs.symbolic_head(), _CAPABILITIES)
 
     def fetch(
         self,

@@ -293,9 +293,19 @@ class History:
         Raises ShallowHistory for what would need commits that are not here.
         """
         for git_id in self._graph.iter_missing(tips, have, ends):
-            if git_id in self._graph.shallow and git_id not in ends.sent:
+            if git_id in self.shallow and git_id not in ends.sent:
                 raise ShallowHistory(str(self.path))
             yield git_id
+
+    def new_commits(self, tips: Iterable[GitId], have: Iterable[GitId]) -> list[Commit]:
+        """Returns the commits that `tips` reach and `have` don't, newest first. Raises ShallowHistory."""
+        wanted, known = (
+            {commit for git_id in some if (commit := self.peel(git_id)) is not None} for some in (tips, have)
+        )
+        found = self._graph.new_commits(wanted, known)[0]
+        if any(commit.id in self.shallow for commit in found):
+            raise ShallowHistory(str(self.path))
+        return found
 
     def tree_id(self, base: GitId | None, edits: Mapping[str, tuple[int, GitId] | None]) -> GitId:
         """Returns the id of the tree that edits make of `base`; writes nothing."""

@@ -25,7 +25,7 @@ class Blamed:
     """One file, and the version that made it what it is. `code` is a commit of the code repository, None if unknown.
 
     It is what the version's trailer says, else the first commit on the line of first parents whose aimdvc.lock pins
-    the version.
+    the version. `is_boundary` says that a shallow history ends there: an older version may have made it so.
     """
 
     path: str
@@ -34,6 +34,7 @@ class Blamed:
     author: Signature
     subject: str
     code: str | None
+    is_boundary: bool = False
 
 
 def blame(workspace: Workspace, name: str, revision: str | None, path: str) -> Iterator[Blamed]:
@@ -60,7 +61,8 @@ def blame(workspace: Workspace, name: str, revision: str | None, path: str) -> I
             if one.startswith(".aimd/") or (one == ATTRIBUTES and is_own_rules):
                 continue
             found = True
-            yield Blamed(one, version, commit.id, commit.author, commit.subject, code)
+            is_boundary = commit.id in history.shallow
+            yield Blamed(one, version, commit.id, commit.author, commit.subject, code, is_boundary)
     if not found:
         raise unknown_path(history, name, tree, path or head.path)
 

@@ -7,13 +7,12 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aimdvc.errors import NotAuthorised, NoWorkspace, RemoteRefused, UnknownRevision, UsageError
 from aimdvc.fs.disk import Disk
 from aimdvc.fs.faults import mapped
-from aimdvc.git.history import History
 from aimdvc.model.lock import Pin
 from aimdvc.model.names import check_artifact_name
 from aimdvc.model.oid import GitId
@@ -24,12 +23,13 @@ from aimdvc.ops.blobs import Means
 from aimdvc.ops.checkout import CheckedOut, find_destination, switch
 from aimdvc.ops.connect import Connector, connect_source
 from aimdvc.ops.create import MAIN, check_artifact_path
-from aimdvc.ops.fetch import fetch_history
+from aimdvc.ops.depth import Depth
+from aimdvc.ops.fetch import FetchOptions, fetch_history
 from aimdvc.ops.init import init
 from aimdvc.ops.lockfile import sync_lock
-from aimdvc.ops.pull import require_commit, start_main
+from aimdvc.ops.pull import require_commit, start_branch
 from aimdvc.ops.remotes import add_remote, checked_url
-from aimdvc.ops.revisions import aliases, version_numbers
+from aimdvc.ops.revisions import aliases, version_numbers, what_there_is
 from aimdvc.ops.targets import workspace_path
 from aimdvc.ops.workspace import CLONE_MARK, Workspace
 from aimdvc.store.locate import Places, find_workspace, places_for
@@ -49,12 +49,16 @@ class Cloned:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What is cloned: the remote's URL, the artifact's name below it, the revision, and the part, None for all."""
+    """What is cloned: the remote's URL, the artifact's name below it, the revision, and the part, None for all.
+
+    `depth` is how many versions of its history come, None for all.
+    """
 
     url: str
     name: str
     revision: str | None
     part: Part | None = None
+    depth: int | None = None
 
     @property
     def typed(self) -> str:
@@ -95,7 +99,7 @@ def _clone_into(
         check_artifact_path(workspace, inner, own=origin.name)
         remote = _remote_for(workspace, here, origin)
         source = None if remote == "origin" else f"{remote}/{origin.name}"
-        return _bring(workspace, connector, Wanted(origin, inner, source), means)
+        return _bring(workspace, connector, Wanted(origin, inner, source, _tips(origin)), means)
 
 
 def _clone_alone(connector: Connector, root: Path, origin: Origin, disk: Disk, means: Means) -> Cloned:
@@ -106,7 +110,7 @@ def _clone_alone(connector: Connector, root: Path, origin: Origin, disk: Disk, m
     with _begun(root, origin, disk) as mark:
         init(root, origin.url, disk)
         with Workspace(places_for(root), disk, user_config=means.user_config) as workspace:
-            cloned = _bring(workspace, connector, Wanted(origin, ".", None), means)
+            cloned = _bring(workspace, connector, Wanted(origin, ".", None, _tips(origin)), means)
     disk.unlink(mark)
     return cloned
 
@@ -119,7 +123,8 @@ def get(connector: Connector, origin: Origin, out: Path, disk: Disk, means: Mean
         config = f'[remote "origin"]\n\turl = "{_quoted(origin.url)}"\n'.encode("utf-8", "surrogateescape")
         disk.replace_file(own / "config", config)
         with Workspace(Places(out, own, own, None, None, None), disk) as workspace:
-            cloned = _bring(workspace, connector, Wanted(origin, ".", None), means, is_pinned=False)
+            wanted = Wanted(replace(origin, depth=1), ".", None, (origin.revision or "main",))
+            cloned = _bring(workspace, connector, wanted, means, is_pinned=False)
     with mapped(own):
         shutil.rmtree(own)
     return cloned
@@ -151,36 +156,43 @@ def _begun(root: Path, origin: Origin, disk: Disk) -> Iterator[Path]:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is brought: from where, to which path of the workspace, and the source that the lock will name."""
+    """What is brought: from where, to which path of the workspace, and the source that the lock will name.
+
+    `tips` are the revisions that a depth is counted from.
+    """
 
     origin: Origin
     path: str
     source: str | None
+    tips: tuple[str, ...]
+
+
+def _tips(origin: Origin) -> tuple[str, ...]:
+    """Returns what a clone needs: main, which it goes on with, and what it checks out."""
+    return ("main", origin.revision) if origin.revision is not None else ("main",)
 
 
 def _bring(workspace: Workspace, connector: Connector, wanted: Wanted, means: Means, is_pinned: bool = True) -> Cloned:
     name = wanted.origin.name
     connection = connect_source(workspace, connector, name, wanted.source)
-    fetch_history(workspace, name, connection, means.progress)
+    depth = Depth(wanted.origin.depth, wanted.tips) if wanted.origin.depth is not None else None
+    fetch_history(workspace, name, connection, means.progress, FetchOptions(depth=depth))
     history = workspace.history(name)
-    start_main(workspace, history, connection.remote)
-    require_commit(history, name, history.ref(MAIN))
+    start_branch(workspace, history, connection.remote)
+    if wanted.origin.revision is not None:
+        start_branch(workspace, history, connection.remote, wanted.origin.revision)
+    else:
+        require_commit(history, name, history.ref(MAIN))
     try:
         to = find_destination(history, name, None, wanted.origin.revision or "main")
     except UnknownRevision as error:
-        raise UnknownRevision(name, error.revision, _what_there_is(history)) from error
+        hint = what_there_is(version_numbers(history).values(), aliases(history))
+        raise UnknownRevision(name, error.revision, hint) from error
     head = adopt(workspace, name, Pin(to.commit, wanted.path, wanted.source), wanted.origin.part)
     result = switch(workspace, head, to, False, means)
     if is_pinned:
         sync_lock(workspace, moved={name})
     return _cloned(workspace, result)
-
-
-def _what_there_is(history: History) -> str:
-    numbers = version_numbers(history).values()
-    versions = f"v{min(numbers)} to v{max(numbers)}" if numbers else "no versions"
-    names = ", ".join(sorted(aliases(history)))
-    return f"there are {versions}" + (f", and the aliases {names}" if names else "")
 
 
 def _remote_for(workspace: Workspace, here: Path, origin: Origin) -> str:

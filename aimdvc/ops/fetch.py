@@ -13,6 +13,7 @@ from aimdvc.model.oid import GitId
 from aimdvc.model.progress import Progress
 from aimdvc.ops.bulk import Bulk, each
 from aimdvc.ops.connect import Connection, Connector, connect_artifact
+from aimdvc.ops.depth import WHOLE, Depth, ask, followed_tips
 from aimdvc.ops.maintain import tidy
 from aimdvc.ops.went_back import find_setback, forget, is_version, went_back
 from aimdvc.ops.workspace import Workspace
@@ -22,10 +23,14 @@ MAIN = "refs/heads/main"
 
 @dataclass(frozen=True, slots=True)
 class FetchOptions:
-    """`is_whole` brings every git object anew, also what is here; `is_forced` follows a remote that went back."""
+    """`is_whole` brings every git object anew, also what is here; `is_forced` follows a remote that went back.
+
+    `depth` is how much is to be here of a history that is new, or that is shallow: that is never cut shorter.
+    """
 
     is_whole: bool = False
     is_forced: bool = False
+    depth: Depth | None = None
 
 
 @dataclass(slots=True)
@@ -39,6 +44,7 @@ class Fetched:
     versions: list[str] = field(default_factory=list)
     aliases: list[str] = field(default_factory=list)
     diverged_aliases: list[str] = field(default_factory=list)
+    is_shallow: bool = False
 
 
 def fetch(
@@ -65,22 +71,55 @@ def fetch_history(
     """
     history = workspace.history(name)
     known = connection.transport.read_refs(for_push=False)
-    wants = sorted(
-        {
-            commit
-            for ref, commit in known.refs.items()
-            if _is_ours(ref) and (options.is_whole or _is_wanted(history, ref, commit))
-        }
-    )
-    if wants:
-        connection.transport.fetch(history, wants, progress, options.is_whole)
+    has_come = _transfer(history, name, connection, known, options, progress)
     setback = find_setback(history, connection.remote, tracked_names(known))
     if setback is not None and not options.is_forced:
         raise went_back(workspace, name, connection.remote, connection.url, setback)
     fetched = follow_remote(workspace, name, history, connection, known)
-    if wants:
+    if has_come:
         tidy(workspace, [name])
     return fetched
+
+
+def _transfer(
+    history: History, name: str, connection: Connection, known: RemoteRefs, options: FetchOptions, progress: Progress
+) -> bool:
+    """Brings the git objects; returns whether there were any to bring."""
+    transport = connection.transport
+    prefix = f"refs/remotes/{connection.remote}/"
+    tracked = [ref[len(prefix) :] for ref in history.refs(f"{prefix}heads/")]
+    named = tracked_names(known)
+    asked = ask(name, named, known, options.depth) if options.depth is not None else None
+    if asked is not None and not tracked:
+        if asked.wants:
+            transport.fetch(history, asked.wants, progress, depth=asked.commits)
+        return bool(asked.wants)
+    is_opened = bool(history.shallow) and options.depth is not None and asked is None
+    is_limited = bool(history.shallow) and not is_opened
+    followed = followed_tips(named, tracked)
+    wants = {
+        git_id
+        for ref, git_id in named.items()
+        if (options.is_whole or _is_wanted(history, ref, git_id)) and (not is_limited or git_id in followed)
+    }
+    if is_opened:
+        wants |= followed
+    if wants:
+        transport.fetch(history, sorted(wants), progress, options.is_whole, WHOLE.commits if is_opened else None)
+    if asked is None or not is_limited:
+        return bool(wants)
+    # What is new came with all that leads to it. Only then does the history get deeper, from tips that are here.
+    transport.fetch(history, asked.wants, progress, depth=asked.commits)
+    return True
+
+
+def bring_commit(workspace: Workspace, name: str, connection: Connection, commit: GitId, progress: Progress) -> None:
+    """Brings a commit that a shallow history lacks: by itself if the remote has a name for it, else with all others."""
+    history = workspace.history(name)
+    for depth in (Depth(1, (commit,)), WHOLE):
+        if history.has(commit) or not history.shallow:
+            return
+        fetch_history(workspace, name, connection, progress, FetchOptions(depth=depth))
 
 
 def follow_remote(
@@ -104,7 +143,7 @@ def follow_remote(
         if history.peel(git_id) is None:
             del theirs[ref]
     main = "heads/main"
-    result = Fetched(name, connection.remote, tracked.get(main), theirs.get(main))
+    result = Fetched(name, connection.remote, tracked.get(main), theirs.get(main), is_shallow=bool(history.shallow))
     updates = [
         RefUpdate(prefix + ref, tracked.get(ref), theirs.get(ref))
         for ref in sorted(tracked.keys() | theirs.keys())
@@ -126,9 +165,9 @@ def _is_ours(ref: str) -> bool:
 def _is_wanted(history: History, ref: str, git_id: GitId) -> bool:
     """Returns whether a ref's object has to come: it isn't here, or is without its tree since something broke.
 
-    Tags are many, and the branch shows what is broken: of them only those that aren't here.
+    `ref` is without `refs/`. Tags are many, and the branch shows what is broken: of them only those that aren't here.
     """
-    return not (history.has(git_id) if ref.startswith("refs/tags/") else history.is_whole_tip(git_id))
+    return not (history.has(git_id) if ref.startswith("tags/") else history.is_whole_tip(git_id))
 
 
 def tracked_names(known: RemoteRefs) -> dict[str, GitId]:

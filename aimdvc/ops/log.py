@@ -33,13 +33,17 @@ class LoggedChange:
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """One version: its commit, what people call it, and on demand what it changed."""
+    """One version: its commit, what people call it, and on demand what it changed.
+
+    `is_boundary` says that a shallow history ends there: what was before it is not here.
+    """
 
     commit: Commit
     version: str
     aliases: list[str]
     is_head: bool
     changes: list[LoggedChange] = field(default_factory=list)
+    is_boundary: bool = False
 
 
 def log(
@@ -67,6 +71,7 @@ def log(
                 by_commit.get(commit.id, []),
                 commit.id == head.commit,
                 changes if with_changes else [],
+                commit.id in history.shallow,
             )
 
     return list(islice(versions(), limit))

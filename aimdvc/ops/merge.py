@@ -7,7 +7,7 @@ lock := HEAD.
 from dataclasses import dataclass
 from typing import Literal
 
-from aimdvc.errors import Refused, UnknownRevision
+from aimdvc.errors import Refused, ShallowHistory, UnknownRevision
 from aimdvc.git.history import History
 from aimdvc.model.commits import RefUpdate
 from aimdvc.model.oid import GitId
@@ -123,6 +123,8 @@ def bring_in(workspace: Workspace, head: Head, tip: Tip, options: MergeOptions, 
         )
     require_nothing_staged(workspace, head, tip.kind)
     base = history.merge_base(ours, theirs)
+    if base is None and history.shallow:
+        raise ShallowHistory(f"{tip.kind} {head.name}", f"run `aimdvc fetch --unshallow {head.name}`")
     into = "" if branch == MAIN else f" into {short_branch(branch)}"
     incoming = Incoming(
         tip.kind,

@@ -19,8 +19,9 @@ from aimdvc.ops.bulk import Bulk, each
 from aimdvc.ops.checkout import CheckedOut, Destination, follow_pin, switch
 from aimdvc.ops.connect import Connector, connect_artifact, connect_source
 from aimdvc.ops.create import MAIN, check_artifact_path
+from aimdvc.ops.depth import Depth
 from aimdvc.ops.evict import keep_within_limit
-from aimdvc.ops.fetch import fetch_history
+from aimdvc.ops.fetch import FetchOptions, bring_commit, fetch_history
 from aimdvc.ops.join import Favor
 from aimdvc.ops.lockfile import LockState, lock_state, read_pins, sync_lock
 from aimdvc.ops.merge import MergeOptions, Tip, bring_in, catch_up
@@ -53,12 +54,14 @@ class Pulled:
 class PullOptions:
     """`favor` settles every conflict with one side; `rebase` makes local commits anew on the remote's tip.
 
-    `part` is what to check out from now on, None for what was.
+    `part` is what to check out from now on, None for what was; `depth` how many versions of a history that is new or
+    shallow are to be here, None for all of a new one.
     """
 
     favor: Favor | None = None
     rebase: bool = False
     part: Part | None = None
+    depth: int | None = None
 
 
 def pull(
@@ -74,7 +77,7 @@ def pull(
     def act(name: str) -> Pulled:
         pin = pins.get(name)
         if name not in have and pin is not None:
-            return _bring(workspace, connector, name, pin, options.part, means)
+            return _bring(workspace, connector, name, pin, options, means)
         chosen = _choose(workspace, name, options.part, means) if options.part is not None else None
         done = _pull_one(workspace, connector, name, pin, options, means)
         if chosen is None:
@@ -86,16 +89,21 @@ def pull(
     return bulk
 
 
-def _bring(workspace: Workspace, connector: Connector, name: str, pin: Pin, part: Part | None, means: Means) -> Pulled:
+def _bring(
+    workspace: Workspace, connector: Connector, name: str, pin: Pin, options: PullOptions, means: Means
+) -> Pulled:
+    depth = options.depth
     check_artifact_path(workspace, pin.path)
     history = workspace.history(name)
     if not history.has(pin.commit):
         connection = connect_source(workspace, connector, name, pin.source)
-        fetch_history(workspace, name, connection, means.progress)
+        tips = Depth(depth, ("main", pin.commit)) if depth is not None else None
+        fetch_history(workspace, name, connection, means.progress, FetchOptions(depth=tips))
+        bring_commit(workspace, name, connection, pin.commit, means.progress)
         if not history.has(pin.commit):
             raise not_published(name, pin, connection.url)
-    start_main(workspace, history, origin_of_source(name, pin.source)[0])
-    head = adopt(workspace, name, pin, part, is_known=True)
+    start_branch(workspace, history, origin_of_source(name, pin.source)[0])
+    head = adopt(workspace, name, pin, options.part, is_known=True)
     result = follow_pin(workspace, head, pin, force=False, means=means)
     sync_lock(workspace, moved={name})
     return Pulled(name, "checkout", result.version, None, result.commit, result.written, result.deleted)
@@ -108,11 +116,11 @@ def not_published(name: str, pin: Pin, url: str) -> UnknownRevision:
     )
 
 
-def start_main(workspace: Workspace, history: History, remote: str) -> None:
-    """Sets a new clone's main to the remote's. Safe to repeat."""
-    theirs = history.ref(f"refs/remotes/{remote}/heads/main")
-    if theirs is not None and history.ref(MAIN) is None:
-        history.move_refs([RefUpdate(MAIN, None, theirs)], "clone", workspace.actor())
+def start_branch(workspace: Workspace, history: History, remote: str, branch: str = "main") -> None:
+    """Makes a branch of the remote one here, where there is none of its name. Safe to repeat."""
+    theirs = history.ref(f"refs/remotes/{remote}/heads/{branch}")
+    if theirs is not None and history.ref(f"refs/heads/{branch}") is None:
+        history.move_refs([RefUpdate(f"refs/heads/{branch}", None, theirs)], "clone", workspace.actor())
 
 
 def _pull_one(
@@ -125,15 +133,17 @@ def _pull_one(
         head = workspace.head(head.name)
     history = workspace.history(name)
     connection = connect_artifact(workspace, connector, head)
-    fetch_history(workspace, name, connection, means.progress)
+    depth = Depth(options.depth) if options.depth is not None else None
+    fetch_history(workspace, name, connection, means.progress, FetchOptions(depth=depth))
     old = head.commit
     if pin is not None and lock_state(head, pin) is LockState.MOVED:
+        bring_commit(workspace, name, connection, pin.commit, means.progress)
         if not history.has(pin.commit):
             raise not_published(name, pin, connection.url)
         moved = follow_pin(workspace, head, pin, force=False, means=means)
         sync_lock(workspace, moved={name})
         return Pulled(name, "checkout", moved.version, old, moved.commit, moved.written, moved.deleted)
-    start_main(workspace, history, connection.remote)
+    start_branch(workspace, history, connection.remote)
     if head.branch is None and head.commit is not None:
         return Pulled(name, "detached", label(history, head.commit), old, old)
     branch = head.branch or MAIN

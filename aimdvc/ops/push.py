@@ -276,17 +276,12 @@ def _remote_commits(work: _Push) -> list[GitId]:
 def new_pointers(history: History, tips: Iterable[GitId], have: Sequence[GitId]) -> Iterator[Pointer]:
     """Yields the pointers that commits reachable from the tips, and from none of `have`, bring in. Each oid once."""
     seen: set[str] = set()
-    visited: set[str] = set()
-    for tip in tips:
-        for commit in history.iter_log(tip, without=have):
-            if commit.id in visited:
-                continue
-            visited.add(commit.id)
-            parent = history.commit(commit.parents[0]).tree if commit.parents else None
-            for _, new in history.tree_changes(parent, commit.tree):
-                if new is not None and new.pointer is not None and new.pointer.oid not in seen:
-                    seen.add(new.pointer.oid)
-                    yield new.pointer
+    for commit in history.new_commits(tips, have):
+        parent = history.commit(commit.parents[0]).tree if commit.parents else None
+        for _, new in history.tree_changes(parent, commit.tree):
+            if new is not None and new.pointer is not None and new.pointer.oid not in seen:
+                seen.add(new.pointer.oid)
+                yield new.pointer
 
 
 def _versions_of(history: History, main: Sequence[RefUpdate], work: _Push) -> list[str]:

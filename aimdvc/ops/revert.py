@@ -1,6 +1,6 @@
 """`revert`: a new commit that undoes what an earlier one changed, by path, on top of all that came since."""
 
-from aimdvc.errors import UsageError
+from aimdvc.errors import ShallowHistory, UsageError
 from aimdvc.model.commits import Commit
 from aimdvc.model.oid import GitId
 from aimdvc.ops.blobs import Means
@@ -26,6 +26,8 @@ def revert(workspace: Workspace, name: str, revision: str, mainline: int | None,
     commit = history.commit(resolve(history, name, revision, head.commit))
     head = catch_up(workspace, head, means)
     assert head.commit is not None, "a revision was found, so there is one"
+    if commit.id in history.shallow:
+        raise ShallowHistory(f"revert {name}@{revision}", f"run `aimdvc fetch --unshallow {name}`")
     number = _parent_number(name, revision, commit, mainline)
     parent = history.commit(commit.parents[number - 1])
     incoming = Incoming(

@@ -1,7 +1,7 @@
 """Revisions of an artifact: from `v3~1` or `production` to a commit, and from a commit to what people call it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import partial
 
 from aimdvc.errors import AmbiguousRevision, UnknownPath, UnknownRevision
@@ -31,7 +31,7 @@ def resolve(history: History, artifact: str, revision: str, head: GitId | None) 
         if step == 0:
             continue
         if len(parents) < step:
-            raise UnknownRevision(artifact, revision)
+            raise UnknownRevision(artifact, revision, _beyond(history, artifact))
         commit = parents[step - 1]
     return commit
 
@@ -62,7 +62,7 @@ def _resolve_base(history: History, artifact: str, base: str, head: GitId | None
             return candidates[0]
     if f"{base}?" in provisional_labels(history).values():
         raise UnknownRevision(artifact, base, hint=f"it has no number yet: write {artifact}@{base}?, or push it")
-    raise UnknownRevision(artifact, base, did_you_mean(base, _known(history)))
+    raise UnknownRevision(artifact, base, did_you_mean(base, _known(history)) or _beyond(history, artifact))
 
 
 def _known(history: History) -> list[str]:
@@ -72,11 +72,25 @@ def _known(history: History) -> list[str]:
     return [*aliases(history), *branches, *tags, *provisional_labels(history).values()]
 
 
+def what_there_is(numbers: Collection[int], aliases: Iterable[str]) -> str:
+    """Returns a hint that tells the versions and the aliases there are."""
+    versions = f"v{min(numbers)} to v{max(numbers)}" if numbers else "no versions"
+    names = ", ".join(sorted(aliases))
+    return f"there are {versions}" + (f", and the aliases {names}" if names else "")
+
+
 def unknown_path(history: History, artifact: str, tree: GitId, path: str) -> UnknownPath:
     """Returns the error for a path that a version doesn't have."""
     near = nearest_path(path, partial(iter_names, history.read_tree, tree))
     hint = f"did you mean '{near}'?" if near is not None else f"`aimdvc ls {artifact}` lists what is"
     return UnknownPath(path, f"that version of '{artifact}'", hint=hint)
+
+
+def _beyond(history: History, artifact: str) -> str | None:
+    """Returns the hint for a revision that may lie before the end of a shallow history."""
+    if not history.shallow:
+        return None
+    return f"the history here is shallow: `aimdvc fetch --unshallow {artifact}` brings the rest"
 
 
 def _stood(history: History, artifact: str, named: str, moves: int) -> GitId:

@@ -220,3 +220,28 @@ def test_hrefs_on_another_origin_get_their_own_permission_only(
     elsewhere = [seen for seen in host.seen if seen.is_elsewhere]
     assert {seen.method for seen in elsewhere} == {"PUT", "GET"}
     assert not any("authorization" in seen.headers for seen in elsewhere)
+
+
+def test_a_host_of_stock_git_gives_and_takes_shallow_histories(host: ForeignHost, stock: Path, tmp_path: Path) -> None:
+    for number in range(6):
+        (stock / "notes.md").write_text(f"# Notes {number}\n")
+        git(stock, "commit", "-qam", f"number {number}")
+    git(stock, "tag", "-a", "-m", "annotated", "release", "HEAD~3")
+    git(stock, "push", "-q", "--follow-tags", "origin", "master")
+    Shell(tmp_path)("clone", f"{host.url}/data@release", "clone", "--depth", "2")
+    one = Shell(tmp_path / "clone")
+    assert (one.here / "notes.md").read_text() == "# Notes 2\n"
+    one("checkout", "data@main")
+    one.write("mine.md", "mine\n")
+    one.commit(".", "from a shallow history")
+    one("push")
+    git(stock, "pull", "-q", "origin", "master")
+    assert (stock / "mine.md").read_text() == "mine\n"
+    one("fetch", "--depth", "5")
+    # Five from the tip; the release, which is the fifth, has one more since the clone.
+    assert len(one("log", "--json").json["versions"]) == 6
+    one("fetch", "--unshallow")
+    assert len(one("log", "--json").json["versions"]) == 8
+    assert one("fsck").code == 0
+    Shell(tmp_path)("get", f"{host.url}/data", "--out", "got")
+    assert (tmp_path / "got/mine.md").read_text() == "mine\n"

@@ -116,6 +116,61 @@ def test_pushes_after_the_first_go_both_ways_and_are_numbered(server: EmbeddedSe
     assert len(shallow.git("log", "--format=%h").split()) == 4
 
 
+def test_a_shallow_clone_deepens_pulls_and_pushes(server: EmbeddedServer, tmp_path: Path) -> None:
+    one = Stock(tmp_path / "one", server).start("a")
+    for number in range(10):
+        one.commit(a_bin=b"%d" % number, text_txt=b"line\n" * 4000 + b"%d\n" % number)
+    one.git("tag", "-a", "-m", "annotated", "five", "HEAD~5")
+    one.git("push", "-q", "--follow-tags", "origin", "main")
+    two = Stock(tmp_path / "two", server)
+    two.git("clone", "-q", "--depth=2", f"{two.url}/a", str(two.path))
+
+    def count() -> int:
+        assert two.git("fsck", "--strict", "--no-dangling") == ""
+        return len(two.git("log", "--format=%h", "origin/main").split())
+
+    assert count() == 2
+    two.git("fetch", "-q", "--no-tags", "--deepen=2")
+    assert count() == 4
+    two.git("fetch", "-q", "--no-tags", "--depth=6")
+    assert count() == 6
+    one.commit(a_bin=b"new")
+    one.git("push", "-q", "origin", "main")
+    two.git("pull", "-q", "--ff-only")
+    assert count() == 7
+    two.commit(a_bin=b"from a shallow clone")
+    two.git("push", "-q", "origin", "HEAD:main")
+    one.git("pull", "-q", "origin", "main")
+    assert _files(one.path) == _files(two.path)
+    three = Stock(tmp_path / "three", server)
+    three.git("lfs", "install", "--skip-repo")
+    three.git("clone", "-q", "--depth=1", "--branch=v3", f"{two.url}/a", str(three.path))
+    assert (three.path / "a.bin").read_bytes() == b"2"
+    three.git("fetch", "-q", "--depth=1", "origin", "tag", "five")
+    assert three.git("cat-file", "-t", "five").strip() == "tag"
+    assert three.git("fsck", "--strict", "--no-dangling") == ""
+    two.git("fetch", "-q", "--unshallow")
+    assert count() == 12
+    assert two.git("rev-parse", "--is-shallow-repository").strip() == "false"
+
+
+def test_a_fetch_after_a_fetch_brings_only_what_is_new(server: EmbeddedServer, tmp_path: Path) -> None:
+    one = Stock(tmp_path / "one", server).start("a")
+    for number in range(40):
+        one.commit(a_bin=b"%d" % number)
+    one.git("push", "-q", "origin", "main")
+    two = Stock(tmp_path / "two", server).clone("a")
+    for number in range(30):
+        two.commit(b_bin=b"local %d" % number)
+    one.commit(c_bin=b"new")
+    one.git("push", "-q", "origin", "main")
+    before = set(two.git("cat-file", "--batch-all-objects", "--batch-check=%(objectname)").split())
+    trace = two.git("-c", "fetch.unpackLimit=1", "fetch", "-v", "origin")
+    after = set(two.git("cat-file", "--batch-all-objects", "--batch-check=%(objectname)").split())
+    assert len(after - before) == 3, trace
+    assert two.git("fsck", "--strict") == ""
+
+
 def test_150_blobs_go_in_one_push(server: EmbeddedServer, tmp_path: Path) -> None:
     one = Stock(tmp_path / "one", server).start("a")
     one.commit(**{f"f{number}_bin": b"%d" % number * 9 for number in range(150)})

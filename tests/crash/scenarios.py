@@ -15,6 +15,9 @@ from aimdvc.model.progress import Silent
 from aimdvc.ops.add import AddOptions, add
 from aimdvc.ops.checkout import CheckoutOptions, checkout
 from aimdvc.ops.commit import CommitOptions, commit
+from aimdvc.ops.depth import WHOLE as WHOLE_DEPTH
+from aimdvc.ops.depth import Depth
+from aimdvc.ops.fetch import FetchOptions, fetch
 from aimdvc.ops.fsck import fsck
 from aimdvc.ops.mv import mv
 from aimdvc.ops.pull import PullOptions, pull
@@ -120,6 +123,24 @@ def _partial(root: Path) -> None:
     shell("clone", str(root / "remote" / "data"), "work", "--include", "text.txt")
 
 
+def _unshallow(workspace: Workspace, here: Path) -> None:
+    finish(fetch(workspace, connector(), [], FetchOptions(depth=WHOLE_DEPTH), Silent()))
+
+
+def _deepen(workspace: Workspace, here: Path) -> None:
+    finish(fetch(workspace, connector(), [], FetchOptions(depth=Depth(3)), Silent()))
+
+
+def _shallow(root: Path) -> None:
+    shell = first_version(root)
+    for number in range(4):
+        shell.write("data/sub/n", f"{number}\n")
+        shell.commit("data", f"number {number}")
+    shell("push")
+    shutil.rmtree(shell.here)
+    Shell(root)("clone", str(root / "remote" / "data"), "work", "--depth", "1")
+
+
 def _went_back(root: Path) -> None:
     shell = first_version(root)
     shell("push")
@@ -150,6 +171,8 @@ PREPARE: dict[str, Callable[[Path], object]] = {
     "push": two_versions,
     "pull": behind,
     "push --restore": _went_back,
+    "deepen": _shallow,
+    "unshallow": _shallow,
     "rm": two_versions,
     "mv": two_versions,
     "mv-directory": two_versions,
@@ -165,6 +188,8 @@ ACT: dict[str, Act] = {
     "push": _push,
     "pull": _pull,
     "push --restore": _restore_remote,
+    "deepen": _deepen,
+    "unshallow": _unshallow,
     "rm": _rm,
     "mv": _mv,
     "mv-directory": _mv_directory,

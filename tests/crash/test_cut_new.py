@@ -3,6 +3,7 @@
 import errno
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -61,9 +62,12 @@ def test_init_is_cut_at_every_step(tmp_path: Path, number: int | None) -> None:
 
 
 @FAULTS
-def test_clone_is_cut_at_every_step(tmp_path: Path, number: int | None) -> None:
+@pytest.mark.parametrize("depth", [None, 1], ids=["whole", "shallow"])
+def test_clone_is_cut_at_every_step(tmp_path: Path, number: int | None, depth: int | None) -> None:
     """Case L06."""
     shell = first_version(tmp_path / "origin")
+    shell.write("data/text.txt", "second\n")
+    shell.commit("data", "second")
     shell("push")
     wanted = files_of(shell.here / "data")
     address = str(tmp_path / "origin/remote/data")
@@ -71,10 +75,12 @@ def test_clone_is_cut_at_every_step(tmp_path: Path, number: int | None) -> None:
 
     def act(disk: Disk) -> None:
         opened = connector()
-        clone(opened, here, parse_origin(address, here), "place", disk, means(opened))
+        clone(opened, here, replace(parse_origin(address, here), depth=depth), "place", disk, means(opened))
         assert files_of(here / "place") == wanted
         assert Shell(here / "place")("status", "-s").out == ""
         assert Shell(here / "place")("fsck").code == 0
+        log = Shell(here / "place")("log", "--json").json["versions"]
+        assert len(log) == (2 if depth is None else depth)
 
     def check() -> None:
         own = here / "place/.aimdvc"

@@ -21,7 +21,8 @@ def blame_command(cli: Cli, what: str | None, is_zero: bool) -> None:
 
     Of a directory, each file below it, those of the newest version first. A line has, with tabs between: version,
     commit, date, author, the commit of the code that the version came with or `-`, path, subject. With -z each of these
-    ends in NUL, and the commits have all their digits.
+    ends in NUL, and the commits have all their digits. `^` before a version: a shallow history ends there, and it may
+    be an older one.
 
     \b
     Example:
@@ -35,10 +36,16 @@ def blame_command(cli: Cli, what: str | None, is_zero: bool) -> None:
         return
     for one in found:
         if is_zero:
-            cli.out.fields([one.version, one.commit, *_who(one), one.code or "-", one.path, one.subject])
+            cli.out.fields([_version(one), one.commit, *_who(one), one.code or "-", one.path, one.subject])
         else:
             code = (one.code or "-").partition("+")[0][:12]
-            cli.out.line("\t".join([one.version, one.commit[:12], *_who(one), code, shown_path(one.path), one.subject]))
+            cli.out.line(
+                "\t".join([_version(one), one.commit[:12], *_who(one), code, shown_path(one.path), one.subject])
+            )
+
+
+def _version(one: Blamed) -> str:
+    return f"^{one.version}" if one.is_boundary else one.version
 
 
 def _who(one: Blamed) -> Iterator[str]:

@@ -7,6 +7,7 @@ import click
 
 from aimdvc.cli.command import command
 from aimdvc.cli.context import Cli
+from aimdvc.cli.depth import depth_option
 from aimdvc.cli.network import blob_fetcher, connector
 from aimdvc.cli.output import plural
 from aimdvc.cli.part import absent_text, part_of, part_options
@@ -17,20 +18,24 @@ from aimdvc.ops.clone import Cloned, clone, get, parse_origin
 @command("clone")
 @click.argument("address", metavar="URL/NAME[@REV]")
 @click.argument("path", required=False, type=click.Path())
+@depth_option
 @part_options
-def clone_command(cli: Cli, address: str, path: str | None, include: tuple[str, ...], exclude: tuple[str, ...]) -> None:
+def clone_command(
+    cli: Cli, address: str, path: str | None, depth: int | None, include: tuple[str, ...], exclude: tuple[str, ...]
+) -> None:
     """Bring an artifact of a remote here, with its history
 
     Inside a workspace it becomes an artifact of it at PATH, and aimdvc.lock pins it. Elsewhere PATH becomes a workspace
     of its own. A clone that was cut is finished by running it again. --include and --exclude leave the other files out
-    until they are asked for (`aimdvc help partial`).
+    until they are asked for, --depth leaves older versions out (`aimdvc help partial`).
 
     \b
     Example:
       aimdvc clone https://aimd.example.org/team/images@v3 data/images
+      aimdvc clone https://aimd.example.org/team/images --depth 1
       aimdvc clone https://aimd.example.org/team/images --include 'train/**'
     """
-    origin = replace(parse_origin(address, cli.here), part=part_of(include, exclude))
+    origin = replace(parse_origin(address, cli.here), part=part_of(include, exclude), depth=depth)
     cli.typed_url = origin.url
     with connector(cli) as connections:
         means = Means(blob_fetcher(connections), cli.progress, cli.user_config)

@@ -34,6 +34,8 @@ def log_command(cli: Cli, selector: str | None, oneline: bool, limit: int | None
     found = log(cli.workspace, parsed, name, limit, cli.inner_paths(name), with_changes)
     lines = (line for entry in found for line in (_one(entry) if oneline else _many(entry)))
     cli.out.result({"artifact": name, "versions": found}, lines)
+    if any(entry.is_boundary for entry in found):
+        cli.out.note(f"older versions are not here, the history is shallow: `aimdvc fetch --unshallow {name}`")
 
 
 @command("show")

@@ -6,10 +6,12 @@ from aimdvc.cli.bulk import finish
 from aimdvc.cli.command import command
 from aimdvc.cli.completion import complete_name
 from aimdvc.cli.context import Cli
+from aimdvc.cli.depth import depth_option
 from aimdvc.cli.network import blob_fetcher, connector
 from aimdvc.cli.output import plural
 from aimdvc.cli.part import all_option, part_of, part_options
 from aimdvc.ops.blobs import Means
+from aimdvc.ops.depth import WHOLE, Depth
 from aimdvc.ops.fetch import Fetched, FetchOptions, fetch
 from aimdvc.ops.join import Favor
 from aimdvc.ops.pull import Pulled, PullOptions, pull
@@ -19,18 +21,27 @@ from aimdvc.ops.pull import Pulled, PullOptions, pull
 @click.argument("names", nargs=-1, metavar="[NAME…]", shell_complete=complete_name)
 @click.option("--refetch", is_flag=True, help="Bring all git objects anew: heals what fsck finds missing or damaged.")
 @click.option("--force", is_flag=True, help="Follow a remote that went back.")
-def fetch_command(cli: Cli, names: tuple[str, ...], refetch: bool, force: bool) -> int:
+@depth_option
+@click.option("--unshallow", is_flag=True, help="Bring the versions that a shallow history lacks, and all branches.")
+def fetch_command(
+    cli: Cli, names: tuple[str, ...], refetch: bool, force: bool, depth: int | None, unshallow: bool
+) -> int:
     """Bring a remote's versions and aliases here
 
     Files, branches and pins stay as they are. A remote that lost versions which it had, as after a restore from an
     older backup, is not followed: that exits with 5. `aimdvc push --restore` pushes them again; `--force` follows it,
-    and then the versions that it lost are unpublished here.
+    and then the versions that it lost are unpublished here. A shallow history (`aimdvc help partial`) stays so until
+    --unshallow; --depth makes it deeper, and never cuts one that is here.
 
     \b
     Example:
       aimdvc fetch images
+      aimdvc fetch --unshallow images
     """
-    options = FetchOptions(is_whole=refetch, is_forced=force)
+    if depth is not None and unshallow:
+        raise click.UsageError("--unshallow brings all versions: it excludes --depth")
+    wanted = WHOLE if unshallow else Depth(depth) if depth is not None else None
+    options = FetchOptions(refetch, force, wanted)
     with connector(cli) as connections:
         bulk = fetch(cli.workspace, connections, cli.names(names), options, cli.progress)
     for one in bulk.done:
@@ -55,6 +66,7 @@ def _fetched(one: Fetched) -> str:
 @click.option("--ours", "favor", flag_value="ours", help="Settle paths that both sides changed with what is here.")
 @click.option("--theirs", "favor", flag_value="theirs", help="Settle paths that both sides changed with the remote's.")
 @click.option("--rebase", is_flag=True, help="Make local commits anew on the remote's tip, instead of a merge.")
+@depth_option
 @part_options
 @all_option
 def pull_command(
@@ -62,6 +74,7 @@ def pull_command(
     names: tuple[str, ...],
     favor: Favor | None,
     rebase: bool,
+    depth: int | None,
     include: tuple[str, ...],
     exclude: tuple[str, ...],
     is_all: bool,
@@ -72,7 +85,8 @@ def pull_command(
     merges by path. Where both sides changed one path it stops as `merge` does: --ours, --theirs, or `aimdvc merge`
     afterwards, settle it. Local changes that would be lost stop it, too. --rebase changes nothing when there is a
     conflict; it refuses to make anew what is published, or pinned by a commit of the code. --include and --exclude
-    bring only a part of one artifact's files, from now on (`aimdvc help partial`).
+    bring only a part of one artifact's files, from now on, --depth only the newest versions of a history that is not
+    here yet (`aimdvc help partial`).
 
     \b
     Example:
@@ -88,7 +102,7 @@ def pull_command(
         wanted = [cli.selector(None)[0]]
     with connector(cli) as connections:
         means = Means(blob_fetcher(connections), cli.progress)
-        bulk = pull(cli.workspace, connections, wanted, PullOptions(favor, rebase, part), means)
+        bulk = pull(cli.workspace, connections, wanted, PullOptions(favor, rebase, part, depth), means)
     return finish(cli, bulk, _pulled, "No artifacts here, and none pinned")
 
 
