@@ -150,6 +150,47 @@ def test_what_is_no_pack_is_refused(tmp_path: Path, kind: str) -> None:
         assert not list((history.path / "objects/pack").iterdir())
 
 
+BAD_DEPTHS: dict[str, tuple[bytes, type[AimdvcError], str]] = {
+    "no ends": (packet(b"NAK\n"), ProtocolError, "where commits were expected"),
+    "no commit": (packet(b"shallow xyz"), ProtocolError, "where commits were expected"),
+    "an error": (packet(b"ERR no depth\n"), RemoteRefused, "no depth"),
+    "cut": (packet(b"shallow " + ONE.encode()) + b"00ff", ProtocolError, "was cut"),
+    "too many": (b"".join(packet(b"shallow %040d" % number) for number in range(5)), ProtocolError, "more than 3"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_DEPTHS)
+def test_what_is_no_end_of_a_history_is_refused(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aimdvc.git.http._REF_LIMIT", 3)
+    body, error, message = BAD_DEPTHS[kind]
+    with History.create(tmp_path / "r.git", Disk()) as history:
+        transport = HttpTransport(Server("application/x-git-upload-pack-result", body), "https://host/r")
+        with pytest.raises(error, match=message):
+            transport.fetch(history, [ONE], Silent(), depth=1)
+        assert not history.shallow
+
+
+def test_a_history_goes_on_only_where_its_commits_came(tmp_path: Path) -> None:
+    who = Signature("A", "a@example.org", 1, 0)
+    with History.create(tmp_path / "r.git", Disk()) as history:
+        with history.writer() as writer:
+            tree = writer.tree(None, {"a": (int(Mode.FILE), writer.blob(b"a"))})
+            tip = writer.commit(CommitDraft(tree, (ONE,), who, who, "m"))
+        history.end_at({tip})
+        history.move_refs([RefUpdate("refs/heads/main", None, tip)], "m", who)
+        empty = PackWriter(Disk(), tmp_path)
+        empty.seal()
+        body = packet(b"unshallow " + tip.encode()) + b"0000" + packet(b"NAK\n")
+        body += packet(b"\1" + empty.temp.path.read_bytes()) + b"0000"
+        empty.discard()
+        transport = HttpTransport(Server("application/x-git-upload-pack-result", body), "https://host/r")
+        with pytest.raises(ProtocolError, match=f"{ONE} was announced and is not in the pack"):
+            transport.fetch(history, [tip], Silent(), depth=3)
+        assert set(history.shallow) == {tip}
+    with History.open(tmp_path / "r.git", Disk()) as history:
+        assert history.commit(tip).parents == ()
+
+
 REPORTS: dict[str, tuple[bytes, type[AimdvcError], str]] = {
     "the pack is refused": (packet(b"unpack bad object\n"), RemoteRefused, "bad object"),
     "no word": (packet(b"unpack ok\n"), ProtocolError, "no word about 'refs/aliases/a'"),

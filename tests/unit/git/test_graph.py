@@ -1,0 +1,165 @@
+"""What one side has and the other lacks, against sets that are walked whole; random histories, with merges."""
+
+from collections.abc import Iterable, Sequence
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aimdvc.git.commits import dump_commit
+from aimdvc.git.graph import WHOLE_DEPTH, Ends, Graph
+from aimdvc.git.kinds import BLOB, COMMIT, TREE
+from aimdvc.git.packs import git_id_of
+from aimdvc.git.trees import Node, dump_tree
+from aimdvc.model.commits import CommitDraft, Signature
+from aimdvc.model.entries import Mode
+from aimdvc.model.oid import GitId
+
+Parents = list[list[int]]
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> Parents:
+    """Draws the numbers of each commit's parents, which come before it."""
+    count = draw(st.integers(1, 14))
+    return [sorted(draw(st.sets(st.integers(0, number - 1), max_size=2))) if number else [] for number in range(count)]
+
+
+class Store:
+    """Commits over random parents, each with a file of its own and one that three share; read as git objects."""
+
+    def __init__(self, parents: Parents) -> None:
+        self.parents = parents
+        self.objects: dict[GitId, tuple[int, bytes]] = {}
+        self.ids: list[GitId] = []
+        for number, above in enumerate(parents):
+            nodes = {
+                b"own": Node(int(Mode.FILE), self._put(BLOB, b"%d" % number)),
+                b"shared": Node(int(Mode.FILE), self._put(BLOB, b"shared %d" % (number // 3))),
+            }
+            who = Signature("A", "a@example.org", number, 0)
+            draft = CommitDraft(self._put(TREE, dump_tree(nodes)), tuple(self.ids[one] for one in above), who, who, "m")
+            self.ids.append(self._put(COMMIT, dump_commit(draft)))
+        self.reads = 0
+
+    def _put(self, kind: int, content: bytes) -> GitId:
+        git_id = git_id_of(kind, content)
+        self.objects[git_id] = kind, content
+        return git_id
+
+    def read(self, git_id: GitId) -> tuple[int, bytes]:
+        self.reads += 1
+        return self.objects[git_id]
+
+    def reach(self, tips: Iterable[int], ends: Sequence[int] = ()) -> set[int]:
+        """Returns all commits that the tips reach, not beyond `ends`: walked whole."""
+        seen: set[int] = set()
+        pending = list(tips)
+        while pending:
+            number = pending.pop()
+            if number not in seen:
+                seen.add(number)
+                pending += self.parents[number] if number not in ends else []
+        return seen
+
+    def content(self, commits: Iterable[int]) -> set[GitId]:
+        """Returns all objects of these commits."""
+        graph = Graph(self.read, "a test")
+        whole: set[GitId] = set()
+        for number in commits:
+            commit = graph.commit(self.ids[number])
+            whole |= {commit.id, commit.tree}
+            raw = self.objects[commit.tree][1]
+            whole |= {git_id for git_id in self.objects if bytes.fromhex(git_id) in raw}
+        return whole
+
+
+def picks(draw: st.DrawFn, parents: Parents, least: int = 0) -> set[int]:
+    return draw(st.sets(st.integers(0, len(parents) - 1), min_size=least, max_size=3))
+
+
+@given(data=st.data(), parents=histories())
+def test_the_new_commits_are_those_that_only_the_tips_reach(data: st.DataObject, parents: Parents) -> None:
+    store = Store(parents)
+    tips, have = data.draw(st.composite(picks)(parents)), data.draw(st.composite(picks)(parents))
+    found, is_closed = Graph(store.read, "a test").new_commits(_ids(store, tips), _ids(store, have))
+    new = store.reach(tips) - store.reach(have)
+    assert {commit.id for commit in found} == set(_ids(store, new))
+    assert [commit.committer.time_s for commit in found] == sorted(new, reverse=True)
+    assert is_closed == all(parents[number] for number in new)
+
+
+@given(data=st.data(), parents=histories())
+def test_what_is_missing_is_all_that_the_other_side_lacks(data: st.DataObject, parents: Parents) -> None:
+    store = Store(parents)
+    tips, have = data.draw(st.composite(picks)(parents)), data.draw(st.composite(picks)(parents))
+    found = list(Graph(store.read, "a test").iter_missing(_ids(store, tips), _ids(store, have)))
+    assert len(found) == len(set(found))
+    theirs = store.content(store.reach(have))
+    assert theirs | set(found) >= store.content(store.reach(tips))
+    assert set(found) <= store.content(store.reach(tips))
+
+
+@given(data=st.data(), parents=histories(), depth=st.integers(1, 6) | st.just(WHOLE_DEPTH))
+def test_a_depth_ends_where_that_many_commits_are_reached(data: st.DataObject, parents: Parents, depth: int) -> None:
+    store = Store(parents)
+    tips = data.draw(st.composite(picks)(parents, 1))
+    distance = _distances(parents, tips)
+    before = data.draw(st.sets(st.sampled_from(sorted(distance)), max_size=2))
+    deepening = Graph(store.read, "a test").deepen(_ids(store, tips), depth, _ids(store, before))
+    assert deepening.shallow == set(
+        _ids(store, (one for one, far in distance.items() if far == depth and parents[one]))
+    )
+    opened = (one for one in before if distance[one] < depth or (distance[one] == depth and not parents[one]))
+    assert deepening.unshallow == set(_ids(store, opened))
+
+
+@given(data=st.data(), parents=histories(), first=st.integers(1, 3), more=st.integers(1, 5))
+def test_deepening_brings_what_a_receiver_of_that_depth_lacks_and_no_commit_twice(
+    data: st.DataObject, parents: Parents, first: int, more: int
+) -> None:
+    store = Store(parents)
+    graph = Graph(store.read, "a test")
+    tips = _ids(store, data.draw(st.composite(picks)(parents, 1)))
+    begun = graph.deepen(tips, first, ())
+    have = set(graph.iter_missing(tips, (), begun.ends(())))
+    deeper = graph.deepen(tips, first + more, begun.shallow)
+    sent = list(graph.iter_missing(tips, tips, deeper.ends(begun.shallow)))
+    assert not {one for one in sent if store.objects[one][0] == COMMIT} & have
+    wanted = graph.deepen(tips, first + more, ())
+    assert have | set(sent) >= set(graph.iter_missing(tips, (), wanted.ends(())))
+
+
+def test_the_work_goes_with_what_is_new_not_with_the_history() -> None:
+    reads: list[int] = []
+    for length in (50, 500):
+        store = Store([[number - 1] if number else [] for number in range(length)])
+        graph = Graph(store.read, "a test")
+        store.reads = 0
+        found = list(graph.iter_missing([store.ids[-1]], [store.ids[-2]]))
+        assert len(found) == 3
+        reads.append(store.reads)
+    assert reads[0] == reads[1]
+
+
+def test_an_end_hides_the_parents_and_nothing_else() -> None:
+    store = Store([[], [0], [1]])
+    graph = Graph(store.read, "a test", {store.ids[1]})
+    assert graph.commit(store.ids[1]).parents == ()
+    assert graph.parents_of([store.ids[1]]) == {store.ids[0]}
+    assert graph.commit(store.ids[2]).parents == (store.ids[1],)
+    found = set(graph.iter_missing([store.ids[2]], (), Ends()))
+    assert found == store.content([1, 2])
+
+
+def _ids(store: Store, numbers: Iterable[int]) -> list[GitId]:
+    return [store.ids[number] for number in numbers]
+
+
+def _distances(parents: Parents, tips: Iterable[int]) -> dict[int, int]:
+    distance: dict[int, int] = {}
+    level, far = set(tips), 1
+    while level:
+        distance |= dict.fromkeys(level, far)
+        level = {above for one in level for above in parents[one]} - distance.keys()
+        far += 1
+    return distance
