@@ -5,7 +5,7 @@ their ids, so that work is proportional to what changed. Each file is followed b
 """
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from aimdvc.git.history import History
 from aimdvc.git.trees import Node, compare_trees, find_entry, iter_files
@@ -14,14 +14,19 @@ from aimdvc.model.entries import Mode, path_bytes, path_text
 from aimdvc.model.oid import GitId
 
 
-def iter_blame(history: History, start: GitId, path: str) -> Iterator[tuple[Commit, list[str]]]:
+def iter_blame(
+    history: History, start: GitId, path: str, is_told: Callable[[str], bool]
+) -> Iterator[tuple[Commit, list[str]]]:
     """Yields commits, newest first, each with the paths of the files at or below `path` that it made what they are.
 
-    `path` "" is all. Holds the paths that are still looked for. Yields nothing where the start has nothing at the path.
+    `path` "" is all; files that are not to be told are not looked for. Holds the paths that are still looked for.
+    Yields nothing where the start has nothing at the path.
     """
     first = history.commit(start)
     node = _node(history, first, path)
-    waiting = {first.id: _files(history, node)}
+    base = path_bytes(path)
+    files = {name: _below(base, name) for name in _files(history, node)}
+    waiting = {first.id: {name: None for name, place in files.items() if is_told(place)}}
     heap = [(-first.committer.time_s, 0, first, node)]
     count = 0
     while heap:
@@ -43,8 +48,11 @@ def iter_blame(history: History, start: GitId, path: str) -> Iterator[tuple[Comm
             count += 1
             heapq.heappush(heap, (-parent.committer.time_s, count, parent, older))
         if wanted:
-            base = path_bytes(path)
-            yield commit, [path_text(base + b"/" + name if base and name else base or name) for name in sorted(wanted)]
+            yield commit, [files[name] for name in sorted(wanted)]
+
+
+def _below(base: bytes, name: bytes) -> str:
+    return path_text(base + b"/" + name if base and name else base or name)
 
 
 def _node(history: History, commit: Commit, path: str) -> Node | None:

@@ -20,6 +20,7 @@ def parse_commit(git_id: GitId, content: bytes) -> Commit:
     tree = ""
     parents: list[GitId] = []
     people: dict[str, Signature] = {}
+    last: tuple[str, Signature] | None = None
     for line in head.decode("utf-8", "surrogateescape").split("\n"):
         key, _, value = line.partition(" ")
         if key == "tree":
@@ -29,7 +30,10 @@ def parse_commit(git_id: GitId, content: bytes) -> Commit:
                 raise CorruptRepository(f"commit {git_id}", f"names a parent '{value[:60]}'")
             parents.append(GitId(value))
         elif key in ("author", "committer"):
-            people[key] = parse_signature(value) or Signature(value, "", 0, 0)
+            # Author and committer are mostly one.
+            if last is None or last[0] != value:
+                last = value, parse_signature(value) or Signature(value, "", 0, 0)
+            people[key] = last[1]
     if not is_git_id(tree):
         raise CorruptRepository(f"commit {git_id}", "names no tree")
     nobody = Signature("unknown", "", 0, 0)

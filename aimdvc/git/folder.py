@@ -9,6 +9,7 @@ from aimdvc.git.deepening import begin_deepening, changing_ends, finish_deepenin
 from aimdvc.git.graph import Ends
 from aimdvc.git.history import History
 from aimdvc.git.packs import PackWriter, clean_repository
+from aimdvc.git.refnames import telling
 from aimdvc.git.transport import RemoteRefs
 from aimdvc.model.commits import RefUpdate, Signature
 from aimdvc.model.oid import GitId
@@ -73,7 +74,9 @@ def _copy(
 ) -> None:
     # A wanted commit that is there already is broken there: nothing that the target has counts then.
     is_healing = is_whole or any(target.has(tip) and not target.is_whole_tip(tip) for tip in tips)
-    have = [] if is_healing else [commit for commit in set(target.refs().values()) if source.has(commit)]
+    there = {} if is_healing else target.refs()
+    have = [commit for commit in telling(there) if source.has(commit)]
+    tips = [tip for tip in tips if tip not in set(there.values())]
     ends = Ends(target.shallow, target.shallow) if ends is None else ends
     directory = target.path / "objects" / "pack"
     target.disk.make_directory(directory)

@@ -72,11 +72,13 @@ class Graph:
 
     def commit(self, git_id: GitId) -> Commit:
         """Returns a commit; an annotated tag leads to what it names. Raises CorruptRepository."""
-        *_, (last, kind, content) = self.iter_peeled(git_id)
+        kind, content = self.read(git_id)
+        if kind == TAG:
+            *_, (git_id, kind, content) = self.iter_peeled(git_id)
         if kind != COMMIT:
-            raise CorruptRepository(self._place, f"git object {last} is no commit")
-        commit = parse_commit(last, content)
-        return replace(commit, parents=()) if last in self.shallow else commit
+            raise CorruptRepository(self._place, f"git object {git_id} is no commit")
+        commit = parse_commit(git_id, content)
+        return replace(commit, parents=()) if git_id in self.shallow else commit
 
     def parents_of(self, commits: Iterable[GitId]) -> set[GitId]:
         """Returns the parents of commits as these name them, also where they are not here."""
@@ -112,45 +114,109 @@ class Graph:
         inner |= level - last
         return Deepening(frozenset(last), frozenset(inner & set(before)))
 
+    def is_ancestor(self, ancestor: GitId, tip: GitId) -> bool:
+        """Returns whether `tip` reaches `ancestor`; a commit reaches itself.
+
+        Exact, whatever the clocks say: what `ancestor` itself reaches can't lead back to it, and is not walked.
+        """
+        seen, below = {tip}, {ancestor}
+        queued: dict[GitId, Commit] = {}
+        heap: list[tuple[int, GitId]] = []
+        for git_id in seen | below:
+            self._queue(git_id, queued, heap)
+        left = len(seen - below)
+        while left:
+            commit = queued.pop(heapq.heappop(heap)[1])
+            if commit.id in below:
+                for parent in commit.parents:
+                    if parent not in below:
+                        below.add(parent)
+                        if parent in queued:
+                            left -= 1
+                        else:
+                            self._queue(parent, queued, heap)
+                continue
+            left -= 1
+            for parent in commit.parents:
+                if parent == ancestor:
+                    return True
+                if parent not in seen and parent not in below:
+                    seen.add(parent)
+                    self._queue(parent, queued, heap)
+                    left += 1
+        return ancestor == tip
+
+    def _queue(self, git_id: GitId, queued: dict[GitId, Commit], heap: list[tuple[int, GitId]]) -> None:
+        """Notes a commit to be walked, the newest first."""
+        queued[git_id] = commit = self.commit(git_id)
+        heapq.heappush(heap, (-commit.committer.time_s, git_id))
+
+    def merge_base(self, one: GitId, other: GitId) -> GitId | None:
+        """Returns the newest commit that both reach and that no other such commit reaches, or None."""
+        sides = {one: 1}
+        sides[other] = sides.get(other, 0) | 2
+        queued: dict[GitId, Commit] = {}
+        heap: list[tuple[int, GitId]] = []
+        for git_id in sides:
+            self._queue(git_id, queued, heap)
+        found: list[Commit] = []
+        # 4 says that a commit lies below one that was found: it is common, too, and no better.
+        while any(sides[git_id] < 4 for git_id in queued):
+            commit = queued.pop(heapq.heappop(heap)[1])
+            side = sides[commit.id]
+            if side == 3:
+                found.append(commit)
+                side = 7
+            for parent in commit.parents:
+                known = sides.get(parent, 0)
+                if known | side != known:
+                    sides[parent] = known | side
+                    if parent not in queued:
+                        self._queue(parent, queued, heap)
+        best = [
+            commit
+            for commit in found
+            if not any(self.is_ancestor(commit.id, more.id) for more in found if more.id != commit.id)
+        ]
+        return max(best, key=lambda commit: (commit.committer.time_s, commit.id)).id if best else None
+
     def new_commits(
-        self, tips: Iterable[GitId], have: Iterable[GitId], ends: Ends = NO_ENDS
+        self, tips: Iterable[GitId], have: Iterable[GitId], ends: Ends = NO_ENDS, is_exact: bool = False
     ) -> tuple[list[Commit], bool]:
         """Returns the commits that `tips` reach and `have` don't, newest first; and whether all lead to such of `have`.
 
-        Walks no further than it must: where clocks went backwards it may return commits that `have` reach, too.
+        What `have` reach is walked down to the oldest of them: where clocks went backwards some that `have` reach may
+        be among them, unless it is to be exact, which walks all.
         """
         boring = set(have)
         seen = set(tips) - boring
         found: dict[GitId, Commit] = {}
         queued: dict[GitId, Commit] = {}
         heap: list[tuple[int, GitId]] = []
-
-        def queue(git_id: GitId) -> None:
-            queued[git_id] = commit = self.commit(git_id)
-            heapq.heappush(heap, (-commit.committer.time_s, git_id))
-
         for git_id in seen | boring:
-            queue(git_id)
+            self._queue(git_id, queued, heap)
         left = len(seen)
+        oldest_s: int | None = None
         is_closed = True
-        while left:
+        while left or (queued and (is_exact or (oldest_s is not None and -heap[0][0] >= oldest_s))):
             commit = queued.pop(heapq.heappop(heap)[1])
             if commit.id not in boring:
                 left -= 1
                 found[commit.id] = commit
+                oldest_s = commit.committer.time_s if oldest_s is None else min(oldest_s, commit.committer.time_s)
                 parents: Sequence[GitId] = () if commit.id in ends.sent else commit.parents
                 is_closed = is_closed and bool(parents)
                 for parent in parents:
                     if parent not in seen and parent not in boring:
                         seen.add(parent)
-                        queue(parent)
+                        self._queue(parent, queued, heap)
                         left += 1
             elif commit.id not in ends.held:
                 for parent in commit.parents:
                     if parent not in boring:
                         boring.add(parent)
                         if parent not in queued:
-                            queue(parent)
+                            self._queue(parent, queued, heap)
                         else:
                             left -= 1
         return [commit for commit in found.values() if commit.id not in boring], is_closed

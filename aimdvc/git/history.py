@@ -48,6 +48,8 @@ _CONFIG = b"""[core]
 """
 
 _CACHE_LIMIT = 200_000
+LOOSE_REFS = 500
+"""Loose refs from which on they are packed: reading so many takes 20 ms."""
 
 
 class History:
@@ -108,6 +110,14 @@ class History:
     def move_refs(self, updates: Sequence[RefUpdate], message: str, who: Signature) -> None:
         """Moves all of the refs by compare-and-set, or none; durable, with reflogs. Raises RefMoved."""
         self._refs.move(updates, message, who)
+
+    def pack_refs(self) -> int:
+        """Moves loose refs into one file; returns how many. Safe to repeat, also after a crash. Raises Busy."""
+        return self._refs.pack()
+
+    def has_many_loose_refs(self) -> bool:
+        """Returns whether packing the refs is worth it."""
+        return self._refs.count_loose() > LOOSE_REFS
 
     def reflog(self, name: str) -> list[ReflogLine]:
         """Returns the moves of a ref, oldest first."""
@@ -188,55 +198,42 @@ class History:
         except CorruptRepository:
             return False
 
-    def iter_log(self, start: GitId, first_parent: bool = False, without: Iterable[GitId] = ()) -> Iterator[Commit]:
-        """Yields commits from `start` back, newest first; not those `without` reaches."""
-        excluded = self._reachable(without)
-        if first_parent:
-            current: GitId | None = start
-            while current is not None and current not in excluded:
-                commit = self.commit(current)
-                yield commit
-                current = commit.parents[0] if commit.parents else None
-            return
-        count = 0
+    def iter_log(self, start: GitId) -> Iterator[Commit]:
+        """Yields commits from `start` back, newest first."""
         first = self.commit(start)
-        heap = [(-first.committer.time_s, count, first)]
-        seen = {first.id} | excluded
-        if first.id in excluded:
-            return
+        heap = [(-first.committer.time_s, 0, first)]
+        seen = {first.id}
         while heap:
             commit = heapq.heappop(heap)[2]
             yield commit
             for parent in commit.parents:
                 if parent not in seen:
                     seen.add(parent)
-                    count += 1
                     found = self.commit(parent)
-                    heapq.heappush(heap, (-found.committer.time_s, count, found))
+                    heapq.heappush(heap, (-found.committer.time_s, len(seen), found))
 
-    def _reachable(self, tips: Iterable[GitId]) -> set[GitId]:
-        seen: set[GitId] = set()
-        pending = [commit for tip in tips if (commit := self.peel(tip)) is not None]
-        while pending:
-            git_id = pending.pop()
-            if git_id in seen:
-                continue
-            seen.add(git_id)
-            pending.extend(self.commit(git_id).parents)
-        return seen
+    def iter_line(self, start: GitId) -> Iterator[Commit]:
+        """Yields commits from `start` back, by first parents."""
+        current: GitId | None = start
+        while current is not None:
+            commit = self.commit(current)
+            yield commit
+            current = commit.parents[0] if commit.parents else None
+
+    def new_commits(self, tips: Iterable[GitId], have: Iterable[GitId], is_exact: bool = False) -> list[Commit]:
+        """Returns the commits that `tips` reach and `have` don't, newest first, as `Graph.new_commits`."""
+        wanted, known = (
+            {commit for git_id in some if (commit := self.peel(git_id)) is not None} for some in (tips, have)
+        )
+        return self._graph.new_commits(wanted, known, is_exact=is_exact)[0]
 
     def is_ancestor(self, ancestor: GitId, tip: GitId) -> bool:
         """Returns whether `tip` reaches `ancestor`; a commit reaches itself."""
-        return any(commit.id == ancestor for commit in self.iter_log(tip))
+        return self._graph.is_ancestor(self.commit(ancestor).id, self.commit(tip).id)
 
     def merge_base(self, one: GitId, other: GitId) -> GitId | None:
         """Returns the newest commit that both reach and that no other such commit reaches, or None."""
-        reached = self._reachable([one])
-        common = {commit.id: commit for commit in self.iter_log(other) if commit.id in reached}
-        # With a commit both reach its parents: the best ones are nobody's parent there, whatever the clocks say.
-        inner = {parent for commit in common.values() for parent in commit.parents}
-        tips = [commit for git_id, commit in common.items() if git_id not in inner]
-        return max(tips, key=lambda commit: (commit.committer.time_s, commit.id)).id if tips else None
+        return self._graph.merge_base(self.commit(one).id, self.commit(other).id)
 
     def expand(self, prefix: str) -> list[GitId]:
         """Returns the commits whose ids begin with these hex digits."""
@@ -296,16 +293,6 @@ class History:
             if git_id in self.shallow and git_id not in ends.sent:
                 raise ShallowHistory(str(self.path))
             yield git_id
-
-    def new_commits(self, tips: Iterable[GitId], have: Iterable[GitId]) -> list[Commit]:
-        """Returns the commits that `tips` reach and `have` don't, newest first. Raises ShallowHistory."""
-        wanted, known = (
-            {commit for git_id in some if (commit := self.peel(git_id)) is not None} for some in (tips, have)
-        )
-        found = self._graph.new_commits(wanted, known)[0]
-        if any(commit.id in self.shallow for commit in found):
-            raise ShallowHistory(str(self.path))
-        return found
 
     def tree_id(self, base: GitId | None, edits: Mapping[str, tuple[int, GitId] | None]) -> GitId:
         """Returns the id of the tree that edits make of `base`; writes nothing."""

@@ -14,7 +14,7 @@ from aimdvc.git.history import History
 from aimdvc.git.incoming import take_pack
 from aimdvc.git.packs import PackWriter, clean_repository
 from aimdvc.git.reflogs import ZERO
-from aimdvc.git.refs import is_safe_ref
+from aimdvc.git.refnames import is_safe_ref, telling
 from aimdvc.git.transport import Http, HttpReply, RemoteRefs
 from aimdvc.model.commits import RefUpdate
 from aimdvc.model.oid import GitId, is_git_id
@@ -94,11 +94,13 @@ class HttpTransport:
         if all(update.new is None for update in updates):
             self._post(head, None, 0, updates, progress)
             return
-        have = [commit for commit in set(known.refs.values()) if history.has(commit)]
+        have = [commit for commit in telling(known.refs) if history.has(commit)]
         clean_repository(history.path)
         writer = PackWriter(history.disk, history.path / "objects" / "pack")
         try:
-            for git_id in history.iter_missing_objects([u.new for u in updates if u.new is not None], have):
+            there = set(known.refs.values())
+            tips = [update.new for update in updates if update.new is not None and update.new not in there]
+            for git_id in history.iter_missing_objects(tips, have):
                 writer.add(*history.read_object(git_id), git_id)
             writer.seal()
             self._post(head, writer.temp.path, writer.size, updates, progress)
@@ -221,9 +223,9 @@ def _skip_acknowledgements(lines: "_PacketReader", url: str) -> None:
 
 
 def _haves(history: History) -> list[GitId]:
-    refs = set(history.refs().values())
+    refs = telling(history.refs())[:_HAVES]
     tips = {commit for git_id in refs if history.has(git_id) and (commit := history.peel(git_id)) is not None}
-    found: dict[GitId, None] = dict.fromkeys(sorted(tips)[:_HAVES])
+    found: dict[GitId, None] = dict.fromkeys(sorted(tips))
     for tip in tips:
         if len(found) >= _HAVES:
             break
@@ -264,6 +266,7 @@ class _PacketReader:
         self._read = read
         self._url = url
         self._buffer = b""
+        self._position = 0
 
     def read(self) -> bytes | None:
         head = self._take(4, allow_end=True)
@@ -280,14 +283,17 @@ class _PacketReader:
         return self._take(size - 4)
 
     def _take(self, size: int, allow_end: bool = False) -> bytes:
-        while len(self._buffer) < size:
+        end = self._position + size
+        while len(self._buffer) < end:
             more = self._read(_CHUNK)
             if not more:
-                if allow_end and not self._buffer:
+                if allow_end and self._position == len(self._buffer):
                     return b""
                 raise ProtocolError(self._url, "the answer was cut")
-            self._buffer += more
-        content, self._buffer = self._buffer[:size], self._buffer[size:]
+            self._buffer = self._buffer[self._position :] + more
+            self._position, end = 0, size
+        content = self._buffer[self._position : end]
+        self._position = end
         return content
 
 

@@ -16,10 +16,12 @@ from aimdvc.fs.leftovers import remove_leftovers
 from aimdvc.git.fsck import BadObjectError
 from aimdvc.git.history import History
 from aimdvc.git.packcheck import check_pack
+from aimdvc.git.packedrefs import is_packed_line
 from aimdvc.git.packindex import encode_index, iter_names
 from aimdvc.git.packlimits import ClientLimits
 from aimdvc.git.packs import PackWriter, clean_repository
-from aimdvc.git.refs import Refs, is_packed_line, is_safe_ref
+from aimdvc.git.refnames import is_safe_ref
+from aimdvc.git.refs import Refs
 from aimdvc.model.gitconfig import parse
 from aimdvc.model.oid import GitId
 

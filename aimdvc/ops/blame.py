@@ -51,15 +51,17 @@ def blame(workspace: Workspace, name: str, revision: str | None, path: str) -> I
     is_own_rules = rules is not None and is_hidden(rules, partial(read_inline, workspace, head))
     first_pins: dict[GitId, str] | None = None
     found = False
-    for commit, paths in iter_blame(history, start, path):
+
+    def is_told(one: str) -> bool:
+        return not (one.startswith(".aimd/") or (one == ATTRIBUTES and is_own_rules))
+
+    for commit, paths in iter_blame(history, start, path, is_told):
         code = trailer(commit.message, CODE_TRAILER)
         if code is None:
             first_pins = _first_pins(workspace, name) if first_pins is None else first_pins
             code = first_pins.get(commit.id)
         version = named.get(commit.id, commit.id[:12])
         for one in paths:
-            if one.startswith(".aimd/") or (one == ATTRIBUTES and is_own_rules):
-                continue
             found = True
             is_boundary = commit.id in history.shallow
             yield Blamed(one, version, commit.id, commit.author, commit.subject, code, is_boundary)

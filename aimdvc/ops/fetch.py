@@ -201,9 +201,11 @@ def _lost_versions(history: History, tracked: dict[str, GitId], theirs: dict[str
     have = history.refs("refs/tags/")
     updates = []
     for ref in sorted(filter(is_version, tracked)):
-        now = theirs.get(ref)
-        old, new = have.get(f"refs/{ref}"), history.peel(now) if now is not None else None
-        if now != tracked[ref] and old is not None and old != new:
+        now, old = theirs.get(ref), have.get(f"refs/{ref}")
+        if now == tracked[ref] or old is None:
+            continue
+        new = history.peel(now) if now is not None else None
+        if old != new:
             updates.append(RefUpdate(f"refs/{ref}", old, new))
     return updates
 

@@ -48,11 +48,11 @@ class Logged:
 
 def log(
     workspace: Workspace, selector: Selector, name: str, limit: int | None, paths: Sequence[str], with_changes: bool
-) -> list[Logged]:
-    """Returns the versions from a revision back, newest first; with paths, those that changed something there."""
+) -> Iterator[Logged]:
+    """Yields the versions from a revision back, newest first; with paths, those that changed something there."""
     head = settle(workspace, name)
     if selector.revision is None and head.commit is None:
-        return []
+        return iter(())
     history = workspace.history(name)
     start = resolve(history, name, selector.revision or "HEAD", head.commit)
     named = labels(history)
@@ -74,7 +74,7 @@ def log(
                 commit.id in history.shallow,
             )
 
-    return list(islice(versions(), limit))
+    return islice(versions(), limit)
 
 
 def _changes(workspace: Workspace, name: str, commit: Commit, paths: Sequence[str]) -> list[LoggedChange]:

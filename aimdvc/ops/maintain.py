@@ -18,10 +18,11 @@ _LOCK_WAIT_S = 60.0
 
 @dataclass(slots=True)
 class Maintained:
-    """What was joined: git packs and loose objects of all artifacts, and blob packs."""
+    """What was joined: git packs, loose objects and loose refs of all artifacts, and blob packs."""
 
     git_packs: int = 0
     loose_objects: int = 0
+    loose_refs: int = 0
     blob_packs: int = 0
 
 
@@ -33,6 +34,7 @@ def maintain(workspace: Workspace) -> Maintained:
         if done is not None:
             result.git_packs += done.packs
             result.loose_objects += done.loose
+        result.loose_refs += workspace.history(name).pack_refs()
     with maintaining(workspace):
         sweeper = workspace.blobs.sweeper()
         if packs := sweeper.small_packs(2):
@@ -48,6 +50,8 @@ def tidy(workspace: Workspace, names: Iterable[str]) -> None:
         for name in names:
             if is_due(workspace.repository_path(name)):
                 consolidate(workspace.repository_path(name), workspace.disk)
+            if workspace.history(name).has_many_loose_refs():
+                workspace.history(name).pack_refs()
     with suppress(AimdvcError):
         sweeper = workspace.blobs.sweeper()
         if packs := sweeper.small_packs():

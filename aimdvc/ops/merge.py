@@ -143,7 +143,7 @@ def _is_forward(history: History, branch: str, ours: GitId, tip: Tip, options: M
     if branch != MAIN or tip.is_published or options.fast_forward == "only":
         return True
     # Versions are counted along main's first parents: a line that has main only as another parent would drop them.
-    return any(commit.id == ours for commit in history.iter_log(tip.commit, first_parent=True))
+    return any(commit.id == ours for commit in history.iter_line(tip.commit))
 
 
 def _merged(head: Head, how: str, done: CheckedOut) -> Merged:

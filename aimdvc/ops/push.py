@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from aimdvc.errors import RefMoved, Refused, RemoteRefused
+from aimdvc.errors import RefMoved, Refused, RemoteRefused, ShallowHistory
 from aimdvc.git.history import History
+from aimdvc.git.refnames import telling
 from aimdvc.git.transport import RemoteRefs
 from aimdvc.model.commits import RefUpdate
 from aimdvc.model.oid import GitId
@@ -137,7 +138,10 @@ def _push_one(
         follow_remote(workspace, name, history, connection, known)
         return result
     # Blobs before refs, of everything that a ref will lead to: an alias may name what main doesn't reach.
-    tips = [update.new for update in [*main_updates, *alias_updates] if update.new is not None]
+    there = set(known.refs.values())
+    tips = [
+        update.new for update in [*main_updates, *alias_updates] if update.new is not None if update.new not in there
+    ]
     sent = connection.blobs.upload(new_pointers(history, tips, _remote_commits(work)), workspace.blobs, progress)
     result.blobs, result.size = sent.blobs, sent.size_bytes
     _send(work, main_updates, alias_updates, result, progress)
@@ -215,7 +219,7 @@ def _number(work: _Push, lost: Sequence[RefUpdate]) -> list[RefUpdate]:
     highest = max(numbers.values(), default=0)
     assert work.new is not None
     new: list[GitId] = []
-    for commit in work.history.iter_log(work.new, first_parent=True):
+    for commit in work.history.iter_line(work.new):
         if work.base is not None and (commit.id == work.base or work.history.is_ancestor(commit.id, work.base)):
             break
         if commit.id not in numbers:
@@ -270,13 +274,16 @@ def _send(
 
 
 def _remote_commits(work: _Push) -> list[GitId]:
-    return [commit for commit in set(work.known.refs.values()) if work.history.has(commit)]
+    return [commit for commit in telling(work.known.refs) if work.history.has(commit)]
 
 
 def new_pointers(history: History, tips: Iterable[GitId], have: Sequence[GitId]) -> Iterator[Pointer]:
     """Yields the pointers that commits reachable from the tips, and from none of `have`, bring in. Each oid once."""
     seen: set[str] = set()
-    for commit in history.new_commits(tips, have):
+    commits = history.new_commits(tips, have)
+    if any(commit.id in history.shallow for commit in commits):
+        raise ShallowHistory(str(history.path))
+    for commit in commits:
         parent = history.commit(commit.parents[0]).tree if commit.parents else None
         for _, new in history.tree_changes(parent, commit.tree):
             if new is not None and new.pointer is not None and new.pointer.oid not in seen:
@@ -291,7 +298,7 @@ def _versions_of(history: History, main: Sequence[RefUpdate], work: _Push) -> li
         return [update.ref[len("refs/tags/") :] for update in main]
     numbered = {commit: ref for ref, commit in history.refs("refs/tags/").items() if _VERSION.fullmatch(ref)}
     found = []
-    for commit in history.iter_log(work.new, first_parent=True):
+    for commit in history.iter_line(work.new):
         if commit.id == work.old:
             break
         if commit.id in numbered:

@@ -35,7 +35,7 @@ def rebase(workspace: Workspace, head: Head, theirs: GitId, means: Means) -> Mer
     if history.is_ancestor(theirs, ours):
         return Merged(head.name, "up-to-date", label(history, ours), ours, ours)
     require_nothing_staged(workspace, head, "rebase")
-    local = list(history.iter_log(ours, without=[theirs]))[::-1]
+    local = history.new_commits([ours], [theirs], is_exact=True)[::-1]
     _require_rewritable(workspace, head, history, local)
     tip = theirs
     for commit in local:
@@ -50,7 +50,7 @@ def _require_rewritable(workspace: Workspace, head: Head, history: History, loca
     if not local:
         return
     published = [ref for ref in history.refs("refs/remotes/").values() if history.peel(ref) is not None]
-    unpublished = {commit.id for commit in history.iter_log(local[-1].id, without=published)}
+    unpublished = {commit.id for commit in history.new_commits([local[-1].id], published, is_exact=True)}
     numbered = version_numbers(history)
     pinned = _pinned_by_code(workspace)
     for commit in local:

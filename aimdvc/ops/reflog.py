@@ -86,12 +86,12 @@ def list_tags(workspace: Workspace, name: str, limit: int | None) -> list[Tagged
 def _tags(history: History) -> Iterator[Tagged]:
     numbered: list[str] = []
     others: list[str] = []
-    for ref in history.refs(_TAGS):
+    refs = history.refs(_TAGS)
+    for ref in refs:
         tag = ref[len(_TAGS) :]
         (numbered if _VERSION.fullmatch(tag) else others).append(tag)
     for tag in [*sorted(numbered, key=lambda tag: int(tag[1:]), reverse=True), *sorted(others)]:
-        git_id = history.ref(_TAGS + tag)
-        commit_id = history.peel(git_id) if git_id is not None else None
+        commit_id = history.peel(refs[_TAGS + tag])
         if commit_id is not None:
             commit = history.commit(commit_id)
             yield Tagged(tag, commit.id, commit.committer.time_s, commit.subject)

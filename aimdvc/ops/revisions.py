@@ -135,14 +135,14 @@ def provisional_labels(history: History, numbers: Mapping[GitId, int] | None = N
     published = {commit for ref, commit in history.refs("refs/remotes/").items() if _TRACKED_MAIN.fullmatch(ref)}
     ends = known.keys() | published
     unpublished: list[GitId] = []
-    for commit in history.iter_log(tip, first_parent=True):
+    for commit in history.iter_line(tip):
         if commit.id in ends:
             break
         unpublished.append(commit.id)
     # What a remote has beyond the newest number, having given none, is published all the same; reached by walking,
     # where the walk above can't have met it.
     if unpublished and not published <= known.keys():
-        beyond = {commit.id for commit in history.iter_log(tip, first_parent=True, without=published)}
+        beyond = {commit.id for commit in history.new_commits([tip], published)}
         unpublished = [commit for commit in unpublished if commit in beyond]
     highest = max(known.values(), default=0)
     return {commit: f"v{highest + offset}?" for offset, commit in enumerate(reversed(unpublished), 1)}

@@ -177,7 +177,7 @@ def _refuse_unpushed(workspace: Workspace, head: Head) -> None:
     fetched = [commit for ref, commit in history.refs("refs/remotes/").items() if history.peel(commit) is not None]
     tips = {*history.refs("refs/heads/").values(), *((head.commit,) if head.commit else ())}
     for tip in sorted(tips):
-        if any(True for _ in history.iter_log(tip, without=fetched)):
+        if history.new_commits([tip], fetched):
             raise Refused(
                 f"artifact '{head.name}' has versions that were not pushed",
                 hint=f"run `aimdvc push {head.name}` first; with -f they stay in this store alone",

@@ -158,5 +158,4 @@ def _compare_with_remote(history: History, head: Head, result: ArtifactStatus) -
 
 def count_beyond(history: History, tip: GitId, base: GitId) -> int:
     """Returns how many commits `tip` has that `base` hasn't."""
-    reached = {commit.id for commit in history.iter_log(base)}
-    return sum(1 for commit in history.iter_log(tip) if commit.id not in reached)
+    return len(history.new_commits([tip], [base]))

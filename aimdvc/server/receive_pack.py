@@ -13,6 +13,7 @@ from dulwich.protocol import pkt_line
 from aimdvc.errors import CorruptRepository
 from aimdvc.fs.disk import TempFile
 from aimdvc.git.fsck import BadObjectError, check_depth, is_link_target, subtrees
+from aimdvc.git.graph import Graph
 from aimdvc.git.packcheck import BAD_LINK, Checked, check_pack
 from aimdvc.git.packindex import encode_index
 from aimdvc.model.commits import RefUpdate
@@ -131,7 +132,7 @@ def _push(push: Push, repository: Repository, body: Body, commands: _Commands, i
     checked = Checked()
     if any(update.new is not None for update in commands.updates):
         checked = _receive(push, repository, body, incoming)
-    graph = _Incoming(repository, checked)
+    graph = Graph(_Incoming(repository, checked).read, "the repository")
     refs = read_refs(push.database, push.artifact)
     results: dict[str, str | None] = {}
     moves: list[Move] = []
@@ -230,7 +231,7 @@ class _Incoming:
         return self._repository.read(git_id)
 
 
-def _check(graph: _Incoming, refs: Mapping[str, Ref], update: RefUpdate) -> Move | str:
+def _check(graph: Graph, refs: Mapping[str, Ref], update: RefUpdate) -> Move | str:
     current = refs[update.ref].target if update.ref in refs else None
     if current != update.old and current != update.new:
         return LOST if current is not None else "it was deleted meanwhile"

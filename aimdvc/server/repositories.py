@@ -5,11 +5,10 @@ before. Opened for one request and closed after it: dulwich's packs seek, so thr
 """
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol
 
 from dulwich.object_store import DiskObjectStore
 from dulwich.objects import ObjectID
@@ -17,7 +16,7 @@ from dulwich.objects import ObjectID
 from aimdvc.errors import CorruptRepository
 from aimdvc.fs.disk import Disk, TempFile
 from aimdvc.fs.leftovers import remove_leftovers
-from aimdvc.git.kinds import COMMIT, TAG
+from aimdvc.git.graph import Graph
 from aimdvc.model.oid import GitId
 from aimdvc.server.packkinds import FANOUT_END, INDEX_MAGIC, PackKinds
 
@@ -117,69 +116,22 @@ def ensure_repository(directory: Path, disk: Disk) -> None:
         disk.make_directory(directory / part)
 
 
-def commit_parents(content: bytes) -> list[GitId]:
-    """Returns the parents in a commit's content."""
-    parents = []
-    position = 46  # "tree ", 40 digits, newline
-    while content.startswith(b"parent ", position):
-        parents.append(GitId(content[position + 7 : position + 47].decode("ascii")))
-        position += 48
-    return parents
-
-
-def tag_target(content: bytes) -> GitId:
-    """Returns the object that a tag's content names."""
-    return GitId(content[7:47].decode("ascii"))
-
-
-class Graph(Protocol):
-    """Git objects to walk: a Repository, or one with a pack that isn't published yet."""
-
-    def read(self, git_id: GitId) -> tuple[int, bytes]: ...
-
-
-def parents(graph: Graph, commit: GitId) -> list[GitId]:
-    """Returns a commit's parents; none for anything but a commit."""
-    kind, content = graph.read(commit)
-    return commit_parents(content) if kind == COMMIT else []
-
-
-def peel(graph: Graph, git_id: GitId) -> tuple[int, GitId]:
-    """Returns the type and id that a chain of tags ends with. Raises CorruptRepository for one that doesn't end."""
-    for _ in range(20):
-        kind, content = graph.read(git_id)
-        if kind != TAG:
-            return kind, git_id
-        git_id = tag_target(content)
-    raise CorruptRepository(git_id, "a chain of tags without end")
-
-
-def is_ancestor(graph: Graph, old: GitId, new: GitId) -> bool:
-    """Returns whether `old` is `new` or reachable from it."""
-    return any(commit == old for commit in _reachable(graph, new))
-
-
 def unnumbered(graph: Graph, old: GitId | None, new: GitId) -> list[GitId]:
     """Returns the commits on `new`'s first-parent line that `old` does not reach, oldest first."""
+    have = [old] if old is not None else []
+    line, last = _line(graph, new, {commit.id for commit in graph.new_commits([new], have)[0]})
+    if last != old:
+        # A stock `git pull` merges with the remote's side as second parent: `old` is not on the line itself, and only
+        # a walk of all that it reaches is sure to tell where the line meets it.
+        line, _ = _line(graph, new, {commit.id for commit in graph.new_commits([new], have, is_exact=True)[0]})
+    return line[::-1]
+
+
+def _line(graph: Graph, tip: GitId, new: Container[GitId]) -> tuple[list[GitId], GitId | None]:
+    """Returns the commits by first parents so long as they are new, and the one after them."""
     line: list[GitId] = []
-    commit: GitId | None = new
-    while commit is not None and commit != old:
+    commit: GitId | None = tip
+    while commit is not None and commit in new:
         line.append(commit)
-        commit = next(iter(parents(graph, commit)), None)
-    if old is not None and commit is None:
-        # A stock `git pull` merges with the remote's side as second parent: `old` is not on the line itself.
-        reached = set(_reachable(graph, old))
-        line = [commit for commit in line if commit not in reached]
-    line.reverse()
-    return line
-
-
-def _reachable(graph: Graph, tip: GitId) -> Iterator[GitId]:
-    seen = {tip}
-    pending = [tip]
-    while pending:
-        commit = pending.pop()
-        yield commit
-        fresh = [parent for parent in parents(graph, commit) if parent not in seen]
-        seen.update(fresh)
-        pending += fresh
+        commit = next(iter(graph.commit(commit).parents), None)
+    return line, commit

@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from dulwich.refs import check_ref_format
 
 from aimdvc.errors import InvalidName
+from aimdvc.git.graph import Graph
 from aimdvc.git.kinds import COMMIT
 from aimdvc.model.commits import RefUpdate
 from aimdvc.model.entries import path_bytes
 from aimdvc.model.names import check_alias_name
 from aimdvc.server.refs import MAIN, VERSION_TAG, Move, Ref, unmoved_version
-from aimdvc.server.repositories import Graph, is_ancestor, peel, unnumbered
+from aimdvc.server.repositories import unnumbered
 
 _KEPT = ("refs/heads/", "refs/tags/", "refs/aliases/", "refs/notes/")
 _CONFUSED = ("refs/heads/aliases/", "refs/heads/tags/", "refs/heads/heads/", "refs/heads/refs/")
@@ -29,12 +30,12 @@ def check_move(graph: Graph, refs: Mapping[str, Ref], change: RefUpdate) -> Move
         return refusal
     if change.new is None:
         return Move(change, abandons=_abandons(graph, refs, change))
-    kind, peeled = peel(graph, change.new)
+    *_, (peeled, kind, _) = graph.iter_peeled(change.new)
     wants_commit = change.ref.startswith(("refs/heads/", "refs/aliases/", "refs/notes/"))
     if (wants_commit or VERSION_TAG.fullmatch(change.ref)) and (kind != COMMIT or peeled != change.new):
         return "it is not a commit"
     if change.ref == MAIN:
-        if change.old is not None and not is_ancestor(graph, change.old, change.new):
+        if change.old is not None and not graph.is_ancestor(change.old, change.new):
             return "non-fast-forward"
         return Move(change, line=tuple(unnumbered(graph, change.old, change.new)))
     return Move(change, peeled if peeled != change.new else None, abandons=_abandons(graph, refs, change))
@@ -47,7 +48,8 @@ def _abandons(graph: Graph, refs: Mapping[str, Ref], change: RefUpdate) -> bool:
     others = {ref.target for name, ref in refs.items() if name != change.ref}
     if change.old in others:
         return False
-    return change.new is None or not is_ancestor(graph, change.old, change.new)
+    old, new = graph.peel(change.old), graph.peel(change.new) if change.new is not None else None
+    return old is None or new is None or not graph.is_ancestor(old, new)
 
 
 def _name_refusal(refs: Mapping[str, Ref], change: RefUpdate) -> str | None:

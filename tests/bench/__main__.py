@@ -20,6 +20,7 @@ CASES: dict[str, Callable[[Bench], None]] = {
     "2g": cases.large,
     "mixed": cases.mixed,
     "changed": cases.changed,
+    "versions": cases.versions,
     "maintenance": cases.maintenance,
 }
 

@@ -14,6 +14,7 @@ from aimdvc.ops.add import AddOptions, add
 from aimdvc.ops.commit import CommitOptions, commit
 from aimdvc.ops.workspace import Workspace
 from tests.bench import data
+from tests.bench.history import lengthen
 from tests.bench.measure import AIMDVC, Figure, Report, best, copy_durably, hash_tree, run, timed
 
 IDENTITY = {
@@ -290,6 +291,39 @@ def changed(bench: Bench) -> None:
     data.insert_in_front(file, 1 << 20, seed=8)
     bench.aimdvc("add 512 MiB, 1 MiB in front", place, "add", "data")
     bench.quiet(place, "commit", "-m", "two")
+
+
+def versions(bench: Bench) -> None:
+    """Ten thousand versions of one artifact; one more is made, pushed and pulled."""
+    place = bench.workspace("versions")
+    bench.report.add(Figure("10,000 versions made", "aimdvc", timed(lambda: lengthen(place, 10_000))))
+    with bench.server() as (url, _):
+        bench.quiet(place, "remote", "add", "origin", url)
+        bench.quiet(place, "checkout", "data@main")
+        bench.aimdvc("push of 10,000 versions", place, "push")
+        bench.aimdvc("clone of 10,000 versions", bench.scratch, "clone", f"{url}/data", "clone")
+        bench.aimdvc("clone --depth 1 of 10,000 versions", bench.scratch, "clone", f"{url}/data", "one", "--depth", "1")
+        bench.aimdvc("get of one of 10,000 versions", bench.scratch, "get", f"{url}/data@v5000", "--out", "got")
+        for command in (
+            ["log", "--oneline"],
+            ["log", "-n", "10"],
+            ["status"],
+            ["show", "data@v5000"],
+            ["checkout", "data@v17"],
+            ["checkout", "data@main"],
+            ["alias", "set", "data@v500", "production"],
+            ["branch", "-v"],
+            ["tag"],
+            ["diff", "data@v1", "data@v10000", "--stat"],
+            ["blame", "data@v10000"],
+        ):
+            bench.aimdvc(f"10,000 versions: {' '.join(command)}", place, *command, goal=1.0, times=3)
+        (place / "data/d0/f00.bin").write_text("one more\n")
+        bench.aimdvc("10,000 versions: commit -a", place, "commit", "-am", "one more", goal=1.0)
+        bench.aimdvc("10,000 versions: push of one more", place, "push", goal=1.0)
+        bench.aimdvc("10,000 versions: fetch of one more", bench.scratch / "clone", "fetch", goal=1.0)
+        bench.aimdvc("10,000 versions: pull of one more", bench.scratch / "clone", "pull", goal=1.0)
+        bench.aimdvc("10,000 versions: push, nothing to push", place, "push", goal=1.0, times=3)
 
 
 def maintenance(bench: Bench) -> None:

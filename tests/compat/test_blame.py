@@ -18,6 +18,10 @@ pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not 
 PATHS = [f"{directory}{name}" for directory in ("", "d/", "d/e/", "f/") for name in ("a", "b", "c")]
 
 
+def is_all(path: str) -> bool:
+    return True
+
+
 def imported(place: Path, stream: str) -> Path:
     git(place.parent, "init", "-q", "--bare", "-b", "main", str(place))
     subprocess.run(["git", "fast-import", "--quiet"], cwd=place, input=stream.encode(), check=True)
@@ -50,7 +54,7 @@ def test_the_commits_are_those_of_stock_git(tmp_path: Path, seed: int) -> None:
     }
     with History.open(place, Disk()) as history:
         for scope in ("", "d", "d/e", *list(wanted)[:2]):
-            found = {path: commit.id for commit, paths in iter_blame(history, tip, scope) for path in paths}
+            found = {path: commit.id for commit, paths in iter_blame(history, tip, scope, is_all) for path in paths}
             inside = {p: c for p, c in wanted.items() if not scope or p == scope or p.startswith(f"{scope}/")}
             assert found == inside
 
@@ -62,7 +66,7 @@ def test_ten_thousand_versions_take_seconds(tmp_path: Path) -> None:
     tip = GitId(git(place, "rev-parse", "main").strip())
     with History.open(place, Disk()) as history:
         start = time.perf_counter()
-        answers = iter_blame(history, tip, "")
+        answers = iter_blame(history, tip, "", is_all)
         commit, paths = next(answers)
         assert (commit.id, paths) == (tip, ["d/a"])
         assert time.perf_counter() - start < 1, "the first answers wait for the last"

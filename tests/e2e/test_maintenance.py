@@ -52,6 +52,8 @@ def test_loose_objects_and_blob_packs_are_joined(shell: Shell) -> None:
     done = shell("maintenance", "--json").json["joined"]
     assert done["loose_objects"] == len(before)
     assert done["blob_packs"] >= 8
+    assert done["loose_refs"] == 1
+    assert git(repository(shell), "for-each-ref", "--format=%(refname)").split() == ["refs/heads/main"]
     assert len(packs(repository(shell))) == 1
     assert loose(repository(shell)) == 0
     assert len(list((store(shell) / "blobs/packs").iterdir())) == 1
@@ -61,7 +63,12 @@ def test_loose_objects_and_blob_packs_are_joined(shell: Shell) -> None:
     shell("checkout", "data@HEAD~5")
     shell("checkout", "data@main")
     assert files_of(shell.here) == files
-    assert shell("maintenance", "--json").json["joined"] == {"git_packs": 0, "loose_objects": 0, "blob_packs": 0}
+    assert shell("maintenance", "--json").json["joined"] == {
+        "git_packs": 0,
+        "loose_objects": 0,
+        "loose_refs": 0,
+        "blob_packs": 0,
+    }
 
 
 def test_packs_with_deltas_are_joined_as_they_are(shell: Shell) -> None:

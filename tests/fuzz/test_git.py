@@ -21,7 +21,7 @@ from aimdvc.git.kinds import BLOB, COMMIT, TREE
 from aimdvc.git.packcheck import check_pack
 from aimdvc.git.packlimits import ClientLimits
 from aimdvc.git.packs import PackWriter, git_id_of
-from aimdvc.git.refs import is_safe_ref
+from aimdvc.git.refnames import is_safe_ref
 from aimdvc.git.signatures import parse_signature
 from aimdvc.git.transport import HttpReply
 from aimdvc.git.trees import Node, dump_tree, parse_tree

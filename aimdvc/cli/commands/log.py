@@ -31,10 +31,19 @@ def log_command(cli: Cli, selector: str | None, oneline: bool, limit: int | None
       aimdvc log --oneline images@production -- data/images/train
     """
     name, parsed = cli.selector(selector)
-    found = log(cli.workspace, parsed, name, limit, cli.inner_paths(name), with_changes)
-    lines = (line for entry in found for line in (_one(entry) if oneline else _many(entry)))
-    cli.out.result({"artifact": name, "versions": found}, lines)
-    if any(entry.is_boundary for entry in found):
+    ends: list[Logged] = []
+
+    def versions() -> Iterator[Logged]:
+        for entry in log(cli.workspace, parsed, name, limit, cli.inner_paths(name), with_changes):
+            if entry.is_boundary:
+                ends.append(entry)
+            yield entry
+
+    if cli.as_json:
+        cli.out.result({"artifact": name, "versions": list(versions())}, [])
+    else:
+        cli.out.result({}, (line for entry in versions() for line in (_one(entry) if oneline else _many(entry))))
+    if ends:
         cli.out.note(f"older versions are not here, the history is shallow: `aimdvc fetch --unshallow {name}`")
 
 
@@ -51,7 +60,7 @@ def show_command(cli: Cli, selector: str | None) -> None:
     """
     name, parsed = cli.selector(selector, "run `aimdvc cat NAME@REV:PATH`")
     workspace = cli.workspace
-    found = log(workspace, parsed, name, 1, [], True)
+    found = list(log(workspace, parsed, name, 1, [], True))
     if not found:
         cli.out.result({"artifact": name, "version": None}, [f"Artifact '{name}' has no version yet"])
         return

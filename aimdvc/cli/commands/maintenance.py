@@ -22,6 +22,6 @@ def maintenance_command(cli: Cli) -> None:
         {"joined": done},
         [
             f"Joined {plural(done.git_packs, 'git pack')}, {plural(done.loose_objects, 'loose object')},"
-            f" {plural(done.blob_packs, 'blob pack')}"
+            f" {plural(done.loose_refs, 'loose ref')}, {plural(done.blob_packs, 'blob pack')}"
         ],
     )
