@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from aimdvc.model.entries import Mode, path_bytes
 from aimdvc.model.pointer import Pointer
 from aimdvc.model.progress import Progress
-from aimdvc.ops.scan import changed_suspects, clock_ns, scan
+from aimdvc.ops.scan import Scan, changed_suspects, clock_ns, scan
 from aimdvc.ops.settle import settle
 from aimdvc.ops.workspace import Workspace
 from aimdvc.store.materialise import Job, materialise
 from aimdvc.store.state import Head, Place, Row, Stat
-from aimdvc.store.walk import DiskStat
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +38,7 @@ def _relink_one(workspace: Workspace, head: Head, progress: Progress) -> Relinke
         changed = changed_suspects(workspace, head, found)
         left = {*changed, *found.deleted}
         rows = [row for row in _linkable(workspace, head) if path_bytes(row.path) not in left]
-        files = found.walked.files
-        jobs = [job for row in rows if (job := _job(workspace, row, files.get(path_bytes(row.path)))) is not None]
+        jobs = [job for row in rows if (job := _job(workspace, row, found)) is not None]
         total = sum(job.source.size for job in jobs if isinstance(job.source, Pointer))
         progress.start(f"relink {head.name}", total, "bytes")
         place, link = workspace.artifact_place(head), workspace.local_settings.link
@@ -58,16 +56,16 @@ def _linkable(workspace: Workspace, head: Head) -> Iterator[Row]:
             yield row
 
 
-def _job(workspace: Workspace, row: Row, status: DiskStat | None) -> Job | None:
+def _job(workspace: Workspace, row: Row, found: Scan) -> Job | None:
     """Returns what brings a file anew; None for a packed or missing blob, and for a file that is linked already.
 
-    `status` is what the walk saw: a file that changes from then on is not replaced.
+    A file that changes from what the scan saw on is not replaced. What has no stat in the index was a suspect there.
     """
     assert row.oid is not None, "a pointer has an oid"
     blob = workspace.blobs.path_of(row.oid)
-    if blob is None or status is None:
+    if blob is None:
         return None
-    seen = Stat(*status[1:])
+    seen = row.stat or Stat(*found.suspects[path_bytes(row.path)][1:])
     may_stay = workspace.local_settings.link == "hardlink" and row.mode == Mode.FILE
     if may_stay and blob.stat().st_nlink > 1 and blob.stat().st_ino == seen.inode:
         return None

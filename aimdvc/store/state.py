@@ -270,18 +270,17 @@ class State:
         counted: int = next(self._query("SELECT count(*) FROM entry WHERE artifact = ? AND mode != 0", (head.id,)))[0]
         return counted
 
-    def stat_cache(self, head: Head, under: str = "") -> dict[bytes, tuple[int, int, int, int, int]]:
-        """Returns (mode, size, mtime, ctime, inode) of every entry that ought to be on disk, by path.
+    def iter_stats(self, head: Head, under: str = "") -> Iterator[tuple[bytes, int, int, int, int, int]]:
+        """Yields (path, mode, size, mtime, ctime, inode) of every entry that ought to be on disk, by the path's bytes.
 
-        The whole cache is read at once: 100,000 entries are 35 MiB and 0.1 s. Entries without a known stat have -1.
+        An entry without a known stat has NULLs there, which no file's stat equals.
         """
         where, values = _under(under)
-        cursor = self._query(
-            "SELECT path, mode, ifnull(st_size, -1), ifnull(st_mtime, -1), ifnull(st_ctime, -1), ifnull(st_inode, -1)"  # noqa: S608
-            f" FROM entry WHERE artifact = ? AND place = 0 AND mode NOT IN (0, {0o160000}){where}",
+        return self._query(
+            "SELECT path, mode, st_size, st_mtime, st_ctime, st_inode"  # noqa: S608
+            f" FROM entry WHERE artifact = ? AND place = 0 AND mode NOT IN (0, {0o160000}){where} ORDER BY path",
             (head.id, *values),
         )
-        return {row[0]: row[1:] for row in cursor}
 
     def put_rows(self, head: Head, rows: Iterable[Row]) -> None:
         """Writes entries; one that is neither in the index nor in HEAD vanishes. Within a transaction."""
