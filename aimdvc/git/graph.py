@@ -224,7 +224,9 @@ class Graph:
     def iter_missing(self, tips: Iterable[GitId], have: Collection[GitId], ends: Ends = NO_ENDS) -> Iterator[GitId]:
         """Yields the ids of all git objects that `tips` reach and `have`, which are here, don't; each once.
 
-        A commit comes before its trees and blobs; annotated tags among the tips first, and a blob that one names.
+        Annotated tags among the tips come first, and a blob that one names; then commits, parents first. Of each tree
+        comes what the first parent's lacks, which the receiver has in whole by then: so a tree that came is whole, too,
+        also when a directory is again what it was some commits before.
         """
         seen: set[GitId] = set(have)
         commits: list[GitId] = []
@@ -240,8 +242,24 @@ class Graph:
         # Where the receiver's history ended and goes on now: it has those commits, and lacks what is before them.
         opened = set(ends.held) - set(ends.sent)
         known = {peeled for git_id in have if (peeled := self.peel(git_id)) is not None}
-        for commit in self.new_commits([*commits, *self.parents_of(opened)], known, ends)[0]:
+        for commit in _parents_first(self.new_commits([*commits, *self.parents_of(opened)], known, ends)[0]):
             yield commit.id
             is_last = commit.id in ends.sent or not commit.parents
             before = None if is_last else self.commit(commit.parents[0]).tree
             yield from iter_new_objects(self.tree, before, commit.tree, seen)
+
+
+def _parents_first(newest_first: Sequence[Commit]) -> Iterator[Commit]:
+    """Yields commits so that each comes after its parents, whatever the clocks say."""
+    left = {commit.id: commit for commit in newest_first}
+    for last in reversed(newest_first):
+        pending = [last.id]
+        while pending:
+            commit = left.get(pending[-1])
+            above = [parent for parent in commit.parents if parent in left] if commit is not None else []
+            if above:
+                pending += above
+                continue
+            pending.pop()
+            if commit is not None:
+                yield left.pop(commit.id)

@@ -285,3 +285,17 @@ def test_the_key_is_kept_for_the_user_alone(home: Path, server: EmbeddedServer) 
     assert key not in shell("login", server.url, typed=server.admin_key or "").out
     shell("login", "http://example.org", typed="key", code=4)
     shell("login", server.url, typed="two words", code=2)
+
+
+def test_a_directory_that_is_again_what_it_was_goes_whole(shell: Shell, remote: str, tmp_path: Path) -> None:
+    shell.write("data/d/same", "same\n")
+    for content in ("one\n", "two\n", "one\n"):
+        shell.write("data/d/other", content)
+        shell.commit("data", content.strip())
+    shell("remote", "add", "origin", remote)
+    shell("push")
+    Shell(tmp_path)("clone", f"{remote}/data", "clone")
+    there = Shell(tmp_path / "clone")
+    assert files_of(there.here) == files_of(shell.here / "data")
+    git(there.here, "--git-dir", str(there.here / ".aimdvc/repos/data.git"), "fsck", "--strict")
+    assert there("fsck").code == 0

@@ -32,7 +32,7 @@ def clone_command(
     \b
     Example:
       aimdvc clone https://aimd.example.org/team/images@v3 data/images
-      aimdvc clone https://aimd.example.org/team/images --depth 1
+      aimdvc clone https://aimd.example.org/team/images newest --depth 1
       aimdvc clone https://aimd.example.org/team/images --include 'train/**'
     """
     origin = replace(parse_origin(address, cli.here), part=part_of(include, exclude), depth=depth)

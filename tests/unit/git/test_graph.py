@@ -9,7 +9,7 @@ from aimdvc.git.commits import dump_commit
 from aimdvc.git.graph import WHOLE_DEPTH, Ends, Graph
 from aimdvc.git.kinds import BLOB, COMMIT, TREE
 from aimdvc.git.packs import git_id_of
-from aimdvc.git.trees import Node, dump_tree
+from aimdvc.git.trees import Node, dump_tree, parse_tree
 from aimdvc.model.commits import CommitDraft, Signature
 from aimdvc.model.entries import Mode
 from aimdvc.model.oid import GitId
@@ -32,8 +32,13 @@ class Store:
         self.objects: dict[GitId, tuple[int, bytes]] = {}
         self.ids: list[GitId] = []
         for number, above in enumerate(parents):
+            below = {
+                b"same": Node(int(Mode.FILE), self._put(BLOB, b"same")),
+                b"other": Node(int(Mode.FILE), self._put(BLOB, b"%d" % (number % 2))),
+            }
             nodes = {
                 b"own": Node(int(Mode.FILE), self._put(BLOB, b"%d" % number)),
+                b"directory": Node(int(Mode.TREE), self._put(TREE, dump_tree(below))),
                 b"shared": Node(int(Mode.FILE), self._put(BLOB, b"shared %d" % (number // 3))),
             }
             who = Signature("A", "a@example.org", clocks[number] if clocks else number, 0)
@@ -69,9 +74,13 @@ class Store:
         whole: set[GitId] = set()
         for number in commits:
             commit = graph.commit(self.ids[number])
-            whole |= {commit.id, commit.tree}
-            raw = self.objects[commit.tree][1]
-            whole |= {git_id for git_id in self.objects if bytes.fromhex(git_id) in raw}
+            whole.add(commit.id)
+            pending = [commit.tree]
+            while pending:
+                whole.add(pending[-1])
+                kind, raw = self.objects[pending.pop()]
+                if kind == TREE:
+                    pending += (node.git_id for node in parse_tree(raw).values())
         return whole
 
 
@@ -94,7 +103,8 @@ def test_the_new_commits_are_those_that_only_the_tips_reach(data: st.DataObject,
 
 @given(data=st.data(), parents=histories())
 def test_what_is_missing_is_all_that_the_other_side_lacks(data: st.DataObject, parents: Parents) -> None:
-    store = Store(parents)
+    clocks = data.draw(st.lists(st.integers(0, 5), min_size=len(parents), max_size=len(parents)))
+    store = Store(parents, clocks)
     tips, have = data.draw(st.composite(picks)(parents)), data.draw(st.composite(picks)(parents))
     found = list(Graph(store.read, "a test").iter_missing(_ids(store, tips), _ids(store, have)))
     assert len(found) == len(set(found))
@@ -140,7 +150,7 @@ def test_the_work_goes_with_what_is_new_not_with_the_history() -> None:
         graph = Graph(store.read, "a test")
         store.reads = 0
         found = list(graph.iter_missing([store.ids[-1]], [store.ids[-2]]))
-        assert len(found) == 3
+        assert len(found) == 5
         reads.append(store.reads)
     assert reads[0] == reads[1]
 
