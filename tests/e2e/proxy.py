@@ -1,4 +1,4 @@
-"""A TCP proxy that breaks connections: each is shut after so many bytes, until it has broken enough of them."""
+"""A TCP proxy that counts bytes and breaks connections: each after so many, or all once so many have passed."""
 
 import socket
 import threading
@@ -8,14 +8,19 @@ from urllib.parse import urlsplit
 
 
 class Proxy:
-    """Forwards to a server; the first `breaks` connections die after `limit` bytes in the given direction."""
+    """Forwards to a server; the first `breaks` connections die after `limit` bytes in the given direction.
 
-    def __init__(self, url: str, limit: int, breaks: int, is_upload: bool) -> None:
+    If the limit is one for all connections together, all die that go beyond it. `passed` counts what came through.
+    """
+
+    def __init__(self, url: str, limit: int, breaks: int, is_upload: bool, is_for_all: bool = False) -> None:
         parts = urlsplit(url)
         self._target = (parts.hostname or "", parts.port or 0)
         self._limit = limit
         self._left = breaks
         self._is_upload = is_upload
+        self._is_for_all = is_for_all
+        self.passed = 0
         self._lock = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
@@ -51,13 +56,17 @@ class Proxy:
                 self._start(self._pump, source, sink, is_up)
 
     def _pump(self, source: socket.socket, sink: socket.socket, is_up: bool) -> None:
-        passed = 0
+        here = 0
         try:
             while chunk := source.recv(16384):
-                passed += len(chunk)
-                if is_up is self._is_upload and passed > self._limit and self._take():
-                    return
-                sink.sendall(chunk)
+                if is_up is self._is_upload:
+                    allowed = self._allowed(here, len(chunk))
+                    here += allowed
+                    sink.sendall(chunk[:allowed])
+                    if allowed < len(chunk):
+                        return
+                else:
+                    sink.sendall(chunk)
         except OSError:
             pass
         finally:
@@ -65,19 +74,24 @@ class Proxy:
                 with suppress(OSError):
                     end.shutdown(socket.SHUT_RDWR)
 
-    def _take(self) -> bool:
+    def _allowed(self, here: int, size: int) -> int:
+        """Returns how many of the next bytes of a connection, which had `here`, may pass."""
         with self._lock:
-            if self._left == 0:
-                return False
-            self._left -= 1
-            self.broken += 1
-            return True
+            allowed = size
+            if self._is_for_all:
+                allowed = max(0, min(size, self._limit - self.passed))
+            elif here + size > self._limit and self._left > 0:
+                self._left -= 1
+                self.broken += 1
+                allowed = 0
+            self.passed += allowed
+            return allowed
 
 
 @contextmanager
-def proxied(url: str, limit: int, breaks: int, is_upload: bool) -> Iterator[Proxy]:
+def proxied(url: str, limit: int, breaks: int, is_upload: bool, is_for_all: bool = False) -> Iterator[Proxy]:
     """Runs a proxy while the `with` lasts."""
-    proxy = Proxy(url, limit, breaks, is_upload)
+    proxy = Proxy(url, limit, breaks, is_upload, is_for_all)
     try:
         yield proxy
     finally:
