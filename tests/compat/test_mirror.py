@@ -44,7 +44,26 @@ def everything(shell: Shell) -> None:
     shell("revert", "HEAD~2")
     shell("alias", "set", "data@HEAD", "production")
     shell("alias", "set", "data@HEAD~1", "candidate")
+    shell("ref", "add", "s3://bucket/raw.tar", "data:raw/all.tar", "--size", "1048576")
+    shell("ref", "add", "https://example.org/x%20y.csv", "data:raw/x y.csv")
+    shell("commit", "-m", "what lies elsewhere")
     shell("push")
+
+
+def from_a_part(url: str, tmp_path: Path) -> None:
+    """Adds, replaces and removes files in workspaces that have only a part, one of them only the newest version."""
+    for place, options in (("part", ["--include", "small.bin"]), ("newest", ["--depth", "1", "--exclude", "*.bin"])):
+        Shell(tmp_path)("clone", f"{url}/data", place, *options)
+        part = Shell(tmp_path / place)
+        assert not (part.here / "large.bin").exists()
+        part.write("small.bin", f"from {place}".encode())
+        part.write(f"added-in-{place}.bin", place.encode() * 20_000)
+        part("add", "small.bin", f"added-in-{place}.bin")
+        if place == "newest":
+            part("rm", "run.sh")
+            part("ref", "rm", "data:raw/all.tar")
+        part("commit", "-m", f"from {place}")
+        part("push")
 
 
 def test_everything_survives_a_mirror_by_stock_clients(
@@ -52,6 +71,7 @@ def test_everything_survives_a_mirror_by_stock_clients(
 ) -> None:
     shell("remote", "add", "origin", server.url)
     everything(shell)
+    from_a_part(server.url, tmp_path)
     git(tmp_path, "lfs", "install", "--skip-repo")
     git(tmp_path, "clone", "-q", "--mirror", f"{with_key(server)}/data.git", "mirror.git")
     mirror = tmp_path / "mirror.git"
@@ -67,12 +87,28 @@ def test_everything_survives_a_mirror_by_stock_clients(
             Shell(tmp_path)("clone", f"{one.url}/data", place)
             Shell(tmp_path / place)("fetch")
         first, other = Shell(tmp_path / "from-first"), Shell(tmp_path / "from-second")
-        for revision in ("main", "production", "candidate", "origin/topic", "v1", "v2"):
+        log = first("log", "data", "--json").json
+        assert log == other("log", "data", "--json").json
+        versions = [one["version"] for one in log["versions"]]
+        assert versions[:3] == ["v8", "v7", "v6"]
+        seen = set()
+        for revision in ("main", "production", "candidate", "origin/topic", *versions):
             for clone in (first, other):
                 clone("checkout", f"data@{revision}")
-            assert files_of(first.here) == files_of(other.here) != {}
-        assert first("log", "data", "--json").json == other("log", "data", "--json").json
+            files = files_of(first.here)
+            assert files == files_of(other.here) != {}
+            seen |= files.keys()
+            listed = [clone("ls", f"data@{revision}", "--json").json["entries"] for clone in (first, other)]
+            for entry in (*listed[0], *listed[1]):
+                del entry["is_here"]
+            assert listed[0] == listed[1]
+        assert {"added-in-part.bin", "added-in-newest.bin", "link", "empty", "odd \xe9\n.bin", "topic.bin"} <= seen
+        for revision, keys in (("v6", {"raw/all.tar", "raw/x y.csv"}), ("v8", {"raw/x y.csv"})):
+            found = other("ls", f"data@{revision}", "--json").json["entries"]
+            assert {one["path"] for one in found if one["mode"] == "reference"} == keys
         assert other("fsck").code == 0
+        for clone in (first, other):
+            git(clone.here, "--git-dir", str(clone.here / ".aimdvc/repos/data.git"), "fsck", "--strict")
 
 
 def test_a_mirror_that_lacks_blobs_is_refused(shell: Shell, server: EmbeddedServer, home: Path, tmp_path: Path) -> None:
