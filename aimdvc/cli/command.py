@@ -57,7 +57,7 @@ def command(name: str, takes_paths: bool = False) -> Callable[[Function], click.
                 base = base / directory
             if not base.is_dir():
                 raise click.UsageError(f"-C: '{base}' is no directory", ctx)
-            with Cli(base, as_json, ctx.meta.get(PATHS, ())) as cli:
+            with Cli(base, as_json, ctx.meta.get(PATHS, ()), takes_paths) as cli:
                 return function(cli, **values)
 
         options = [

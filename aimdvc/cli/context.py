@@ -28,11 +28,15 @@ PATHS_HINT = "paths come after `--`"
 
 
 class Cli:
-    """One run of a command in directory `here`; `paths` were given after `--`. The only reader of the environment."""
+    """One run of a command in directory `here`; `paths` were given after `--`. The only reader of the environment.
 
-    def __init__(self, here: Path, as_json: bool, paths: tuple[str, ...]) -> None:
+    `takes_paths` says whether the command takes any there.
+    """
+
+    def __init__(self, here: Path, as_json: bool, paths: tuple[str, ...], takes_paths: bool = False) -> None:
         self.here = here
         self.paths = paths
+        self.takes_paths = takes_paths
         self.as_json = as_json
         self.out = Output(as_json)
         self.environment = dict(os.environ)
@@ -149,7 +153,10 @@ class Cli:
         except UnsafePath:
             target = None
         if target is not None:
-            return f"that is a path: its artifact is named '{target.head.name}'"
+            after = "; paths come after `--`" if self.takes_paths else ""
+            return f"that is a path: its artifact is named '{target.head.name}'{after}"
+        if text in self.workspace.settings.remotes:
+            return f"'{text}' is a remote; each artifact has its own, and the name of an artifact is meant"
         near = did_you_mean(text, [head.name for head in self.workspace.state.heads()])
         as_revision = f"write '@{text}' or 'NAME@{text}' for a version" if or_revision and is_revision(text) else ""
         return near or as_revision

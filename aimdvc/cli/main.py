@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from aimdvc.cli import elsewhere
 from aimdvc.cli.output import drop, kind_of, say_error
 from aimdvc.cli.table import COMMANDS
 from aimdvc.errors import AimdvcError, StorageError, UsageError
@@ -45,6 +46,7 @@ class _Lazy(click.Group):
         except click.UsageError as error:
             near = nearest(args[0], COMMANDS)
             hint = f"did you mean `aimdvc {near}`?" if near else "`aimdvc --help` lists the commands"
+            hint = elsewhere.COMMANDS.get(args[0], hint)
             raise UsageError(f"no such command '{args[0]}'", hint=hint) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -227,7 +229,8 @@ def _usage_hint(error: click.ClickException) -> str:
     ctx = getattr(error, "ctx", None)
     if isinstance(error, click.NoSuchOption) and ctx is not None:
         known = [name for param in ctx.command.params for name in param.opts if name.startswith("--")]
-        hint = did_you_mean(error.option_name, known)
+        instead = elsewhere.OPTIONS.get((str(ctx.info_name), error.option_name))
+        hint = instead or did_you_mean(error.option_name, known)
         if hint is not None:
             return hint
     return f"run `{ctx.command_path if ctx is not None else 'aimdvc'} --help`"

@@ -90,7 +90,7 @@ def _targets(workspace: Workspace, here: Path, text: str, options: AddOptions) -
         for head in below:
             _check_options(head, options)
         return [(Target(head, ""), False) for head in below]
-    if not _exists(workspace, path):
+    if options.update or not _exists(workspace, path):
         hint = near_path(workspace, path, here) or "check the spelling: nothing is there"
         raise UnknownPath(text, "the workspace", hint=hint)
     mode = os.lstat(os.path.join(workspace.root, path)).st_mode

@@ -72,6 +72,9 @@ def parse_origin(text: str, here: Path) -> Origin:
     url, slash, name = address.rstrip("/").rpartition("/")
     if not slash or not url or url.endswith(":/"):
         raise UsageError(f"'{text}' names no artifact", hint="the form is URL/NAME or URL/NAME@REV")
+    short, colon, version = name.partition(":")
+    if colon and revision is None:
+        raise UsageError(f"'{text}' names no artifact", hint=f"for a version write {url}/{short}@{version}")
     return Origin(checked_url(url, here), check_artifact_name(name.removesuffix(".git")), revision)
 
 

@@ -69,5 +69,7 @@ def _edit(path: Path, disk: Disk, key: str, value: str | None) -> None:
 
 
 def _unknown(key: str, known: Iterable[str]) -> UsageError:
+    if key.startswith("user."):
+        return UsageError(f"no setting '{key}'", hint=f"the author is Git's: run `git config --global {key} …`")
     hint = did_you_mean(key, known) or f"the settings are {_LINK}, {_LIMIT} and remote.NAME.url"
     return UsageError(f"no setting '{key}'", hint=hint)

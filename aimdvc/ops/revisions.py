@@ -62,6 +62,10 @@ def _resolve_base(history: History, artifact: str, base: str, head: GitId | None
             return candidates[0]
     if f"{base}?" in provisional_labels(history).values():
         raise UnknownRevision(artifact, base, hint=f"it has no number yet: write {artifact}@{base}?, or push it")
+    if ".." in base:
+        one, _, other = base.partition("..")
+        two = f"{artifact}@{one or 'HEAD'} {artifact}@{other.strip('.') or 'HEAD'}"
+        raise UnknownRevision(artifact, base, f"two versions are two arguments: `aimdvc diff {two}`")
     raise UnknownRevision(artifact, base, did_you_mean(base, _known(history)) or _beyond(history, artifact))
 
 
@@ -83,6 +87,8 @@ def unknown_path(history: History, artifact: str, tree: GitId, path: str) -> Unk
     """Returns the error for a path that a version doesn't have."""
     near = nearest_path(path, partial(iter_names, history.read_tree, tree))
     hint = f"did you mean '{near}'?" if near is not None else f"`aimdvc ls {artifact}` lists what is"
+    if path in _known(history):
+        hint = f"for a version write '{artifact}@{path}'"
     return UnknownPath(path, f"that version of '{artifact}'", hint=hint)
 
 

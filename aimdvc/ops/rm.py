@@ -97,6 +97,8 @@ def _target(workspace: Workspace, here: Path, text: str, options: RmOptions) -> 
                 f"'{text}' is no artifact, and holds {len(below)}",
                 hint=f"name those to remove: `aimdvc rm -r {places}`",
             )
+        if "@" in text and workspace.state.head(text.partition("@")[0]) is not None:
+            raise UnknownPath(text, "any artifact", hint="a version is never removed; `aimdvc revert` undoes one")
         raise unknown_target(workspace, here, text, "`git rm` removes what Git tracks")
     if found.inner == "" and not options.is_recursive:
         raise _needs_recursive(text)

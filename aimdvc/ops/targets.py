@@ -28,7 +28,7 @@ def workspace_path(workspace: Workspace, here: Path, text: str) -> str:
     absolute = os.path.join(parent, os.path.basename(absolute)) if os.path.basename(absolute) else parent
     relative = os.path.relpath(absolute, os.path.realpath(workspace.root))
     if relative == ".." or relative.startswith("../"):
-        raise UnsafePath(text, f"outside the workspace '{workspace.root}'")
+        raise UnsafePath(text, f"outside the workspace '{workspace.root}'", hint="run it where that path lies")
     return relative.replace(os.sep, "/")
 
 

@@ -91,7 +91,7 @@ def test_everything_survives_a_mirror_by_stock_clients(
         assert log == other("log", "data", "--json").json
         versions = [one["version"] for one in log["versions"]]
         assert versions[:3] == ["v8", "v7", "v6"]
-        seen = set()
+        seen: set[str] = set()
         for revision in ("main", "production", "candidate", "origin/topic", *versions):
             for clone in (first, other):
                 clone("checkout", f"data@{revision}")

@@ -5,16 +5,20 @@ import click
 from aimdvc.cli.command import command
 from aimdvc.cli.context import Cli
 from aimdvc.cli.output import plural, size_text
-from aimdvc.errors import IntegrityError
+from aimdvc.errors import IntegrityError, UsageError
 from aimdvc.ops.add import Added, AddOptions, add
 
 
 @command("add")
-@click.argument("paths", nargs=-1, required=True, metavar="PATH…", type=click.Path())
+@click.argument("paths", nargs=-1, metavar="PATH…", type=click.Path())
+@click.option("-A", "--all", "is_all", is_flag=True, help="Stage what changed in all artifacts.")
+@click.option("-u", "--update", is_flag=True, help="Stage only what is tracked; without PATH, of all artifacts.")
 @click.option("-n", "--name", metavar="NAME", help="The name of the artifact that PATH becomes; else its base name.")
 @click.option("--type", "kind", metavar="T", help="The type of the artifact that PATH becomes, such as `dataset`.")
 @click.option("-f", "--force", is_flag=True, help="Take files that .aimdvcignore leaves out, too.")
-def add_command(cli: Cli, paths: tuple[str, ...], name: str | None, kind: str | None, force: bool) -> int:
+def add_command(
+    cli: Cli, paths: tuple[str, ...], is_all: bool, update: bool, name: str | None, kind: str | None, force: bool
+) -> int:
     """Stage what changed at paths; make a new path an artifact
 
     Deletions are staged, too. A path that is in no artifact becomes one: a directory or a lone file. Its contents are
@@ -25,7 +29,13 @@ def add_command(cli: Cli, paths: tuple[str, ...], name: str | None, kind: str | 
     Example:
       aimdvc add data/images -n images --type dataset
     """
-    added = add(cli.workspace, cli.here, paths, AddOptions(name, kind, force), cli.progress)
+    if not paths and not (is_all or update):
+        raise UsageError("no path was given", hint="run `aimdvc add PATH`, or `aimdvc add -A` for all artifacts")
+    if paths and is_all:
+        raise UsageError("-A is for all artifacts", hint="leave it out: `aimdvc add PATH` stages deletions, too")
+    if not paths:
+        paths = tuple(str(cli.workspace.root / head.path) for head in cli.workspace.state.heads())
+    added = add(cli.workspace, cli.here, paths, AddOptions(name, kind, force, update), cli.progress)
     for result in added:
         for note in result.notes:
             cli.out.note(note)

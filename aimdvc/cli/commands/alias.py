@@ -2,6 +2,7 @@
 
 import click
 
+from aimdvc.cli.action import Action
 from aimdvc.cli.command import command
 from aimdvc.cli.completion import complete_selector
 from aimdvc.cli.context import Cli
@@ -10,7 +11,7 @@ from aimdvc.ops.alias import delete_alias, list_aliases, set_alias
 
 
 @command("alias")
-@click.argument("action", type=click.Choice(["list", "set", "delete"]), default="list")
+@click.argument("action", type=Action(["list", "set", "delete"]), default="list")
 @click.argument("selector", required=False, metavar="[NAME[@REV]]", shell_complete=complete_selector)
 @click.argument("alias", required=False, metavar="[ALIAS]")
 def alias_command(cli: Cli, action: str, selector: str | None, alias: str | None) -> None:

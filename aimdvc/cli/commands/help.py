@@ -64,6 +64,4 @@ def _overview() -> Iterator[str]:
     for name in topics():
         yield f"  {name:<24} {topic_text(name).partition(chr(10))[0]}"
     yield ""
-    yield "Commands: `aimdvc help COMMAND`, or `aimdvc COMMAND --help`"
-    for name, row in COMMANDS.items():
-        yield f"  {name:<24} {row.help}"
+    yield "Commands: `aimdvc --help` lists them; `aimdvc help COMMAND` explains one"

@@ -20,7 +20,10 @@ _SIGNS = {"added": "+", "modified": "~", "deleted": "−", "renamed": "→"}
 @click.option("--oneline", is_flag=True, help="One line a version.")
 @click.option("-n", "limit", type=click.IntRange(min=0), metavar="N", help="At most N versions.")
 @click.option("--stat", "with_changes", is_flag=True, help="With the files that each version changed.")
-def log_command(cli: Cli, selector: str | None, oneline: bool, limit: int | None, with_changes: bool) -> None:
+@click.option("-p", "--patch", "with_text", is_flag=True, help="With what each version changed, as `show` has it.")
+def log_command(
+    cli: Cli, selector: str | None, oneline: bool, limit: int | None, with_changes: bool, with_text: bool
+) -> None:
     """List the versions of an artifact, newest first
 
     After `--`, only those that changed a PATH. A version that no server has numbered yet is shown with a question mark:
@@ -32,9 +35,18 @@ def log_command(cli: Cli, selector: str | None, oneline: bool, limit: int | None
     """
     name, parsed = cli.selector(selector)
     ends: list[Logged] = []
+    paths = cli.inner_paths(name)
+    if with_text and cli.as_json:
+        raise click.UsageError("-p is for reading: `aimdvc diff --json` has the changes")
+
+    def text(entry: Logged) -> Iterator[str]:
+        yield from _one(entry) if oneline else _many(entry)
+        if with_text:
+            yield from _text(cli, name, entry)
+            yield ""
 
     def versions() -> Iterator[Logged]:
-        for entry in log(cli.workspace, parsed, name, limit, cli.inner_paths(name), with_changes):
+        for entry in log(cli.workspace, parsed, name, limit, paths, with_changes or with_text):
             if entry.is_boundary:
                 ends.append(entry)
             yield entry
@@ -42,7 +54,7 @@ def log_command(cli: Cli, selector: str | None, oneline: bool, limit: int | None
     if cli.as_json:
         cli.out.result({"artifact": name, "versions": list(versions())}, [])
     else:
-        cli.out.result({}, (line for entry in versions() for line in (_one(entry) if oneline else _many(entry))))
+        cli.out.result({}, (line for entry in versions() for line in text(entry)))
     if ends:
         cli.out.note(f"older versions are not here, the history is shallow: `aimdvc fetch --unshallow {name}`")
 
@@ -65,12 +77,23 @@ def show_command(cli: Cli, selector: str | None) -> None:
         cli.out.result({"artifact": name, "version": None}, [f"Artifact '{name}' has no version yet"])
         return
     entry = found[0]
-    changed: Diff | None = None
-    if entry.commit.parents:
-        sides = Sides(entry.commit.parents[0], entry.commit.id)
-        changed = diff(workspace, name, sides, [], True, cli.means)
+    changed = _diff(cli, name, entry)
     lines = [*_many(entry), *(text_lines(changed) if changed else ())]
     cli.out.result({"artifact": name, "version": entry, "diff": changed}, lines)
+
+
+def _diff(cli: Cli, name: str, entry: Logged) -> Diff | None:
+    """Returns what a version changed from its first parent, of the paths after `--`; None for the first version."""
+    if not entry.commit.parents:
+        return None
+    sides = Sides(entry.commit.parents[0], entry.commit.id)
+    return diff(cli.workspace, name, sides, cli.targets(cli.paths), True, cli.means)
+
+
+def _text(cli: Cli, name: str, entry: Logged) -> Iterator[str]:
+    changed = _diff(cli, name, entry)
+    if changed is not None:
+        yield from text_lines(changed)
 
 
 def _one(entry: Logged) -> Iterator[str]:

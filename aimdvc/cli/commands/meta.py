@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from aimdvc.cli.action import Action
 from aimdvc.cli.command import command
 from aimdvc.cli.completion import complete_selector
 from aimdvc.cli.context import Cli
@@ -14,7 +15,7 @@ from aimdvc.ops.meta import get_metadata, set_metadata
 
 
 @command("meta")
-@click.argument("action", type=click.Choice(["get", "set"]))
+@click.argument("action", type=Action(["get", "set"]))
 @click.argument("selector", required=False, metavar="[NAME[@REV]]", shell_complete=complete_selector)
 @click.argument("key", required=False)
 @click.argument("value", required=False)

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from aimdvc.cli.action import Action
 from aimdvc.cli.command import command, zero_option
 from aimdvc.cli.completion import complete_selector
 from aimdvc.cli.context import Cli
@@ -16,7 +17,7 @@ from aimdvc.ops.references import add_reference, find_reference, list_references
 
 
 @command("ref")
-@click.argument("action", type=click.Choice(["add", "rm", "list", "check", "fetch"]), default="list")
+@click.argument("action", type=Action(["list", "add", "rm", "check", "fetch"]), default="list")
 @click.argument("values", nargs=-1, metavar="[URI] [NAME[@REV][:KEY]]", shell_complete=complete_selector)
 @click.option("--size", type=click.IntRange(0), metavar="BYTES", help="With add: what it has, as recorded.")
 @click.option("--etag", help="With add: its server's tag, as recorded.")

@@ -2,6 +2,7 @@
 
 import click
 
+from aimdvc.cli.action import Action
 from aimdvc.cli.command import command
 from aimdvc.cli.context import Cli
 from aimdvc.errors import UsageError
@@ -10,9 +11,10 @@ from aimdvc.remote.urls import shown
 
 
 @command("remote")
-@click.argument("action", type=click.Choice(["list", "add", "set-url", "remove"]), default="list")
+@click.argument("action", type=Action(["list", "add", "set-url", "remove"]), default="list")
 @click.argument("name", required=False)
 @click.argument("url", required=False)
+@click.option("-v", "--verbose", is_flag=True, expose_value=False, help="As without: URLs are always shown.")
 def remote_command(cli: Cli, action: str, name: str | None, url: str | None) -> None:
     """List and change the remotes
 

@@ -4,6 +4,7 @@ from datetime import datetime
 
 import click
 
+from aimdvc.cli.action import Action
 from aimdvc.cli.command import command
 from aimdvc.cli.context import Cli
 from aimdvc.cli.output import plural, size_text
@@ -15,7 +16,7 @@ _WHY = {"prune": "nothing needed it", "remote": "a remote has it"}
 
 
 @command("trash")
-@click.argument("action", type=click.Choice(["list", "restore", "empty"]), default="list")
+@click.argument("action", type=Action(["list", "restore", "empty"]), default="list")
 @click.argument("name", required=False)
 @click.option("--older-than", "days", metavar="DAYS", type=click.FloatRange(0), help="Of `empty`: only what is as old.")
 def trash_command(cli: Cli, action: str, name: str | None, days: float | None) -> None:

@@ -20,8 +20,10 @@ WANTED = [
 def test_each_topic_and_command_is_listed_and_shown(shell: Shell) -> None:
     assert set(WANTED) <= set(topics())
     listed = shell("help").out
-    for name in (*topics(), *COMMANDS):
-        assert re.search(rf"^  {re.escape(name)} ", listed, re.MULTILINE), name
+    for names, text in ((topics(), listed), (COMMANDS, shell("--help").out)):
+        for name in names:
+            assert re.search(rf"^  {re.escape(name)} ", text, re.MULTILINE), name
+    assert "`aimdvc --help` lists them" in listed
     assert shell("help", "lock").out == topic_text("lock") + "\n"
     assert shell("help", "lock", "--json").json["text"] == topic_text("lock")
     assert "lists the topics" in shell("help", "xyzzy", code=2).err
