@@ -282,8 +282,8 @@ class RemoteWentBack(ConcurrentChange):
         lost = f"{', '.join(versions[:3])}{more}" if versions else "commits of main"
         super().__init__(
             f"'{url}' went back: it lost {lost}; all is kept here",
-            f"run `aimdvc push --restore {artifact}` to push again what it lost, or"
-            f" `aimdvc fetch --force {artifact}` to follow it",
+            f"run `aimdvc push --restore {artifact}` to push again what it lost (also if this is another, new remote),"
+            f" or `aimdvc fetch --force {artifact}` to follow it",
         )
 
 

@@ -23,6 +23,7 @@ from aimdvc.ops.workspace import Workspace
 from aimdvc.store.locate import Places
 from aimdvc.store.state import Head
 
+_VERSION = re.compile(r"v[0-9]+|latest")
 _AUTHOR = re.compile(r"([^<>\x00-\x1f]*[^<>\s]) *<([^<>\s]*)>")
 PATHS_HINT = "paths come after `--`"
 
@@ -104,6 +105,8 @@ class Cli:
         """
         parsed = Selector(None, None, None) if text is None else self._parsed(text)
         if parsed.path is not None and path_hint is not None:
+            if parsed.name is not None and parsed.revision is None and _VERSION.fullmatch(parsed.path):
+                path_hint = f"for a version write '{parsed.name}@{parsed.path}'"
             raise UsageError(f"selector '{text}': expected no path", hint=path_hint)
         if parsed.name is not None:
             return self._known(parsed.name, True), parsed

@@ -46,6 +46,8 @@ def open_session(cli: Cli) -> Session:
                 check_url(trusted)
                 given[origin_of(trusted)] = check_key(key)
         hint = "AIMDVC_API_KEY goes only to the server in AIMDVC_HOST: set both, or run `aimdvc login URL`"
+        if given:
+            hint = f"if that is '{', '.join(given)}', it refused AIMDVC_API_KEY; {hint}"
     patience = Patience(read_s=_seconds(cli, "AIMDVC_TIMEOUT", _READ_S))
     return Session(Credentials(key_file(cli), given, cli.environment, hint), patience)
 

@@ -11,7 +11,7 @@ from aimdvc.model.oid import GitId, is_git_id
 from aimdvc.model.paths import check_workspace_path
 
 _SOURCE = "aimdvc.lock"
-_SETTLE = "settle the merge conflict: keep one `commit` line of each artifact, then run `aimdvc checkout`"
+_SETTLE = "settle the merge conflict: see `aimdvc help lock`"
 _KEYS = ("commit", "source", "path")
 
 

@@ -20,7 +20,7 @@ from aimdvc.model.pointer import Pointer
 from aimdvc.ops.adopt import adopt
 from aimdvc.ops.blobs import Means, ensure_blobs
 from aimdvc.ops.create import MAIN
-from aimdvc.ops.lockfile import LockState, lock_state, read_pins, sync_lock
+from aimdvc.ops.lockfile import LockState, lock_state, read_pins, require_readable, sync_lock
 from aimdvc.ops.merging import require_no_merge
 from aimdvc.ops.part import everything, moving_rows, wanted_paths
 from aimdvc.ops.plan import CheckoutPlan, EntryPair, plan_checkout, row_of
@@ -200,6 +200,7 @@ def switch(
     `advance` is a branch to move by compare-and-set when the files are there and before the index is saved; `why` goes
     into its reflog. Raises ChangedMeanwhile when another process moved HEAD or changed a file since the plan was made.
     """
+    require_readable(workspace)
     history = workspace.history(head.name)
     target = history.commit(to.commit).tree
     who, message = workspace.actor(), f"{why}: to {to.commit[:12]}"

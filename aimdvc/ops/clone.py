@@ -4,6 +4,7 @@ A clone under way is marked in `.aimdvc/clone`: it never looks complete, and run
 """
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,6 +34,8 @@ from aimdvc.ops.revisions import aliases, version_numbers, what_there_is
 from aimdvc.ops.targets import workspace_path
 from aimdvc.ops.workspace import CLONE_MARK, Workspace
 from aimdvc.store.locate import Places, find_workspace, places_for
+
+_FILE = re.compile(r"(.+/[^/@:]+@[^/@:]+):(.+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,9 @@ class Origin:
 
 def parse_origin(text: str, here: Path) -> Origin:
     """Returns what `URL/NAME[@REV]` means. Raises UsageError, InvalidName, UnsafeUrl."""
+    file = _FILE.fullmatch(text)
+    if file is not None:
+        raise UsageError(f"'{text}' names a file", hint=f"run it with {file[1]} --include '{file[2]}'")
     address, revision = split_url_selector(text)
     url, slash, name = address.rstrip("/").rpartition("/")
     if not slash or not url or url.endswith(":/"):

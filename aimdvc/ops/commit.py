@@ -17,7 +17,7 @@ from aimdvc.model.progress import Progress
 from aimdvc.ops.add import Added, AddOptions, stage_part
 from aimdvc.ops.create import MAIN
 from aimdvc.ops.inplace import require_unedited
-from aimdvc.ops.lockfile import sync_lock
+from aimdvc.ops.lockfile import require_readable, sync_lock
 from aimdvc.ops.maintain import tidy
 from aimdvc.ops.merging import require_settled
 from aimdvc.ops.references import require_distinct
@@ -58,6 +58,7 @@ def commit(workspace: Workspace, names: Iterable[str], options: CommitOptions, p
     Finishes a merge in progress. Raises MergeConflict while one has conflicts that are not settled, Refused on a
     detached HEAD that is not main's tip, RefMoved when the branch moved in another worktree.
     """
+    require_readable(workspace)
     wanted = list(names) or [head.name for head in workspace.state.heads()]
     heads = [settle(workspace, name) for name in wanted]
     for head in heads:
@@ -149,7 +150,7 @@ def branch_to_commit_on(history: History, head: Head) -> str:
             f"artifact '{head.name}' is at {label(history, head.commit)}, not at the tip of main",
             hint=(
                 f"run `aimdvc reset {head.name}@main` to have these files as changes of main's tip, then commit;"
-                f" or `aimdvc checkout {head.name}@main` to leave this version"
+                f" or `aimdvc switch -c {head.name}@BRANCH` to go on from this version on a branch of its own"
             ),
         )
     if tip is None:

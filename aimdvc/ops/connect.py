@@ -92,5 +92,7 @@ def remote_url(workspace: Workspace, remote: str) -> str:
     """Returns the URL of a remote. Raises UnknownRemote."""
     url = workspace.settings.remotes.get(remote)
     if url is None:
-        raise UnknownRemote(remote, did_you_mean(remote, workspace.settings.remotes))
+        there = ", ".join(f"'{name}'" for name in workspace.settings.remotes)
+        only = f"there is only {there}: run `aimdvc remote add {remote} URL`, where artifacts that are made here go"
+        raise UnknownRemote(remote, did_you_mean(remote, workspace.settings.remotes) or (only if there else None))
     return url

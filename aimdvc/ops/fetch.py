@@ -12,8 +12,9 @@ from aimdvc.model.commits import RefUpdate
 from aimdvc.model.oid import GitId
 from aimdvc.model.progress import Progress
 from aimdvc.ops.bulk import Bulk, each
-from aimdvc.ops.connect import Connection, Connector, connect_artifact
+from aimdvc.ops.connect import Connection, Connector, connect_artifact, connect_source
 from aimdvc.ops.depth import WHOLE, Depth, ask, followed_tips
+from aimdvc.ops.lockfile import read_pins
 from aimdvc.ops.maintain import tidy
 from aimdvc.ops.went_back import find_setback, forget, is_version, went_back
 from aimdvc.ops.workspace import Workspace
@@ -50,13 +51,23 @@ class Fetched:
 def fetch(
     workspace: Workspace, connector: Connector, names: Iterable[str], options: FetchOptions, progress: Progress
 ) -> Bulk[Fetched]:
-    """Fetches the named artifacts, or all, and returns what is new. One round trip each when nothing is."""
+    """Fetches the named artifacts, or all that are here or pinned, and returns what is new.
+
+    One round trip each when nothing is. What aimdvc.lock pins and isn't here yet comes into the store: `checkout` then
+    needs no remote for its history.
+    """
+    pins = read_pins(workspace)
+    have = {head.name for head in workspace.state.heads()}
 
     def act(name: str) -> Fetched:
-        head = workspace.head(name)
-        return fetch_history(workspace, name, connect_artifact(workspace, connector, head), progress, options)
+        pin = pins.get(name) if name not in have else None
+        if pin is not None:
+            connection = connect_source(workspace, connector, name, pin.source)
+        else:
+            connection = connect_artifact(workspace, connector, workspace.head(name))
+        return fetch_history(workspace, name, connection, progress, options)
 
-    return each(list(names) or [head.name for head in workspace.state.heads()], act)
+    return each(list(names) or sorted(have | pins.keys()), act)
 
 
 _NORMAL = FetchOptions()

@@ -23,6 +23,7 @@ from aimdvc.model.references import REFERENCES, References, dump_references, mer
 from aimdvc.ops.blobs import Means, ensure_blobs
 from aimdvc.ops.checkout import CheckedOut, Destination, files_written, removed, require_unmoved, staged_rows, switch
 from aimdvc.ops.commit import branch_to_commit_on
+from aimdvc.ops.lockfile import require_readable
 from aimdvc.ops.merging import conflict_error
 from aimdvc.ops.references import require_distinct
 from aimdvc.ops.revisions import label
@@ -74,6 +75,7 @@ def join(workspace: Workspace, head: Head, incoming: Incoming, favor: Favor | No
 
     Raises MergeConflict after it was kept what is to settle; LocalChange and UsageError before anything is touched.
     """
+    require_readable(workspace)
     history = workspace.history(head.name)
     branch = branch_to_commit_on(history, head)
     assert head.commit is not None and head.tree is not None, "what has no version has nothing to apply changes to"

@@ -34,6 +34,11 @@ def read_pins(workspace: Workspace) -> dict[str, Pin]:
     return parse_lock(raw)
 
 
+def require_readable(workspace: Workspace) -> None:
+    """Raises for a lock that can't be read: before a verb touches anything that the lock would have to say."""
+    read_pins(workspace)
+
+
 def lock_state(head: Head, pin: Pin | None) -> LockState:
     """Returns how an artifact's pin stands to its HEAD."""
     if pin is None:

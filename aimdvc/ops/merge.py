@@ -27,11 +27,15 @@ FastForward = Literal["auto", "only", "never"]
 
 @dataclass(frozen=True, slots=True)
 class MergeOptions:
-    """`favor` settles every conflict with one side; `message` is for the merge commit, if there will be one."""
+    """`favor` settles every conflict with one side; `message` is for the merge commit, if there will be one.
+
+    `is_unrelated_fine` merges lines that have no version in common.
+    """
 
     favor: Favor | None = None
     fast_forward: FastForward = "auto"
     message: str | None = None
+    is_unrelated_fine: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +92,11 @@ def merge(workspace: Workspace, name: str, revision: str | None, options: MergeO
 def require_branch(head: Head) -> str:
     """Returns the branch that HEAD is on. Raises Refused when it is on none."""
     if head.branch is None:
-        raise Refused(f"HEAD of '{head.name}' is detached: it is on no branch", hint="run `aimdvc switch BRANCH` first")
+        name = head.name
+        raise Refused(
+            f"HEAD of '{name}' is detached: it is on no branch",
+            hint=f"run `aimdvc switch {name}@BRANCH` first, or `aimdvc switch -c {name}@BRANCH` to make one here",
+        )
     return head.branch
 
 
@@ -125,6 +133,14 @@ def bring_in(workspace: Workspace, head: Head, tip: Tip, options: MergeOptions, 
     base = history.merge_base(ours, theirs)
     if base is None and history.shallow:
         raise ShallowHistory(f"{tip.kind} {head.name}", f"run `aimdvc fetch --unshallow {head.name}`")
+    if base is None and not options.is_unrelated_fine:
+        raise Refused(
+            f"'{head.name}' and {tip.title} have no version in common: they are different artifacts of one name",
+            hint=(
+                "clone that one elsewhere; if they are to become one, run"
+                f" `aimdvc merge --allow-unrelated-histories {head.name}`"
+            ),
+        )
     into = "" if branch == MAIN else f" into {short_branch(branch)}"
     incoming = Incoming(
         tip.kind,

@@ -13,7 +13,7 @@ from aimdvc.ops.blobs import Means, ensure_blobs
 from aimdvc.ops.checkout import CheckedOut, Destination, entry_of, removed, staged_rows, switch
 from aimdvc.ops.content import read_inline
 from aimdvc.ops.create import forget_artifact
-from aimdvc.ops.lockfile import sync_lock
+from aimdvc.ops.lockfile import require_readable, sync_lock
 from aimdvc.ops.part import everything, wanted_paths
 from aimdvc.ops.plan import CheckoutPlan, is_hidden, plan_checkout, row_of
 from aimdvc.ops.revisions import label, resolve
@@ -163,6 +163,7 @@ def reset(workspace: Workspace, name: str, revision: str | None, is_hard: bool, 
 
 
 def _reset_index(workspace: Workspace, head: Head, commit: GitId, update: RefUpdate | None) -> CheckedOut:
+    require_readable(workspace)
     history = workspace.history(head.name)
     tree = history.commit(commit).tree
     rows, gone = [], []

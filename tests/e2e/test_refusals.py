@@ -70,7 +70,7 @@ def test_a_name_that_the_lock_pins(shell: Shell) -> None:
     shell.write("data/a", "1")
     assert "aimdvc.lock already pins 'data' at 'data'" in shell("add", "data", "--json", code=2).json["message"]
     assert "pinned" in shell("status").out
-    assert shell("checkout", "--json").json["missing"] == ["data"]
+    assert shell("checkout", "--json", code=1).json["missing"] == ["data"]
 
 
 def test_an_artifact_needs_a_name_that_it_may_have(shell: Shell) -> None:

@@ -1,5 +1,6 @@
 """Where a workspace and its store lie: with Git and without, in worktrees, after a loss, and as aimdvc.lock says."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -119,3 +120,72 @@ def test_a_worktree_knows_the_user_of_the_repository(tmp_path: Path, monkeypatch
     other.write("data/a", "1")
     other.commit("data", "one")
     assert "Repository User <user@repository.example>" in other("log").out
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["commit", "-a", "-m", "x"],
+        ["merge", "data@topic"],
+        ["switch", "data@topic"],
+        ["reset", "data@HEAD~1"],
+        ["reset", "--hard", "data@HEAD~1"],
+        ["checkout", "data@v1?"],
+        ["revert", "data@HEAD"],
+    ],
+)
+def test_a_lock_that_cannot_be_read_stops_a_command_before_it_changes_anything(
+    shell: Shell, command: list[str]
+) -> None:
+    for number in range(2):
+        shell.write("data/a", f"{number}\n")
+        shell.commit("data", f"{number}")
+    shell("switch", "-c", "data@topic")
+    shell.write("data/t", "t\n")
+    shell.commit("data", "on topic")
+    shell("switch", "data@main")
+    if command[0] in ("commit", "reset"):
+        shell.write("data/a", "changed\n")
+    lock = shell.here / "aimdvc.lock"
+    conflict = b"<<<<<<< ours\n" + lock.read_bytes() + b"=======\n>>>>>>> theirs\n"
+    whole = lock.read_bytes()
+    before = files_of(shell.here), shell("branch", "-v", "data").out, shell("status", "-s").out
+    lock.write_bytes(conflict)
+    assert "a merge conflict is not settled" in shell(*command, code=2).err
+    assert lock.read_bytes() == conflict
+    lock.write_bytes(whole)
+    assert (files_of(shell.here), shell("branch", "-v", "data").out, shell("status", "-s").out) == before
+
+
+def test_a_checkout_of_what_is_not_here_fails_and_a_fetch_brings_it(shell: Shell, tmp_path: Path) -> None:
+    shell.write("data/a", "a\n")
+    shell.commit("data", "a")
+    shell("remote", "add", "origin", str(tmp_path / "remote"))
+    shell("push")
+    other = Shell(tmp_path / "other")
+    shutil.copytree(shell.here / ".aimdvc", other.here / ".aimdvc", ignore=lambda *_: ["repos", "blobs", "workspaces"])
+    for name in ("state.db", "store.db", "state.db-wal", "state.db-shm", "store.db-wal", "store.db-shm"):
+        (other.here / ".aimdvc" / name).unlink(missing_ok=True)
+    shutil.copyfile(shell.here / "aimdvc.lock", other.here / "aimdvc.lock")
+    assert other("checkout", "--json", code=1).json["missing"] == ["data"]
+    assert other("fetch").out == "data: new v1\n"
+    assert not (other.here / "data").exists()
+    other("checkout")
+    assert (other.here / "data/a").read_text() == "a\n"
+
+
+def test_histories_without_a_common_version_are_merged_only_when_asked(shell: Shell, tmp_path: Path) -> None:
+    shell.write("data/a", "a\n")
+    shell.commit("data", "mine")
+    shell("remote", "add", "origin", str(tmp_path / "remote"))
+    other = Shell(tmp_path / "other")
+    other.here.mkdir()
+    other("init")
+    other("remote", "add", "origin", str(tmp_path / "remote"))
+    other.write("data/b", "b\n")
+    other.commit("data", "theirs")
+    other("push")
+    assert "different artifacts of one name" in shell("pull", code=1).err
+    assert files_of(shell.here / "data") == {"a": b"a\n"}
+    shell("merge", "--allow-unrelated-histories", "data")
+    assert files_of(shell.here / "data") == {"a": b"a\n", "b": b"b\n"}

@@ -7,7 +7,7 @@ from aimdvc.cli.completion import complete_selector
 from aimdvc.cli.context import Cli
 from aimdvc.cli.output import plural
 from aimdvc.cli.part import absent_text, all_option, part_of, part_options
-from aimdvc.errors import UsageError
+from aimdvc.errors import Refused, UsageError
 from aimdvc.model.selector import parse_selector
 from aimdvc.ops.checkout import CheckedOut, CheckoutOptions, bring_back, checkout, checkout_lock
 from aimdvc.ops.relink import Relinked, relink
@@ -33,12 +33,13 @@ def checkout_command(
     include: tuple[str, ...],
     exclude: tuple[str, ...],
     is_all: bool,
-) -> None:
+) -> int:
     """Make the files those of a version, or of aimdvc.lock
 
-    With NAME@REV that artifact's; without, those of all artifacts as aimdvc.lock pins them. A local change that would
-    be lost stops it before anything is touched. After `--`, only those PATHs are brought, and HEAD stays. Blobs that
-    aren't here are fetched. An artifact that was removed from the workspace comes back with --at.
+    With NAME@REV that artifact's; without, those of all artifacts as aimdvc.lock pins them; that exits with 1 if one of
+    them isn't here. A local change that would be lost stops it before anything is touched. After `--`, only those PATHs
+    are brought, and HEAD stays. Blobs that aren't here are fetched. An artifact that was removed from the workspace
+    comes back with --at.
 
     --include and --exclude check out only a part of the files, from now on, and --all ends that. Files that leave the
     part are removed when they are unchanged (`aimdvc help partial`).
@@ -55,7 +56,7 @@ def checkout_command(
         raise click.UsageError("a part is chosen by patterns alone: with no paths after `--`, no --at and no --relink")
     if is_relink:
         _relink(cli, selector, force)
-        return
+        return 0
     if cli.paths:
         name, parsed = cli.selector(selector)
         targets = [target for target in cli.targets(cli.paths) if target.head.name == name]
@@ -64,7 +65,7 @@ def checkout_command(
         restored = restore_from(workspace, name, parsed.revision or "HEAD", targets, force, cli.means)
         lines = [f"{one.artifact}: {plural(one.written, 'file')} written, {one.deleted:,} deleted" for one in restored]
         cli.out.result({"artifacts": restored}, lines)
-        return
+        return 0
     if place is not None:
         stored = parse_selector(selector or "")
         if stored.name is None or stored.path is not None or workspace.state.head(stored.name) is not None:
@@ -73,17 +74,18 @@ def checkout_command(
             workspace, stored.name, stored.revision, workspace_path(workspace, cli.here, place), cli.means
         )
         cli.out.result({"artifacts": [back]}, [_line(back)])
-        return
+        return 0
     if selector is None and part is None:
         followed = checkout_lock(workspace, force, cli.means)
         lines = [_line(one) for one in followed.moved]
         lines += [f"{name}: pinned in aimdvc.lock, not here: `aimdvc pull` brings it" for name in followed.missing]
         value = {"artifacts": followed.moved, "missing": followed.missing}
         cli.out.result(value, lines or ["Everything is as aimdvc.lock says"])
-        return
+        return Refused.exit_code if followed.missing else 0
     name, parsed = cli.selector(selector)
     done = checkout(workspace, name, parsed.revision, CheckoutOptions(force, part), cli.means)
     cli.out.result({"artifacts": [done]}, [_line(done)])
+    return 0
 
 
 def _relink(cli: Cli, selector: str | None, force: bool) -> None:

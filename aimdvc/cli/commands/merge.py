@@ -20,6 +20,9 @@ from aimdvc.ops.revert import revert
 @click.option("--abort", "is_abort", is_flag=True, help="Undo the merge in progress: all is as before it.")
 @click.option("--no-ff", "fast_forward", flag_value="never", help="Make a merge where a fast-forward would do.")
 @click.option("--ff-only", "fast_forward", flag_value="only", help="Fast-forward, or do nothing.")
+@click.option(
+    "--allow-unrelated-histories", "is_unrelated_fine", is_flag=True, help="Merge what has nothing in common."
+)
 @click.option("-m", "--message", help="The message of the merge.")
 def merge_command(
     cli: Cli,
@@ -27,6 +30,7 @@ def merge_command(
     favor: Favor | None,
     is_abort: bool,
     fast_forward: FastForward | None,
+    is_unrelated_fine: bool,
     message: str | None,
 ) -> None:
     """Bring another line of versions into the branch
@@ -43,7 +47,7 @@ def merge_command(
     """
     name, revision = cli.branch(selector)
     if is_abort:
-        _abort(cli, name, "merge", any((favor, fast_forward, message, revision, cli.paths)))
+        _abort(cli, name, "merge", any((favor, fast_forward, is_unrelated_fine, message, revision, cli.paths)))
         return
     if favor is not None and revision is None:
         if fast_forward or message:
@@ -53,7 +57,7 @@ def merge_command(
         return
     if cli.paths:
         raise UsageError("paths are settled by --ours or --theirs, without a revision")
-    options = MergeOptions(favor, fast_forward or "auto", message + "\n" if message else None)
+    options = MergeOptions(favor, fast_forward or "auto", message + "\n" if message else None, is_unrelated_fine)
     done = merge(cli.workspace, name, revision, options, cli.means)
     cli.out.result({"artifacts": [done]}, [merged_line(done)])
 

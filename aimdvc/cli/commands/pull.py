@@ -43,7 +43,7 @@ def fetch_command(
     wanted = WHOLE if unshallow else Depth(depth) if depth is not None else None
     options = FetchOptions(refetch, force, wanted)
     with connector(cli) as connections:
-        bulk = fetch(cli.workspace, connections, cli.names(names), options, cli.progress)
+        bulk = fetch(cli.workspace, connections, names, options, cli.progress)
     for one in bulk.done:
         for alias in one.diverged_aliases:
             cli.out.note(f"alias '{alias}' moved on the remote and here: `aimdvc alias set` decides")

@@ -8,7 +8,7 @@ from aimdvc.model.lock import parse_lock
 
 HEADER = b'[artifact "a"]\n'
 COMMITS = b"\tcommit = " + b"1" * 40 + b"\n", b"\tcommit = " + b"2" * 40 + b"\n"
-SETTLE = "settle the merge conflict: keep one `commit` line of each artifact, then run `aimdvc checkout`"
+SETTLE = "settle the merge conflict: see `aimdvc help lock`"
 UNSETTLED = {
     "two sides": HEADER + b"<<<<<<< HEAD\n" + COMMITS[0] + b"=======\n" + COMMITS[1] + b">>>>>>> other\n",
     "with the base": HEADER + b"||||||| base\n" + COMMITS[0],
