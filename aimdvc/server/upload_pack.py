@@ -11,9 +11,6 @@ import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import IO
 
-from dulwich.object_format import DEFAULT_OBJECT_FORMAT
-from dulwich.objects import ObjectID
-from dulwich.pack import PackHint, write_pack_from_container
 from dulwich.protocol import pkt_line
 
 from aimdvc.git.graph import Graph
@@ -22,6 +19,7 @@ from aimdvc.model.oid import GitId
 from aimdvc.server.guard import Body, HttpError, Response
 from aimdvc.server.limits import Limits
 from aimdvc.server.negotiation import Agreement, Wish, negotiate, parse_wish
+from aimdvc.server.packcopy import write_pack
 from aimdvc.server.refs import MAIN, Ref
 from aimdvc.server.repositories import GitPack, Repository
 from aimdvc.version import __version__
@@ -175,14 +173,12 @@ class _Framed:
 
 
 def _new_pack(repository: Repository, graph: Graph, wish: Wish, agreed: Agreement, refs: Mapping[str, Ref]) -> Response:
-    """Returns an answer whose pack holds what the client lacks; deltas that are stored are used again."""
+    """Returns an answer whose pack holds what the client lacks."""
     wanted = dict.fromkeys(graph.iter_missing(wish.wants, agreed.common, agreed.ends))
     if b"include-tag" in wish.capabilities:
         tags = (ref.target for ref in refs.values() if ref.peeled in wanted)
         wanted |= dict.fromkeys(GitId(git_id) for tag in tags for git_id, *_ in graph.iter_peeled(GitId(tag)))
     spool = tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES)  # noqa: SIM115  (closed by the answer)
-    names: list[tuple[ObjectID, PackHint | None]] = [(ObjectID(git_id.encode()), None) for git_id in wanted]
-    write_pack_from_container(spool.write, repository.objects, names, DEFAULT_OBJECT_FORMAT)
-    size = spool.tell()
+    size = write_pack(spool.write, repository, wanted)
     spool.seek(0)
     return _answer(agreed.lines, size, _Chunks(iter(lambda: spool.read(_BAND * 8), b""), spool))
