@@ -33,14 +33,13 @@ def write_pack(write: Callable[[bytes], object], repository: Repository, wanted:
 
     left = {bytes.fromhex(git_id) for git_id in wanted}
     put(b"PACK" + struct.pack(">II", 2, len(left)))
-    for pack in repository.packs():
+    for stored in repository.iter_opened():
+        names = {offset: name for name, offset in stored.offsets(left).items()}
+        for offset in sorted(names):
+            put(_entry(repository, stored, offset, names))
+        left.difference_update(names.values())
         if not left:
             break
-        with PackKinds(pack.path, pack.count) as stored:
-            names = {offset: name for name, offset in stored.offsets(left).items()}
-            for offset in sorted(names):
-                put(_entry(repository, stored, offset, names))
-        left.difference_update(names.values())
     if left:
         raise CorruptRepository("a repository", f"git object {min(left).hex()} is missing")
     write(digest.digest())

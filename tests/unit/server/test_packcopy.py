@@ -9,10 +9,12 @@ import pytest
 
 from aimdvc.errors import CorruptRepository
 from aimdvc.fs.disk import Disk
+from aimdvc.git.consolidate import consolidate
 from aimdvc.model.oid import GitId
 from aimdvc.server.packcopy import write_pack
 from aimdvc.server.packkinds import PackEntry, PackKinds
 from aimdvc.server.repositories import Repository, ensure_repository
+from aimdvc.server.upload_pack import _stored_packs
 from tests.shell import git
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
@@ -125,3 +127,30 @@ def test_only_the_entries_that_are_sent_are_read(
         newest = f"main~{6 - versions}"
         made(repository, ids(stock, newest, f"^{newest}~1"), tmp_path / "got")
     assert len(read) == 3
+
+
+def test_packs_that_are_joined_while_they_are_read_are_read_all_the_same(tmp_path: Path, stock: Path) -> None:
+    packs = [[f"main~{5 - number}", *([f"^main~{6 - number}"] if number else [])] for number in range(6)]
+    with stored(tmp_path, stock, *packs) as repository:
+        wanted = set(ids(stock, "main"))
+        met: set[str] = set()
+        for stored_pack in repository.iter_opened():
+            met |= {name.hex() for name in stored_pack.find(bytes.fromhex(one) for one in wanted)}
+            if len(repository.packs()) > 1:
+                consolidate(tmp_path / "served", Disk(), is_forced=True)
+        assert len(repository.packs()) == 1
+        assert met == wanted
+
+
+def test_a_clone_that_has_begun_ends_though_its_packs_are_joined(tmp_path: Path, stock: Path) -> None:
+    with stored(tmp_path, stock, ["main~3"], ["main", "^main~3"]) as repository:
+        whole = _stored_packs(repository)
+        assert whole is not None
+        size, chunks = whole
+        consolidate(tmp_path / "served", Disk(), is_forced=True)
+        pack = b"".join(chunks.chunks)
+        chunks.close()
+    assert len(pack) == size
+    git(tmp_path, "init", "-q", "--bare", "got")
+    subprocess.run(["git", "index-pack", "--strict", "--stdin"], cwd=tmp_path / "got", input=pack, check=True)
+    assert contained(tmp_path / "got") == set(ids(stock, "main"))
