@@ -18,7 +18,7 @@ from aimdvc.fs.disk import Disk
 from aimdvc.fs.faults import mapped
 from aimdvc.fs.locks import exclusive
 from aimdvc.fs.system import pread
-from aimdvc.git.kinds import KIND_NAMES
+from aimdvc.git.kinds import KIND_NAMES, OFS_DELTA, REF_DELTA
 from aimdvc.git.packindex import read_entries
 from aimdvc.git.packs import PackWriter, clean_repository
 from aimdvc.model.joining import worth_joining
@@ -30,7 +30,6 @@ _JOINED_BYTES = 64 << 20
 """Bytes joined at once; 64 MiB of pointers are about 400,000 objects, and 100 MiB of memory."""
 
 _SAMPLE = tuple(f"{digit}7" for digit in "0123456789abcdef")
-_OFS_DELTA, _REF_DELTA = 6, 7
 _ORPHAN_AGE_S = 24 * 3600
 _PARTS = (".rev", ".bitmap", ".mtimes", ".pack", ".idx")
 """A pack's files, in the order in which they are deleted; an index alone is small, and removed a day later."""
@@ -135,12 +134,12 @@ def _iter_entries(stem: Path) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _by_name(raw: bytes, offset: int, at: dict[int, bytes], path: Path) -> bytes:
-    if (raw[0] >> 4) & 7 != _OFS_DELTA:
+    if (raw[0] >> 4) & 7 != OFS_DELTA:
         return raw
     position = 1
     while raw[position - 1] & 0x80:
         position += 1
-    head = bytes([raw[0] & 0x8F | _REF_DELTA << 4]) + raw[1:position]
+    head = bytes([raw[0] & 0x8F | REF_DELTA << 4]) + raw[1:position]
     distance = raw[position] & 0x7F
     while raw[position] & 0x80:
         position += 1

@@ -13,12 +13,11 @@ from dataclasses import dataclass, field
 
 from aimdvc.git.deltas import apply_delta
 from aimdvc.git.fsck import BadObjectError, check_depth, check_object, is_link_target
-from aimdvc.git.kinds import BLOB, COMMIT, TAG, TREE
+from aimdvc.git.kinds import BLOB, COMMIT, OFS_DELTA, REF_DELTA, TAG, TREE
 from aimdvc.git.packlimits import PackLimits, most_inflated, most_objects
 from aimdvc.model.pointer import POINTER_LIMIT, find_pointer
 
 _NAMES = {COMMIT: b"commit", TREE: b"tree", BLOB: b"blob", TAG: b"tag"}
-_OFS_DELTA, _REF_DELTA = 6, 7
 _HELD_BYTES = 64 << 20
 BAD_LINK = "a symbolic link's target is empty, too long, or has a NUL byte"
 
@@ -139,11 +138,11 @@ class _Reader:
             content, end = self._inflate(position, size)
             self._take(kind, content, offset, zlib.crc32(raw[offset:end]))
             return end
-        if kind == _OFS_DELTA:
+        if kind == OFS_DELTA:
             base, position = self._base_offset(offset, position)
             delta = _Delta(offset, position, size)
             self._by_offset.setdefault(base, []).append(delta)
-        elif kind == _REF_DELTA:
+        elif kind == REF_DELTA:
             delta = _Delta(offset, position + 20, size)
             self._by_name.setdefault(raw[position : position + 20], []).append(delta)
         else:

@@ -23,6 +23,20 @@ def git_id_of(kind: int, content: bytes) -> GitId:
     return GitId(hashlib.sha1(b"%s %d\0" % (KIND_NAMES[kind], len(content)) + content).hexdigest())  # noqa: S324
 
 
+def encode_entry(kind: int, content: bytes) -> bytes:
+    """Returns an object as an entry of a pack, in full."""
+    size = len(content)
+    first = (kind << 4) | (size & 15)
+    size >>= 4
+    header = bytearray()
+    while size:
+        header.append(first | 128)
+        first = size & 127
+        size >>= 7
+    header.append(first)
+    return bytes(header) + zlib.compress(content, 1)
+
+
 def clean_repository(repository: Path) -> None:
     """Removes what killed processes left in a repository. Called before a pack is written there."""
     objects = repository / "objects"
@@ -53,16 +67,7 @@ class PackWriter:
         if name in self._known:
             return
         self._known.add(name)
-        size = len(content)
-        first = (kind << 4) | (size & 15)
-        size >>= 4
-        header = bytearray()
-        while size:
-            header.append(first | 128)
-            first = size & 127
-            size >>= 7
-        header.append(first)
-        self._append(name, bytes(header) + zlib.compress(content, 1))
+        self._append(name, encode_entry(kind, content))
 
     def add_entry(self, name: bytes, raw: bytes) -> None:
         """Adds an object once, by its raw id, as it stands in another pack; a delta's base has to come, too."""

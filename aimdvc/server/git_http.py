@@ -35,6 +35,7 @@ def push(site: Site, request: Request, caller: Caller, path: str) -> Response:
     _check_type(request, "application/x-git-receive-pack-request")
     artifact = site.catalogue.ensure(caller, path)
     with site.storage.repository(artifact.id) as repository:
+        repository.join_packs()
         return receive_pack(Push(site.database, artifact.id, caller.id, site.limits), repository, request.body)
 
 

@@ -1,21 +1,32 @@
-"""Types of the objects in a published git pack, read from its index and entry headers: nothing is inflated.
+"""The objects of a published git pack: their types, for which nothing is inflated, and their entries as they stand.
 
 Published packs are whole, so a delta's base is in the same pack.
 """
 
 import mmap
 import struct
+import zlib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
 from aimdvc.errors import CorruptRepository
-from aimdvc.git.kinds import BLOB, COMMIT, TAG, TREE
+from aimdvc.git.kinds import BLOB, COMMIT, OFS_DELTA, REF_DELTA, TAG, TREE
 
 INDEX_MAGIC = b"\377tOc\0\0\0\2"
 FANOUT_END = 8 + 1024
-_OFS_DELTA, _REF_DELTA = 6, 7
 _FULL = (BLOB, COMMIT, TAG, TREE)
+_STEP = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class PackEntry:
+    """An entry: type and inflated size, the deflated data, and of a delta the offset of its base."""
+
+    head: bytes
+    data: bytes
+    base: int | None
 
 
 class PackKinds:
@@ -30,17 +41,53 @@ class PackKinds:
 
     def find(self, wanted: Iterable[bytes]) -> dict[bytes, int]:
         """Returns the types of those of the objects (raw ids) that are in the pack."""
-        wanted = set(wanted)
+        return {name: self._kind(offset) for name, offset in self.offsets(wanted).items()}
+
+    def offsets(self, wanted: Iterable[bytes]) -> dict[bytes, int]:
+        """Returns where the entries begin of those of the objects (raw ids) that are in the pack."""
+        try:
+            return self._offsets(set(wanted))
+        except (IndexError, struct.error) as error:
+            raise CorruptRepository(self._path.name, "its index leads outside") from error
+
+    def _offsets(self, wanted: set[bytes]) -> dict[bytes, int]:
         if len(wanted) < self._count:
             places = {name: self._position(name) for name in wanted}
-            return {name: self._kind(place) for name, place in places.items() if place is not None}
+            return {name: self._offset(place) for name, place in places.items() if place is not None}
         names = self._index[FANOUT_END : self._names_end]
         found = {}
         for position in range(self._count):
             name = names[20 * position : 20 * position + 20]
             if name in wanted:
-                found[name] = self._kind(position)
+                found[name] = self._offset(position)
         return found
+
+    def entry(self, offset: int) -> PackEntry:
+        """Returns the entry that begins here. Raises CorruptRepository."""
+        try:
+            kind = (self._pack[offset] >> 4) & 7
+            data_at = self._header_end(offset)
+            head = self._pack[offset:data_at]
+            base = None
+            if kind not in _FULL:
+                base, data_at = self._base(kind, offset, data_at)
+            return PackEntry(head, self._pack[data_at : self._data_end(data_at)], base)
+        except (IndexError, struct.error, zlib.error) as error:
+            raise CorruptRepository(self._path.name, f"the entry at {offset} can't be read") from error
+
+    def _data_end(self, position: int) -> int:
+        """Returns where deflated data ends, which only inflating tells; a step of it at a time is held."""
+        inflater = zlib.decompressobj()
+        step = 512
+        while not inflater.eof:
+            chunk = inflater.unconsumed_tail or self._pack[position : position + step]
+            if not chunk:
+                raise IndexError
+            if not inflater.unconsumed_tail:
+                position += len(chunk)
+                step = _STEP
+            inflater.decompress(chunk, _STEP)
+        return position - len(inflater.unused_data)
 
     def _position(self, name: bytes) -> int | None:
         """Returns which of the sorted names this is."""
@@ -64,39 +111,43 @@ class PackKinds:
             offset = int(struct.unpack_from(">Q", self._index, far)[0])
         return offset
 
-    def _kind(self, position: int) -> int:
+    def _kind(self, offset: int) -> int:
         """Returns an object's type: that at the bottom of its chain of deltas."""
         try:
-            return self._kind_at(self._offset(position))
+            for _ in range(self._count):
+                kind = (self._pack[offset] >> 4) & 7
+                if kind in _FULL:
+                    return kind
+                offset, _ = self._base(kind, offset, self._header_end(offset))
         except (IndexError, struct.error) as error:
             raise CorruptRepository(self._path.name, "its index leads outside") from error
+        raise self._without_base()
 
-    def _kind_at(self, offset: int) -> int:
+    def _header_end(self, offset: int) -> int:
+        while self._pack[offset] & 0x80:
+            offset += 1
+        return offset + 1
+
+    def _base(self, kind: int, offset: int, at: int) -> tuple[int, int]:
+        """Returns where a delta's base lies, and where the delta's data begins; what names the base is at `at`."""
         pack = self._pack
-        for _ in range(self._count):
-            kind = (pack[offset] >> 4) & 7
-            if kind in _FULL:
-                return kind
-            at = offset
-            while pack[at] & 0x80:
-                at += 1
+        if kind == REF_DELTA:
+            place = self._position(pack[at : at + 20])
+            if place is None:
+                raise self._without_base()
+            return self._offset(place), at + 20
+        if kind != OFS_DELTA:
+            raise self._without_base()
+        distance = pack[at] & 0x7F
+        while pack[at] & 0x80:
             at += 1
-            if kind == _REF_DELTA:
-                base = self._position(pack[at : at + 20])
-                if base is None:
-                    break
-                offset = self._offset(base)
-            elif kind == _OFS_DELTA:
-                distance = pack[at] & 0x7F
-                while pack[at] & 0x80:
-                    at += 1
-                    distance = ((distance + 1) << 7) | (pack[at] & 0x7F)
-                if not 0 < distance < offset:
-                    break
-                offset -= distance
-            else:
-                break
-        raise CorruptRepository(self._path.name, "a delta without its base")
+            distance = ((distance + 1) << 7) | (pack[at] & 0x7F)
+        if not 0 < distance < offset:
+            raise self._without_base()
+        return offset - distance, at + 1
+
+    def _without_base(self) -> CorruptRepository:
+        return CorruptRepository(self._path.name, "a delta without its base")
 
     def close(self) -> None:
         """Lets go of both files."""

@@ -4,8 +4,10 @@ Invariant: the store is closed. A pack is published only when everything that it
 before. Opened for one request and closed after it: dulwich's packs seek, so threads must not share them.
 """
 
+import os
 import struct
 from collections.abc import Container, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -13,9 +15,10 @@ from types import TracebackType
 from dulwich.object_store import DiskObjectStore
 from dulwich.objects import ObjectID
 
-from aimdvc.errors import CorruptRepository
+from aimdvc.errors import AimdvcError, CorruptRepository
 from aimdvc.fs.disk import Disk, TempFile
 from aimdvc.fs.leftovers import remove_leftovers
+from aimdvc.git.consolidate import consolidate, is_due
 from aimdvc.git.graph import Graph
 from aimdvc.model.oid import GitId
 from aimdvc.server.packkinds import FANOUT_END, INDEX_MAGIC, PackKinds
@@ -59,25 +62,56 @@ class Repository:
         """Returns those of the objects (raw id: type) that aren't here, or are here with another type."""
         left = set(git_ids)
         wrong: list[bytes] = []
-        for pack in self.packs():
-            if not left:
-                break
-            with PackKinds(pack.path, pack.count) as kinds:
-                found = kinds.find(left)
+        for stored in self.iter_opened():
+            found = stored.find(left)
             left.difference_update(found)
             wrong += (name for name, kind in found.items() if kind != git_ids[name])
+            if not left:
+                break
         return wrong + sorted(left)
+
+    def iter_opened(self) -> Iterator[PackKinds]:
+        """Yields the published packs, open, one after the other; what became of those that are joined meanwhile, too.
+
+        So every object is met that was here at the start, some of them twice.
+        """
+        done: set[Path] = set()
+        while new := [pack for pack in self.packs() if pack.path not in done]:
+            for pack in new:
+                done.add(pack.path)
+                # One that is gone was joined with others, into a pack that the next look finds.
+                with suppress(FileNotFoundError), PackKinds(pack.path, pack.count) as stored:
+                    yield stored
 
     def packs(self) -> list[GitPack]:
         """Returns all packs that are published now, by name."""
+        directory = self._directory / "objects" / "pack"
+        before: list[str] | None = None
+        # A listing made while packs are joined may lack the new one and the old ones: not so the one after it.
+        while (names := sorted(os.listdir(directory))) != before:
+            before = names
         found = []
-        for path in sorted((self._directory / "objects" / "pack").glob("*.pack")):
-            with path.with_suffix(".idx").open("rb") as file:
-                head = file.read(FANOUT_END)
+        for path in (directory / name for name in names if name.endswith(".pack")):
+            try:
+                with path.with_suffix(".idx").open("rb") as file:
+                    head = file.read(FANOUT_END)
+                size = path.stat().st_size
+            except FileNotFoundError:
+                return self.packs()
             if len(head) < FANOUT_END or not head.startswith(INDEX_MAGIC):
                 raise CorruptRepository(path.name, "its index can't be read")
-            found.append(GitPack(path, path.stat().st_size, struct.unpack(">I", head[-4:])[0]))
+            found.append(GitPack(path, size, struct.unpack(">I", head[-4:])[0]))
         return found
+
+    def join_packs(self) -> None:
+        """Joins small packs once there are many; each push brings one, and 10,000 are more than a process may open.
+
+        Never fails: the push that comes needs none of it.
+        """
+        # What is wrong with what is stored is of no concern to whoever pushes.
+        with suppress(AimdvcError):
+            if is_due(self._directory):
+                consolidate(self._directory, self._disk)
 
     def quarantine(self) -> TempFile:
         """Returns a new file for a pack that arrives; it is on the packs' file system and is not read as a pack.

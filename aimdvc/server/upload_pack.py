@@ -9,11 +9,9 @@ import hashlib
 import struct
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from typing import IO
 
-from dulwich.object_format import DEFAULT_OBJECT_FORMAT
-from dulwich.objects import ObjectID
-from dulwich.pack import PackHint, write_pack_from_container
 from dulwich.protocol import pkt_line
 
 from aimdvc.git.graph import Graph
@@ -22,6 +20,7 @@ from aimdvc.model.oid import GitId
 from aimdvc.server.guard import Body, HttpError, Response
 from aimdvc.server.limits import Limits
 from aimdvc.server.negotiation import Agreement, Wish, negotiate, parse_wish
+from aimdvc.server.packcopy import write_pack
 from aimdvc.server.refs import MAIN, Ref
 from aimdvc.server.repositories import GitPack, Repository
 from aimdvc.version import __version__
@@ -74,10 +73,9 @@ def upload_pack(
         raise HttpError(400, "a client without side-band-64k and ofs-delta")
     tips = {ref.target for ref in refs.values()}
     if may_reuse and wish.is_plain_clone and tips <= _with_peeled(wish.wants, refs):
-        packs = repository.packs()
-        if packs and _are_disjoint(packs):
-            size = sum(pack.size - 32 for pack in packs) + 32
-            return _answer(pkt_line(b"NAK\n"), size, _Chunks(_pack_bytes(packs)))
+        stored = _stored_packs(repository)
+        if stored is not None:
+            return _answer(pkt_line(b"NAK\n"), *stored)
     graph = Graph(repository.read, "a repository")
     agreed = negotiate(repository, graph, wish)
     if not agreed.has_pack:
@@ -90,6 +88,23 @@ _RESULT = "application/x-git-upload-pack-result"
 
 def _with_peeled(wants: Collection[str], refs: Mapping[str, Ref]) -> set[str]:
     return set(wants) | {ref.target for ref in refs.values() if ref.peeled is not None and ref.peeled in wants}
+
+
+def _stored_packs(repository: Repository) -> tuple[int, "_Chunks"] | None:
+    """Returns the stored packs as one, and its size; None where they can't be sent so.
+
+    All are open before the first byte goes out: what is open can be read to its end, also when it is joined meanwhile.
+    """
+    with ExitStack() as files:
+        try:
+            packs = repository.packs()
+            if not packs or not _are_disjoint(packs):
+                return None
+            opened = [(pack, files.enter_context(pack.path.open("rb"))) for pack in packs]
+        except FileNotFoundError:
+            return None
+        size = sum(pack.size - 32 for pack in packs) + 32
+        return size, _Chunks(_pack_bytes(opened), files.pop_all())
 
 
 def _are_disjoint(packs: Sequence[GitPack]) -> bool:
@@ -108,27 +123,25 @@ def _answer(lines: bytes, size: int, pack: "_Chunks") -> Response:
     return Response(body=_Framed(lines, pack), size=len(lines) + framed + 4, content_type=_RESULT)
 
 
-def _pack_bytes(packs: Sequence[GitPack]) -> Iterator[bytes]:
+def _pack_bytes(packs: Sequence[tuple[GitPack, IO[bytes]]]) -> Iterator[bytes]:
     """Yields one pack made of all: offsets inside deltas are relative, so bodies are copied as they are."""
     if len(packs) == 1:
-        with packs[0].path.open("rb") as file:
-            while chunk := file.read(_BAND * 8):
-                yield chunk
+        while chunk := packs[0][1].read(_BAND * 8):
+            yield chunk
         return
-    head = b"PACK" + struct.pack(">II", 2, sum(pack.count for pack in packs))
+    head = b"PACK" + struct.pack(">II", 2, sum(pack.count for pack, _ in packs))
     digest = hashlib.sha1(head, usedforsecurity=False)
     yield head
-    for pack in packs:
+    for pack, file in packs:
         left = pack.size - 32
-        with pack.path.open("rb") as file:
-            file.seek(12)
-            while left:
-                chunk = file.read(min(left, _BAND * 8))
-                if not chunk:
-                    raise HttpError(500, "a git pack is too short")
-                left -= len(chunk)
-                digest.update(chunk)
-                yield chunk
+        file.seek(12)
+        while left:
+            chunk = file.read(min(left, _BAND * 8))
+            if not chunk:
+                raise HttpError(500, "a git pack is too short")
+            left -= len(chunk)
+            digest.update(chunk)
+            yield chunk
     yield digest.digest()
 
 
@@ -147,15 +160,14 @@ def _banded(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 class _Chunks:
-    """A pack's bytes as they are read, and the file, if it is a temporary one, that is closed when they are out."""
+    """A pack's bytes as they are read, and the files that are closed when they are out."""
 
-    def __init__(self, chunks: Iterable[bytes], file: IO[bytes] | None = None) -> None:
+    def __init__(self, chunks: Iterable[bytes], files: IO[bytes] | ExitStack) -> None:
         self.chunks = chunks
-        self._file = file
+        self._files = files
 
     def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
+        self._files.close()
 
 
 class _Framed:
@@ -175,14 +187,12 @@ class _Framed:
 
 
 def _new_pack(repository: Repository, graph: Graph, wish: Wish, agreed: Agreement, refs: Mapping[str, Ref]) -> Response:
-    """Returns an answer whose pack holds what the client lacks; deltas that are stored are used again."""
+    """Returns an answer whose pack holds what the client lacks."""
     wanted = dict.fromkeys(graph.iter_missing(wish.wants, agreed.common, agreed.ends))
     if b"include-tag" in wish.capabilities:
         tags = (ref.target for ref in refs.values() if ref.peeled in wanted)
         wanted |= dict.fromkeys(GitId(git_id) for tag in tags for git_id, *_ in graph.iter_peeled(GitId(tag)))
     spool = tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES)  # noqa: SIM115  (closed by the answer)
-    names: list[tuple[ObjectID, PackHint | None]] = [(ObjectID(git_id.encode()), None) for git_id in wanted]
-    write_pack_from_container(spool.write, repository.objects, names, DEFAULT_OBJECT_FORMAT)
-    size = spool.tell()
+    size = write_pack(spool.write, repository, wanted)
     spool.seek(0)
     return _answer(agreed.lines, size, _Chunks(iter(lambda: spool.read(_BAND * 8), b""), spool))

@@ -2,6 +2,7 @@
 
 import hashlib
 import struct
+from pathlib import Path
 
 from tests.contract.git_packs import Made
 from tests.contract.server_client import MAIN, Client, first_version, lines_of, pkt
@@ -45,3 +46,18 @@ def test_a_clone_of_several_packs_is_one_pack(client: Client) -> None:
     pack = b"".join(line[1:] for line in lines[1:] if line[:1] == b"\1")
     assert struct.unpack(">4sII", pack[:12]) == (b"PACK", 2, 6)
     assert hashlib.sha1(pack[:-20]).digest() == pack[-20:]
+
+
+def test_packs_of_many_pushes_are_joined_and_a_clone_holds_them_all(client: Client, tmp_path: Path) -> None:
+    tip = first_version(client)
+    for number in range(60):
+        made = Made()
+        made_at = made.commit(made.tree([(b"100644", b"t", made.blob(b"%d\n" % number))]), (tip,))
+        client.push("a", [(tip, made_at, MAIN)], made.pack())
+        tip = made_at
+    assert len(list(tmp_path.rglob("pack/*.pack"))) < 50
+    wants = pkt(f"want {tip} side-band-64k ofs-delta thin-pack\n".encode()) + b"0000" + pkt(b"done\n")
+    headers = {"Content-Type": "application/x-git-upload-pack-request"}
+    lines = lines_of(client.request("POST", "/a/git-upload-pack", wants, headers).body)
+    pack = b"".join(line[1:] for line in lines[1:] if line[:1] == b"\1")
+    assert struct.unpack(">4sII", pack[:12]) == (b"PACK", 2, 3 + 3 * 60)
