@@ -1,14 +1,14 @@
 """What the code repository around a workspace says: which files Git tracks, what is staged, what a file was before.
 
-Reads files only; no git process runs, so nothing that a cloned repository configures is executed.
+Reads files only; no git process runs, so nothing that a cloned repository configures is executed. dulwich is loaded
+with the first index that is read: most commands import this module, and few need one.
 """
 
+import importlib
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-
-from dulwich.errors import ChecksumMismatch
-from dulwich.index import ConflictedIndexEntry, Index, UnsupportedIndexFormat
+from typing import TYPE_CHECKING
 
 from aimdvc.errors import CorruptRepository, UsageError
 from aimdvc.fs.disk import Disk
@@ -18,6 +18,9 @@ from aimdvc.git.trees import Node, find_entry
 from aimdvc.model.entries import path_bytes
 from aimdvc.model.oid import GitId, is_git_id
 
+if TYPE_CHECKING:
+    from dulwich.index import Index
+
 _UNREAD = {
     b"link": ("split", "git update-index --no-split-index"),
     b"sdir": ("sparse", "git sparse-checkout reapply --no-sparse-index"),
@@ -25,8 +28,6 @@ _UNREAD = {
 """Extensions that a reader must understand (gitformat-index(5), lower case), and dulwich doesn't: undone by what."""
 
 _FAULTS = (
-    ChecksumMismatch,
-    UnsupportedIndexFormat,
     struct.error,
     ValueError,
     AssertionError,
@@ -36,6 +37,8 @@ _FAULTS = (
     EOFError,
     OSError,
 )
+
+_SIDES = ("ancestor", "this", "other")
 
 _LOOK_BACK = 10_000
 """Commits; a longer history is looked at only so far: under a second."""
@@ -57,20 +60,20 @@ def staged_ids(git_dir: Path, path: str) -> set[GitId]:
     """Returns the ids of what the index has at a path of the work tree, several in a conflict."""
     index = _read_index(git_dir)
     entry = index[path_bytes(path)] if index is not None and path_bytes(path) in index else None
-    if isinstance(entry, ConflictedIndexEntry):
-        sides = (entry.ancestor, entry.this, entry.other)
-    else:
-        sides = (None, entry, None)
+    # In a conflict the entry has no content of its own, but up to three sides.
+    sides = (entry,) if hasattr(entry, "sha") else (getattr(entry, side, None) for side in _SIDES)
     return {GitId(side.sha.decode()) for side in sides if side is not None}
 
 
-def _read_index(git_dir: Path) -> Index | None:
+def _read_index(git_dir: Path) -> "Index | None":
     index_path = git_dir / "index"
     if not index_path.exists():
         return None
+    module, errors = importlib.import_module("dulwich.index"), importlib.import_module("dulwich.errors")
     try:
-        return Index(index_path)
-    except _FAULTS as error:
+        index: Index = module.Index(index_path)
+        return index
+    except (module.UnsupportedIndexFormat, errors.ChecksumMismatch, *_FAULTS) as error:
         raw = index_path.read_bytes()
         for signature, (kind, command) in _UNREAD.items():
             # The size that follows is far below 16 MiB.

