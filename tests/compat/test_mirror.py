@@ -66,6 +66,19 @@ def from_a_part(url: str, tmp_path: Path) -> None:
         part("push")
 
 
+def tagged_by_git(server: EmbeddedServer, tmp_path: Path) -> None:
+    """Pushes a tag that is a git object of its own, and one that is none, of names that no version has."""
+    git(tmp_path, "clone", "-q", f"{with_key(server)}/data.git", "tagging")
+    git(tmp_path / "tagging", "tag", "-a", "-m", "As published", "paper/2026", "v3")
+    git(tmp_path / "tagging", "tag", "plain", "v2")
+    git(tmp_path / "tagging", "push", "-q", "origin", "paper/2026", "plain")
+
+
+def git_objects(repository: Path) -> list[str]:
+    """Returns id, kind and size of every git object, reachable or not."""
+    return sorted(git(repository, "cat-file", "--batch-all-objects", "--batch-check").splitlines())
+
+
 def test_everything_survives_a_mirror_by_stock_clients(
     shell: Shell, server: EmbeddedServer, home: Path, tmp_path: Path
 ) -> None:
@@ -73,6 +86,7 @@ def test_everything_survives_a_mirror_by_stock_clients(
     everything(shell)
     from_a_part(server.url, tmp_path)
     git(tmp_path, "lfs", "install", "--skip-repo")
+    tagged_by_git(server, tmp_path)
     git(tmp_path, "clone", "-q", "--mirror", f"{with_key(server)}/data.git", "mirror.git")
     mirror = tmp_path / "mirror.git"
     git(mirror, "lfs", "fetch", "--all")
@@ -83,6 +97,12 @@ def test_everything_survives_a_mirror_by_stock_clients(
         git(mirror, "lfs", "push", "--all", target)
         git(mirror, "push", "-q", "--mirror", target)
         assert git(tmp_path, "ls-remote", target) == git(tmp_path, "ls-remote", f"{with_key(server)}/data.git")
+        git(tmp_path, "clone", "-q", "--mirror", target, "again.git")
+        assert git_objects(mirror) == git_objects(tmp_path / "again.git")
+        git(tmp_path / "again.git", "lfs", "fetch", "--all")
+        blobs = [files_of(tmp_path / place / "lfs/objects") for place in ("mirror.git", "again.git")]
+        assert blobs[0] == blobs[1] != {}
+        assert git(mirror, "cat-file", "-t", "paper/2026").strip() == "tag"
         for place, one in (("from-first", server), ("from-second", second)):
             Shell(tmp_path)("clone", f"{one.url}/data", place)
             Shell(tmp_path / place)("fetch")

@@ -41,7 +41,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_any_work_on_two_sides_is_what_the_model_says(server: EmbeddedServer, tmp_path: Path) -> None:
-    run(server, tmp_path, 12, 30, True)
+    run(server, tmp_path, 8, 30, True)
 
 
 @pytest.mark.sweep
