@@ -8,7 +8,7 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from aimdvc.errors import ChangedMeanwhile, UnsafePath
+from aimdvc.errors import ChangedMeanwhile, Refused, UnsafePath
 from aimdvc.fs.faults import mapped
 from aimdvc.fs.system import open_any
 from aimdvc.git.history import History
@@ -202,7 +202,10 @@ def row_content(workspace: Workspace, head: Head, row: Row) -> bytes:
 def reattribute(
     rows: Iterable[Row], attributes: Attributes, history: History, workspace: Workspace, writer: BlobWriter
 ) -> Iterator[Row]:
-    """Yields the rows that the rules now represent otherwise, so that one commit holds rules and entries together."""
+    """Yields the rows that the rules now represent otherwise, so that one commit holds rules and entries together.
+
+    Raises Refused for one whose content isn't here, as it is not checked out; MissingBlob, UnsafePath.
+    """
     for row in rows:
         regular = row.mode in (Mode.FILE, Mode.EXECUTABLE)
         if not regular or row.place is Place.HIDDEN or row.git_id == EMPTY_BLOB:
@@ -213,6 +216,11 @@ def reattribute(
             if row.size > INLINE_LIMIT:
                 raise too_large_for_git(row.path, row.size)
             assert row.oid is not None
+            if row.place is Place.ABSENT and not workspace.blobs.has(row.oid):
+                raise Refused(
+                    f"the rules keep '{row.path}' in Git now, and its content is not here: it is not checked out",
+                    hint="run `aimdvc restore PATH` with it first, which brings it; nothing was changed",
+                )
             content = workspace.blobs.read(row.oid)
             yield row._replace(git_id=GitId(git_blob_id(content)), is_pointer=False)
         else:
