@@ -119,3 +119,23 @@ def test_a_worktree_knows_the_user_of_the_repository(tmp_path: Path, monkeypatch
     other.write("data/a", "1")
     other.commit("data", "one")
     assert "Repository User <user@repository.example>" in other("log").out
+
+
+def test_a_branch_that_another_worktree_is_on_is_neither_deleted_nor_renamed(tmp_path: Path) -> None:
+    code = tmp_path / "code"
+    subprocess.run(["git", "init", "-q", str(code)], check=True)
+    shell = Shell(code)
+    shell("init")
+    shell.write("data/a", "1")
+    shell.commit("data", "one")
+    for arguments in (["add", "-A"], ["commit", "-qm", "code"], ["worktree", "add", "-q", "../other"]):
+        subprocess.run(["git", *arguments], cwd=code, check=True, capture_output=True)
+    other = Shell(tmp_path / "other")
+    other("checkout")
+    other("switch", "-c", "data@topic")
+    for arguments in (["-d", "data@topic"], ["-D", "data@topic"], ["-m", "data@topic", "new"]):
+        refused = shell("branch", *arguments, code=1).err
+        assert f"branch 'topic' of 'data' is checked out in '{other.here}'" in refused
+    other("switch", "data@main")
+    shell("branch", "-m", "data@topic", "new")
+    shell("branch", "-d", "data@new")
