@@ -84,7 +84,8 @@ def clone(connector: Connector, here: Path, origin: Origin, path: str | None, di
         places = find_workspace(here)
     except NoWorkspace:
         return _clone_alone(connector, here / (path or origin.name), origin, disk, means)
-    if (places.root / ".aimdvc" / CLONE_MARK).exists() and (here / (path or ".")).resolve() == places.root.resolve():
+    is_begun = (places.root / ".aimdvc" / CLONE_MARK).exists() or (path is not None and _is_barely_begun(places.root))
+    if is_begun and (here / (path or ".")).resolve() == places.root.resolve():
         return _clone_alone(connector, places.root, origin, disk, means)
     return _clone_into(connector, here, places, origin, path, disk, means)
 
