@@ -16,7 +16,7 @@ from aimdvc.fs.disk import Disk, current_umask
 from aimdvc.fs.faults import mapped
 from aimdvc.fs.system import open_any
 from aimdvc.model.progress import Progress
-from aimdvc.model.references import Reference, References
+from aimdvc.model.references import Reference, References, can_read, scheme_of
 from aimdvc.remote.session import Reply, Session
 from aimdvc.remote.urls import shown
 
@@ -60,7 +60,7 @@ class Sources:
 
     def look(self, uri: str) -> Found | None:
         """Returns what a URI leads to, None where nothing is. Raises UnsafeUrl, RemoteError, StorageError."""
-        if _scheme(uri) == "file":
+        if scheme_of(uri) == "file":
             descriptor = self._open_file(uri)
             if descriptor is None:
                 return None
@@ -76,7 +76,7 @@ class Sources:
 
     def read(self, uri: str) -> tuple[Found, Iterator[bytes]] | None:
         """Returns what a URI leads to, with its bytes in chunks; None where nothing is. Raises as `look`."""
-        if _scheme(uri) == "file":
+        if scheme_of(uri) == "file":
             descriptor = self._open_file(uri)
             return None if descriptor is None else (Found(os.fstat(descriptor).st_size, None), _file_chunks(descriptor))
         reply = self._get(uri)
@@ -117,11 +117,6 @@ class Sources:
             return descriptor
 
 
-def can_read(uri: str) -> bool:
-    """Returns whether a URI's scheme is one that can be read; all others are recorded only."""
-    return _scheme(uri) in ("http", "https", "file")
-
-
 def check_all(references: References, sources: Sources, is_hashing: bool, progress: Progress) -> Iterator[Checked]:
     """Yields how each reference stands against what is recorded of it; one that can't be read does not hide others."""
     progress.start("check", len(references), "files")
@@ -136,7 +131,7 @@ def check_all(references: References, sources: Sources, is_hashing: bool, progre
 
 def _check(reference: Reference, sources: Sources, is_hashing: bool) -> Checked:
     if not can_read(reference.uri):
-        return Checked(reference, "unchecked", f"'{_scheme(reference.uri)}' is not read by aimdvc")
+        return Checked(reference, "unchecked", f"'{scheme_of(reference.uri)}' is not read by aimdvc")
     if not is_hashing:
         found = sources.look(reference.uri)
         if found is None:
@@ -207,7 +202,7 @@ def fetch_reference(reference: Reference, target: Path, sources: Sources, disk: 
     """
     if not can_read(reference.uri):
         raise UnsafeUrl(
-            shown(reference.uri), f"'{_scheme(reference.uri)}' is not read by aimdvc", hint="use its own program"
+            shown(reference.uri), f"'{scheme_of(reference.uri)}' is not read by aimdvc", hint="use its own program"
         )
     opened = sources.read(reference.uri)
     if opened is None:
@@ -232,10 +227,6 @@ def fetch_reference(reference: Reference, target: Path, sources: Sources, disk: 
         disk.publish(temp, target, 0o666 & ~current_umask())
     progress.finish()
     return Fetched(reference, str(target), size, digest.hexdigest())
-
-
-def _scheme(uri: str) -> str:
-    return uri.partition(":")[0].lower()
 
 
 def _found(reply: Reply) -> Found:

@@ -307,6 +307,39 @@ def test_fsck_names_a_path_that_another_client_made_both(made: Shell, tmp_path: 
     assert [warning["needed_by"] for warning in warnings] == [["data:k"]]
 
 
+def test_references_that_another_client_wrote_wrongly_are_kept_and_said(made: Shell, tmp_path: Path) -> None:
+    git(tmp_path, "clone", "-q", str(made.here / ".aimdvc/repos/data.git"), "stock")
+    (tmp_path / "stock/.aimd").mkdir(exist_ok=True)
+    foreign = "written by hand: no references\n"
+    (tmp_path / "stock/.aimd/references").write_text(foreign)
+    git(tmp_path / "stock", "add", "-f", ".aimd/references")
+    git(tmp_path / "stock", "commit", "-qm", "foreign")
+    git(tmp_path / "stock", "push", "-q", "origin", "HEAD:refs/heads/other")
+    made("checkout", "data@other")
+    listed = made("ls", "data")
+    assert "kept.bin\n" in listed.out and ".aimd/references\n" in listed.out
+    assert "the references of 'data' can't be read: " in listed.err
+    assert [one["path"] for one in made("ls", "data", "--json").json["entries"] if one["problem"]] == [
+        ".aimd/references"
+    ]
+    made.write("data/new", "new")
+    assert "are kept and can't be read" in made("add", "data").err
+    made("commit", "-m", "more")
+    for arguments in (["add", "s3://b/x", "data:x"], ["rm", "data:x"], ["list", "data"]):
+        assert "line 1" in made("ref", *arguments, code=3).err
+    kept = git(made.here, "--git-dir", ".aimdvc/repos/data.git", "show", "other:.aimd/references")
+    assert kept == foreign
+    assert "can't be read" in made("fsck", "--json").json["checked"]["warnings"][0]["reason"]
+
+
+def test_cat_says_what_to_run_for_a_reference(made: Shell) -> None:
+    made("ref", "add", "s3://bucket/x", "data:raw/x")
+    made("ref", "add", "https://example.org/y", "data:raw/y y")
+    made("commit", "-m", "references")
+    assert "'s3' is not read by aimdvc: use its own program" in made("cat", "data:raw/x", code=2).err
+    assert "aimdvc ref fetch 'data:raw/y y'" in made("cat", "data:raw/y y", code=2).err
+
+
 @pytest.mark.parametrize("side", ["ours", "theirs"])
 @pytest.mark.parametrize("is_at_once", [True, False])
 def test_one_side_settles_the_keys_that_both_changed_and_no_others(made: Shell, side: str, is_at_once: bool) -> None:

@@ -12,7 +12,7 @@ from aimdvc.cli.completion import complete_selector
 from aimdvc.cli.context import Cli
 from aimdvc.cli.output import shown_path, size_text
 from aimdvc.errors import IntegrityError, UsageError
-from aimdvc.model.references import Reference, References
+from aimdvc.model.references import Reference, References, can_read
 from aimdvc.ops.references import add_reference, find_reference, list_references, remove_reference
 
 
@@ -181,7 +181,7 @@ class _Opened:
 
 def _probed(cli: Cli, reference: Reference, roots: tuple[str, ...]) -> Reference:
     with _Opened(cli, roots) as (module, sources):
-        if not module.can_read(reference.uri):
+        if not can_read(reference.uri):
             raise UsageError(f"--probe asks http(s) and files, and not '{reference.uri.partition(':')[0]}'")
         found = sources.look(reference.uri)
     if found is None:
