@@ -249,6 +249,21 @@ def test_a_redirect_from_outside_leads_into_no_private_network(
     assert len(elsewhere.asked) == 1
 
 
+def test_a_redirect_from_outside_to_a_name_that_leads_inside_is_refused(
+    made: Shell, elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Case C22. The server stands for the host outside, as its proxy; `127.1` is a name that the system looks up."""
+    monkeypatch.setenv("http_proxy", elsewhere.url)
+    monkeypatch.setenv("no_proxy", "127.1")
+    elsewhere.redirects["http://outside.example.org/r"] = elsewhere.url.replace("127.0.0.1", "127.1") + "/a.csv"
+    made("ref", "add", "http://outside.example.org/r", "data:r")
+    assert "leads into this machine" in made("ref", "fetch", "data:r", code=4).err
+    assert len(elsewhere.asked) == 1
+    # What is asked for by its own name may lie inside.
+    made("ref", "add", elsewhere.url.replace("127.0.0.1", "127.1") + "/a.csv", "data:own")
+    made("ref", "fetch", "data:own")
+
+
 @pytest.mark.parametrize("how", ["mv", "mv below", "restore", "restore source"])
 def test_no_verb_commits_a_path_that_is_both(made: Shell, how: str) -> None:
     made.write("data/a", "a")
