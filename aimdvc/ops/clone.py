@@ -27,6 +27,7 @@ from aimdvc.ops.depth import Depth
 from aimdvc.ops.fetch import FetchOptions, fetch_history
 from aimdvc.ops.init import init
 from aimdvc.ops.lockfile import sync_lock
+from aimdvc.ops.part import unmatched_patterns
 from aimdvc.ops.pull import require_commit, start_branch
 from aimdvc.ops.remotes import add_remote, checked_url
 from aimdvc.ops.revisions import aliases, version_numbers, what_there_is
@@ -37,7 +38,10 @@ from aimdvc.store.locate import Places, find_workspace, places_for
 
 @dataclass(frozen=True, slots=True)
 class Cloned:
-    """An artifact that is now here: `path` is where its files are. `absent` counts those that were left out."""
+    """An artifact that is now here: `path` is where its files are. `absent` counts those that were left out.
+
+    `unmatched` are patterns that matched none.
+    """
 
     artifact: str
     path: str
@@ -45,6 +49,7 @@ class Cloned:
     commit: GitId | None
     files: int
     absent: int = 0
+    unmatched: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +201,7 @@ def _bring(workspace: Workspace, connector: Connector, wanted: Wanted, means: Me
     result = switch(workspace, head, to, False, means)
     if is_pinned:
         sync_lock(workspace, moved={name})
-    return _cloned(workspace, result)
+    return _cloned(workspace, result, tuple(unmatched_patterns(workspace, head, wanted.origin.part)))
 
 
 def _remote_for(workspace: Workspace, here: Path, origin: Origin) -> str:
@@ -225,9 +230,9 @@ def _is_barely_begun(root: Path) -> bool:
     return all(path.name.startswith(".tmp-") for path in own.iterdir())
 
 
-def _cloned(workspace: Workspace, result: CheckedOut) -> Cloned:
+def _cloned(workspace: Workspace, result: CheckedOut, unmatched: tuple[str, ...]) -> Cloned:
     path = workspace.root / result.path if result.path != "." else workspace.root
-    return Cloned(result.artifact, str(path), result.version, result.commit, result.written, result.absent)
+    return Cloned(result.artifact, str(path), result.version, result.commit, result.written, result.absent, unmatched)
 
 
 def _quoted(value: str) -> str:

@@ -61,7 +61,10 @@ class PartialFile:
         self.size_bytes = 0
 
     def publish(self, target: Path, mode: int) -> None:
-        """Makes the file appear under its name, in a directory that is made; copied where that is on another file system."""
+        """Makes the file appear under its name, whole and durable; its directory is made.
+
+        Copied where that is on another file system.
+        """
         try:
             self._temp.sync()
         except StorageError:

@@ -308,3 +308,27 @@ def test_rules_that_want_in_git_what_is_not_here_are_refused_before_anything_cha
     part("push")
     git(part.here, "-C", str(part.here / ".aimdvc/repos/data.git"), "fsck", "--strict")
     assert part("ls", "@HEAD", "--json").code == 0
+
+
+@pytest.mark.parametrize("pattern", ["//", "/", "\\", "a//b", "./train/**", "../x", "!", "[a", "#x"])
+def test_a_pattern_that_no_path_can_match_is_refused(origin: Shell, pattern: str) -> None:
+    before = files_of(origin.here)
+    assert "no pattern that a path can match" in origin("checkout", "data", "--include", pattern, code=2).err
+    assert "no pattern that a path can match" in origin("checkout", "data", "--exclude", pattern, code=2).err
+    assert files_of(origin.here) == before
+
+
+def test_patterns_that_only_take_back_are_refused(origin: Shell) -> None:
+    assert "only take back" in origin("checkout", "data", "--include", "!train", code=2).err
+
+
+def test_a_pattern_that_matches_no_file_is_said(origin: Shell, remote: str, tmp_path: Path) -> None:
+    done = origin("checkout", "data", "--include", "tset/**", "--include", "test/**", "--exclude", "*.tiff")
+    assert "the pattern 'tset/**' matches no file of 'data'" in done.err
+    assert "the pattern '*.tiff' matches no file of 'data'" in done.err
+    assert "'test/**'" not in done.err
+    assert "'x' matches no file" in Shell(tmp_path)("clone", f"{remote}/data", "p", "--include", "x").err
+    part = Shell(tmp_path / "p")
+    assert part("pull", "data", "--include", "test", "--exclude", "y", "--json").json["artifacts"][0]["unmatched"] == [
+        "y"
+    ]
