@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from aimdvc.errors import Refused, UnknownRevision, UsageError
 from aimdvc.git.history import History
 from aimdvc.model.commits import RefUpdate
-from aimdvc.model.names import check_branch_name
+from aimdvc.model.names import MAIN, check_branch_name
 from aimdvc.model.oid import GitId
-from aimdvc.ops.create import MAIN
 from aimdvc.ops.revisions import aliases, label, labels, resolve, short_branch, tracking_ref
 from aimdvc.ops.settle import settle
 from aimdvc.ops.status import count_beyond

@@ -14,12 +14,12 @@ from aimdvc.git.history import History
 from aimdvc.model.commits import RefUpdate
 from aimdvc.model.entries import Entry, path_text
 from aimdvc.model.lock import Pin
+from aimdvc.model.names import MAIN
 from aimdvc.model.oid import GitId
 from aimdvc.model.patterns import Part
 from aimdvc.model.pointer import Pointer
 from aimdvc.ops.adopt import adopt
 from aimdvc.ops.blobs import Means, ensure_blobs
-from aimdvc.ops.create import MAIN
 from aimdvc.ops.lockfile import LockState, lock_state, read_pins, sync_lock
 from aimdvc.ops.merging import require_no_merge
 from aimdvc.ops.part import everything, moving_rows, unmatched_patterns, wanted_paths

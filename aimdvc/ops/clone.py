@@ -14,7 +14,7 @@ from aimdvc.errors import NotAuthorised, NoWorkspace, RemoteRefused, UnknownRevi
 from aimdvc.fs.disk import Disk
 from aimdvc.fs.faults import mapped
 from aimdvc.model.lock import Pin
-from aimdvc.model.names import check_artifact_name
+from aimdvc.model.names import MAIN, check_artifact_name
 from aimdvc.model.oid import GitId
 from aimdvc.model.patterns import Part
 from aimdvc.model.selector import split_url_selector
@@ -22,7 +22,7 @@ from aimdvc.ops.adopt import adopt
 from aimdvc.ops.blobs import Means
 from aimdvc.ops.checkout import CheckedOut, find_destination, switch
 from aimdvc.ops.connect import Connector, connect_source
-from aimdvc.ops.create import MAIN, check_artifact_path
+from aimdvc.ops.create import check_artifact_path
 from aimdvc.ops.depth import Depth
 from aimdvc.ops.fetch import FetchOptions, fetch_history
 from aimdvc.ops.init import init

@@ -18,9 +18,9 @@ from aimdvc.model.pointer import Pointer
 from aimdvc.ops.content import read_inline
 from aimdvc.ops.part import IsWanted
 from aimdvc.ops.scan import is_same_content
-from aimdvc.ops.stage import ATTRIBUTES, stat_of
+from aimdvc.ops.stage import ATTRIBUTES
 from aimdvc.ops.workspace import Workspace
-from aimdvc.store.state import Head, Place, Row, Stat
+from aimdvc.store.state import Head, Place, Row, Stat, stat_of
 from aimdvc.store.walk import git_mode, is_there
 
 EntryPair = tuple[Entry | None, Entry | None]

@@ -11,6 +11,7 @@ from aimdvc.errors import UnknownRevision
 from aimdvc.git.history import History
 from aimdvc.model.commits import RefUpdate
 from aimdvc.model.lock import Pin
+from aimdvc.model.names import MAIN
 from aimdvc.model.oid import GitId
 from aimdvc.model.patterns import Part
 from aimdvc.ops.adopt import adopt
@@ -18,7 +19,7 @@ from aimdvc.ops.blobs import Means
 from aimdvc.ops.bulk import Bulk, each
 from aimdvc.ops.checkout import CheckedOut, Destination, follow_pin, switch
 from aimdvc.ops.connect import Connector, connect_artifact, connect_source
-from aimdvc.ops.create import MAIN, check_artifact_path
+from aimdvc.ops.create import check_artifact_path
 from aimdvc.ops.depth import Depth
 from aimdvc.ops.evict import keep_within_limit
 from aimdvc.ops.fetch import FetchOptions, bring_commit, fetch_history

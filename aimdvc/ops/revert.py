@@ -3,10 +3,10 @@
 from aimdvc.errors import ShallowHistory, UsageError
 from aimdvc.git.history import History
 from aimdvc.model.commits import Commit
+from aimdvc.model.names import MAIN
 from aimdvc.model.oid import GitId
 from aimdvc.model.selector import parse_revision
 from aimdvc.ops.blobs import Means
-from aimdvc.ops.create import MAIN
 from aimdvc.ops.join import Incoming, join
 from aimdvc.ops.lockfile import sync_lock
 from aimdvc.ops.merge import Merged, catch_up, require_branch

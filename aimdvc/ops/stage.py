@@ -20,7 +20,7 @@ from aimdvc.model.settings import Link
 from aimdvc.ops.scan import git_blob_id
 from aimdvc.ops.workspace import Workspace
 from aimdvc.store.blobwriter import BlobWriter
-from aimdvc.store.state import Head, Place, Row, Stat
+from aimdvc.store.state import Head, Place, Row, Stat, stat_of
 from aimdvc.store.walk import git_mode
 
 INLINE_LIMIT = 16 << 20
@@ -128,11 +128,6 @@ class Stager:
 
     def _inline(self, path: str, mode: int, content: bytes, status: Stat | None) -> Row:
         return inline_row(self.writer, path, mode, content, Place.DISK, status)
-
-
-def stat_of(status: os.stat_result) -> Stat:
-    """Returns what tells the file unchanged."""
-    return Stat(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
 
 
 def too_large_for_git(path: str, size: int) -> UnsafePath:
