@@ -116,10 +116,7 @@ def _push_one(
     if head.commit is None:
         note = "it has no version yet: run `aimdvc commit`"
         return Pushed(name, short, connection.url, None, None, is_dry_run, notes=[note])
-    known = connection.transport.read_refs(for_push=True)
-    if known.head is None and known.refs and NUMBERING not in known.capabilities:
-        # Git's receive-pack doesn't say what HEAD names, upload-pack does.
-        known = replace(known, head=connection.transport.read_refs(for_push=False).head)
+    known = refs_for_push(connection)
     branch = _branch_there(head, ref, known, connection.url)
     setback = find_setback(history, connection.remote, tracked_names(known))
     if setback is not None and not options.is_restore:
@@ -147,6 +144,15 @@ def _push_one(
     follow_remote(workspace, name, history, connection, after)
     result.versions = _versions_of(history, main_updates, work)
     return result
+
+
+def refs_for_push(connection: Connection) -> RemoteRefs:
+    """Returns the remote's refs as they can be moved, with what its HEAD names."""
+    known = connection.transport.read_refs(for_push=True)
+    if known.head is None and known.refs and NUMBERING not in known.capabilities:
+        # Git's receive-pack doesn't say what HEAD names, upload-pack does.
+        return replace(known, head=connection.transport.read_refs(for_push=False).head)
+    return known
 
 
 def _furthest(history: History, ours: GitId | None, setback: Setback | None) -> GitId | None:
