@@ -1,10 +1,11 @@
 """`--include`, `--exclude` and `--all`: the part of an artifact that a command checks out."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import click
 
+from aimdvc.cli.context import Cli
 from aimdvc.cli.output import plural, shown_path
 from aimdvc.model.patterns import WHOLE, Part, parse_part
 
@@ -40,6 +41,12 @@ def part_of(include: tuple[str, ...], exclude: tuple[str, ...], is_all: bool = F
 def absent_text(count: int) -> str:
     """Returns the end of a line that says what was done: how many files are not checked out."""
     return f", {count:,} not checked out" if count else ""
+
+
+def note_unmatched(cli: Cli, artifact: str, patterns: Iterable[str]) -> None:
+    """Says which patterns matched no file: most likely they were mistyped."""
+    for pattern in patterns:
+        cli.out.note(f"the pattern '{shown_path(pattern)}' matches no file of '{artifact}'")
 
 
 def part_line(part: Part, absent: int) -> Iterator[str]:

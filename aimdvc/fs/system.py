@@ -188,3 +188,23 @@ pwrite: Callable[[int, bytes | memoryview, int], int] = getattr(os, "pwrite", _p
 
 read_into: Callable[[int, bytearray, int], int] = _read_into_at_once if hasattr(os, "preadv") else _read_into
 """Fills a buffer from an offset, and returns how many bytes there were."""
+
+
+def next_bytes(descriptor: int, position: int, size: int) -> int:
+    """Returns where, from a position on, the next bytes lie that take room; `size` when there are none.
+
+    Where holes can't be told, all bytes take room.
+    """
+    if not hasattr(os, "SEEK_DATA"):
+        return position
+    try:
+        return os.lseek(descriptor, position, os.SEEK_DATA)
+    except OSError as error:
+        if error.errno != errno.ENXIO:
+            raise
+        return size
+
+
+def next_hole(descriptor: int, position: int, size: int) -> int:
+    """Returns where the next hole begins; `size` when there is none, or holes can't be told."""
+    return os.lseek(descriptor, position, os.SEEK_HOLE) if hasattr(os, "SEEK_HOLE") else size

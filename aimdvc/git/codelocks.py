@@ -23,6 +23,8 @@ from aimdvc.model.oid import EMPTY_BLOB, EMPTY_TREE, GitId, is_git_id
 
 _KNOWN = {"objectformat": "sha1", "refstorage": "files"}
 _PSEUDO = ("HEAD", "ORIG_HEAD", "MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "REBASE_HEAD", "FETCH_HEAD")
+_AUTOSTASHES = ("rebase-merge/autostash", "rebase-apply/autostash", "MERGE_AUTOSTASH")
+"""Where a rebase or a merge keeps what was not committed until it ends: no ref, and no stash yet."""
 
 
 def iter_locks(common: Path, paths: Collection[str]) -> Iterator[bytes]:
@@ -95,7 +97,7 @@ def _tips(common: Path, git_dirs: list[Path], objects: Objects) -> set[GitId]:
             found.update(refs.all().values())
         for name in refs.logged():
             found.update(end for line in refs.reflog(name) for end in (line.old, line.new) if end is not None)
-        for name in _PSEUDO:
+        for name in (*_PSEUDO, *_AUTOSTASHES):
             path = git_dir / name
             if path.is_file():
                 with mapped(path):

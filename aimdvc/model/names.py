@@ -5,6 +5,12 @@ from collections.abc import Collection
 
 from aimdvc.errors import InvalidName
 
+MAIN = "refs/heads/main"
+"""The branch whose commits are numbered."""
+
+VERSION_TAG = re.compile(r"refs/tags/v([1-9][0-9]{0,17})")
+"""The ref that makes a commit a version, and its number. What merely looks like one is nobody's to use."""
+
 _ARTIFACT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _REMOTE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _ALIAS = re.compile(r"[^\W_][\w.+-]{0,99}")

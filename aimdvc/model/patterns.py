@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from aimdvc.errors import UsageError
 from aimdvc.model.entries import path_bytes
-from aimdvc.model.wildmatch import WILDCARDS_LIMIT, count_wildcards, translate
+from aimdvc.model.wildmatch import NEVER, WILDCARDS_LIMIT, count_wildcards, translate
 
 LINE_LIMIT = 1000
 """Characters of one pattern."""
@@ -98,13 +98,41 @@ def parse_part(include: Iterable[str], exclude: Iterable[str]) -> Part:
     part = Part(tuple(include), tuple(exclude))
     patterns = (*part.include, *part.exclude)
     for pattern in patterns:
-        if len(pattern) > LINE_LIMIT or "\n" in pattern or "\0" in pattern or parse_rule(latin(pattern)) is None:
+        if not _can_match(pattern):
             raise UsageError(
-                f"'{pattern[:60]}' is no pattern", hint="patterns are as in .gitignore, such as 'train/**'"
+                f"'{pattern[:60]}' is no pattern that a path can match",
+                hint="patterns are as in .gitignore, such as 'train/**', and relative to the artifact",
             )
+    if part.include and all(pattern.startswith("!") for pattern in part.include):
+        raise UsageError(
+            "the patterns to include only take back: nothing is left", hint="name what stays, or use --exclude"
+        )
     if sum(map(count_wildcards, patterns)) > WILDCARDS_LIMIT:
         raise UsageError(f"more than {WILDCARDS_LIMIT} wildcards in the patterns")
     return part
+
+
+def _can_match(pattern: str) -> bool:
+    """Returns whether some path could match: malformed patterns, empty names, `.` and `..` never do."""
+    if len(pattern) > LINE_LIMIT or "\n" in pattern or "\0" in pattern:
+        return False
+    rule = parse_rule(latin(pattern))
+    if rule is None or rule.matcher.pattern == NEVER:
+        return False
+    bare = pattern.rstrip(" ").removeprefix("!").removesuffix("/").removeprefix("/")
+    return not {"", ".", ".."} & set(bare.split("/"))
+
+
+def unmatched(part: Part, paths: Iterable[str]) -> list[str]:
+    """Returns the patterns of a part, those that take back aside, that none of the paths matches."""
+    patterns = [pattern for pattern in (*part.include, *part.exclude) if not pattern.startswith("!")]
+    left = {pattern: _Chooser([pattern]) for pattern in patterns}
+    for path in paths:
+        if not left:
+            break
+        name = latin(path)
+        left = {pattern: chooser for pattern, chooser in left.items() if not chooser.matches(name)}
+    return list(left)
 
 
 class _Chooser:

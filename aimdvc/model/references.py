@@ -62,6 +62,16 @@ def check_reference(reference: Reference) -> Reference:
     return reference
 
 
+def scheme_of(uri: str) -> str:
+    """Returns a URI's scheme, in lower case."""
+    return uri.partition(":")[0].lower()
+
+
+def can_read(uri: str) -> bool:
+    """Returns whether a URI's scheme is one that aimdvc reads; all others are recorded only."""
+    return scheme_of(uri) in ("http", "https", "file")
+
+
 def parse_references(raw: bytes) -> References:
     """Returns the references by key. Raises CorruptRepository for a line that is none, UnsafePath, UnsafeUrl."""
     found: References = {}

@@ -135,8 +135,8 @@ def stage_part(
     began_s = time.monotonic()
     found = scan(workspace, head, inner, use_ignore=not options.force)
     untracked = {} if options.update else _storable(found.untracked, result)
-    if untracked:
-        require_no_reference(workspace, head, untracked)
+    if untracked and (problem := require_no_reference(workspace, head, untracked)) is not None:
+        result.notes.append(f"the references of '{head.name}' are kept and can't be read: {problem}")
     result.ignored += found.walked.ignored
     _note(found, result)
     changed = {**found.suspects, **untracked}

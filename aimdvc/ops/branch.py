@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from aimdvc.errors import Refused, UnknownRevision, UsageError
 from aimdvc.git.history import History
 from aimdvc.model.commits import RefUpdate
-from aimdvc.model.names import check_branch_name
+from aimdvc.model.names import MAIN, check_branch_name
 from aimdvc.model.oid import GitId
-from aimdvc.ops.create import MAIN
 from aimdvc.ops.revisions import aliases, label, labels, resolve, short_branch, tracking_ref
 from aimdvc.ops.settle import settle
 from aimdvc.ops.status import count_beyond
 from aimdvc.ops.workspace import Workspace
+from aimdvc.store.roots import branches_elsewhere
 
 HEADS = "refs/heads/"
 
@@ -136,6 +136,7 @@ def delete_branch(workspace: Workspace, name: str, branch: str, force: bool) -> 
     if ref == head.branch:
         raise Refused(f"branch '{branch}' of '{name}' is the current one", hint="switch to another one first")
     _require_not_main(name, ref)
+    _require_nowhere_else(workspace, name, ref)
     reaching = [one for one in (head.commit, history.ref(tracking_ref(head, ref))) if one is not None]
     if not force and not any(history.is_ancestor(commit, one) for one in reaching):
         raise Refused(
@@ -158,6 +159,7 @@ def rename_branch(workspace: Workspace, name: str, old: str | None, new: str) ->
         raise Refused(f"HEAD of '{name}' is detached: it is on no branch", hint="name the branch to rename, too")
     ref = HEADS + before
     _require_not_main(name, ref)
+    _require_nowhere_else(workspace, name, ref)
     known = local_branches(history)
     # A rename that was cut has moved the refs, or one of them, and not HEAD.
     commit = known.get(before) or (known.get(new) if ref == head.branch and known.get(new) == head.commit else None)
@@ -180,6 +182,16 @@ def rename_branch(workspace: Workspace, name: str, old: str | None, new: str) ->
         with workspace.state.transaction():
             workspace.state.move_head(head, HEADS + new, head.commit, head.tree, who, why)
     return BranchMove(name, new, label(history, commit), commit, before)
+
+
+def _require_nowhere_else(workspace: Workspace, name: str, ref: str) -> None:
+    """Raises Refused for a branch that another workspace of the store is on: its HEAD would be on none."""
+    place = branches_elsewhere(workspace.places, name).get(ref)
+    if place is not None:
+        raise Refused(
+            f"branch '{short_branch(ref)}' of '{name}' is checked out in '{place}'",
+            hint="switch to another one there first; `git worktree prune` forgets worktrees that are gone",
+        )
 
 
 def _require_not_main(name: str, ref: str) -> None:

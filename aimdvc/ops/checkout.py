@@ -14,15 +14,15 @@ from aimdvc.git.history import History
 from aimdvc.model.commits import RefUpdate
 from aimdvc.model.entries import Entry, path_text
 from aimdvc.model.lock import Pin
+from aimdvc.model.names import MAIN
 from aimdvc.model.oid import GitId
 from aimdvc.model.patterns import Part
 from aimdvc.model.pointer import Pointer
 from aimdvc.ops.adopt import adopt
 from aimdvc.ops.blobs import Means, ensure_blobs
-from aimdvc.ops.create import MAIN
 from aimdvc.ops.lockfile import LockState, lock_state, read_pins, require_readable, sync_lock
 from aimdvc.ops.merging import require_no_merge
-from aimdvc.ops.part import everything, moving_rows, wanted_paths
+from aimdvc.ops.part import everything, moving_rows, unmatched_patterns, wanted_paths
 from aimdvc.ops.plan import CheckoutPlan, EntryPair, plan_checkout, row_of
 from aimdvc.ops.relocate import relocate
 from aimdvc.ops.revisions import label, resolve
@@ -37,7 +37,7 @@ from aimdvc.store.state import Head, Place, Row, Stat, is_racy
 class CheckedOut:
     """What a checkout did. Counts are of files on disk; `commit` is None for an artifact that has none.
 
-    `absent` counts the files of the version that are not checked out.
+    `absent` counts the files of the version that are not checked out; `unmatched` are new patterns that matched none.
     """
 
     artifact: str
@@ -48,6 +48,7 @@ class CheckedOut:
     written: int
     deleted: int
     absent: int = 0
+    unmatched: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +220,9 @@ def switch(
             workspace.state.move_head(head, to.branch, to.commit, target, who, message)
             workspace.state.merges.end(head.id)
     version, absent = label(history, to.commit), workspace.state.parts.count_absent(head.id)
-    return CheckedOut(head.name, head.path, version, to.commit, to.branch, len(plan.write), len(plan.delete), absent)
+    unmatched = tuple(unmatched_patterns(workspace, head, to.part))
+    counts = len(plan.write), len(plan.delete), absent
+    return CheckedOut(head.name, head.path, version, to.commit, to.branch, *counts, unmatched)
 
 
 def _moving(workspace: Workspace, head: Head, part: Part, pairs: Iterable[EntryPair]) -> list[Row]:

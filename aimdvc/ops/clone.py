@@ -15,7 +15,7 @@ from aimdvc.errors import NotAuthorised, NoWorkspace, RemoteRefused, UnknownRevi
 from aimdvc.fs.disk import Disk
 from aimdvc.fs.faults import mapped
 from aimdvc.model.lock import Pin
-from aimdvc.model.names import check_artifact_name
+from aimdvc.model.names import MAIN, check_artifact_name
 from aimdvc.model.oid import GitId
 from aimdvc.model.patterns import Part
 from aimdvc.model.selector import split_url_selector
@@ -23,11 +23,12 @@ from aimdvc.ops.adopt import adopt
 from aimdvc.ops.blobs import Means
 from aimdvc.ops.checkout import CheckedOut, find_destination, switch
 from aimdvc.ops.connect import Connector, connect_source
-from aimdvc.ops.create import MAIN, check_artifact_path
+from aimdvc.ops.create import check_artifact_path
 from aimdvc.ops.depth import Depth
 from aimdvc.ops.fetch import FetchOptions, fetch_history
 from aimdvc.ops.init import init
 from aimdvc.ops.lockfile import sync_lock
+from aimdvc.ops.part import unmatched_patterns
 from aimdvc.ops.pull import require_commit, start_branch
 from aimdvc.ops.remotes import add_remote, checked_url
 from aimdvc.ops.revisions import aliases, version_numbers, what_there_is
@@ -40,7 +41,10 @@ _FILE = re.compile(r"(.+/[^/@:]+@[^/@:]+):(.+)")
 
 @dataclass(frozen=True, slots=True)
 class Cloned:
-    """An artifact that is now here: `path` is where its files are. `absent` counts those that were left out."""
+    """An artifact that is now here: `path` is where its files are. `absent` counts those that were left out.
+
+    `unmatched` are patterns that matched none.
+    """
 
     artifact: str
     path: str
@@ -48,6 +52,7 @@ class Cloned:
     commit: GitId | None
     files: int
     absent: int = 0
+    unmatched: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +95,8 @@ def clone(connector: Connector, here: Path, origin: Origin, path: str | None, di
         places = find_workspace(here)
     except NoWorkspace:
         return _clone_alone(connector, here / (path or origin.name), origin, disk, means)
-    if (places.root / ".aimdvc" / CLONE_MARK).exists() and (here / (path or ".")).resolve() == places.root.resolve():
+    is_begun = (places.root / ".aimdvc" / CLONE_MARK).exists() or (path is not None and _is_barely_begun(places.root))
+    if is_begun and (here / (path or ".")).resolve() == places.root.resolve():
         return _clone_alone(connector, places.root, origin, disk, means)
     return _clone_into(connector, here, places, origin, path, disk, means)
 
@@ -201,7 +207,7 @@ def _bring(workspace: Workspace, connector: Connector, wanted: Wanted, means: Me
     result = switch(workspace, head, to, False, means)
     if is_pinned:
         sync_lock(workspace, moved={name})
-    return _cloned(workspace, result)
+    return _cloned(workspace, result, tuple(unmatched_patterns(workspace, head, wanted.origin.part)))
 
 
 def _remote_for(workspace: Workspace, here: Path, origin: Origin) -> str:
@@ -230,9 +236,9 @@ def _is_barely_begun(root: Path) -> bool:
     return all(path.name.startswith(".tmp-") for path in own.iterdir())
 
 
-def _cloned(workspace: Workspace, result: CheckedOut) -> Cloned:
+def _cloned(workspace: Workspace, result: CheckedOut, unmatched: tuple[str, ...]) -> Cloned:
     path = workspace.root / result.path if result.path != "." else workspace.root
-    return Cloned(result.artifact, str(path), result.version, result.commit, result.written, result.absent)
+    return Cloned(result.artifact, str(path), result.version, result.commit, result.written, result.absent, unmatched)
 
 
 def _quoted(value: str) -> str:

@@ -11,11 +11,11 @@ from aimdvc.errors import CorruptBlob, RefMoved, Refused, UsageError
 from aimdvc.git.history import History
 from aimdvc.git.writer import HistoryWriter
 from aimdvc.model.commits import CommitDraft, RefUpdate, Signature
+from aimdvc.model.names import MAIN
 from aimdvc.model.oid import GitId
 from aimdvc.model.pointer import Pointer, encode_pointer
 from aimdvc.model.progress import Progress
 from aimdvc.ops.add import Added, AddOptions, stage_part
-from aimdvc.ops.create import MAIN
 from aimdvc.ops.inplace import require_unedited
 from aimdvc.ops.lockfile import require_readable, sync_lock
 from aimdvc.ops.maintain import tidy

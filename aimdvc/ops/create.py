@@ -7,7 +7,7 @@ from aimdvc.git.code import is_tracked
 from aimdvc.model.attributes import AIMD_ATTRIBUTES, DEFAULT_ATTRIBUTES
 from aimdvc.model.entries import Mode
 from aimdvc.model.metadata import Metadata, dump_metadata
-from aimdvc.model.names import check_artifact_name
+from aimdvc.model.names import MAIN, check_artifact_name
 from aimdvc.model.paths import check_workspace_path
 from aimdvc.model.references import REFERENCES
 from aimdvc.ops.lockfile import read_pins, replace_pin
@@ -18,7 +18,6 @@ from aimdvc.store.state import Head, Place, Row
 AIMD_DIRECTORY_ATTRIBUTES = ".aimd/.gitattributes"
 METADATA = ".aimd/metadata.json"
 _TOLD = (METADATA, REFERENCES)
-MAIN = "refs/heads/main"
 
 
 def create_artifact(workspace: Workspace, path: str, name: str | None, kind: str | None) -> Head:

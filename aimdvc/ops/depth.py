@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from aimdvc.errors import UnknownRevision
 from aimdvc.git.graph import WHOLE_DEPTH
 from aimdvc.git.transport import RemoteRefs
+from aimdvc.model.names import VERSION_TAG
 from aimdvc.model.oid import GitId
 from aimdvc.model.selector import parse_revision
 from aimdvc.ops.revisions import what_there_is
 
 SHALLOW = "shallow"
 """The capability of a remote that can send a part of a history (Git, gitprotocol-capabilities(5))."""
-_VERSION = re.compile(r"tags/v([1-9][0-9]{0,17})")
 _HEX = re.compile(r"[0-9a-f]{4,40}")
 
 
@@ -77,7 +77,7 @@ def _find(named: Mapping[str, GitId], base: str) -> GitId | None:
 
 
 def _what_there_is(named: Mapping[str, GitId]) -> str:
-    numbers = [int(match[1]) for name in named if (match := _VERSION.fullmatch(name))]
+    numbers = [int(match[1]) for name in named if (match := VERSION_TAG.fullmatch(f"refs/{name}"))]
     return what_there_is(numbers, [name.removeprefix("aliases/") for name in named if name.startswith("aliases/")])
 
 

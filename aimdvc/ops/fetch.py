@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from aimdvc.git.history import History
 from aimdvc.git.transport import RemoteRefs
 from aimdvc.model.commits import RefUpdate
+from aimdvc.model.names import MAIN
 from aimdvc.model.oid import GitId
 from aimdvc.model.progress import Progress
 from aimdvc.ops.bulk import Bulk, each
@@ -18,8 +19,6 @@ from aimdvc.ops.lockfile import read_pins
 from aimdvc.ops.maintain import tidy
 from aimdvc.ops.went_back import find_setback, forget, is_version, went_back
 from aimdvc.ops.workspace import Workspace
-
-MAIN = "refs/heads/main"
 
 
 @dataclass(frozen=True, slots=True)

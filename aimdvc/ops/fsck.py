@@ -13,8 +13,9 @@ from aimdvc.model.entries import Mode, path_text
 from aimdvc.model.oid import EMPTY_BLOB, GitId, Oid
 from aimdvc.model.pointer import Pointer, find_pointer
 from aimdvc.model.progress import Progress
+from aimdvc.model.references import REFERENCES
 from aimdvc.ops.lockfile import read_pins
-from aimdvc.ops.references import clashes
+from aimdvc.ops.references import MALFORMED, clashes
 from aimdvc.ops.revisions import labels, version_numbers
 from aimdvc.ops.workspace import Workspace
 from aimdvc.store.blobs import BlobStore
@@ -336,7 +337,12 @@ def _check_rules(history: History, head: Head, walk: _Walk, result: Checked) -> 
     ]
     if wrong:
         result.warnings.append(Damage(head.name, "files are pointers, or not, against .gitattributes", wrong))
-    meeting = [f"{head.name}:{path}" for path in clashes(history, tree)]
+    try:
+        meeting = [f"{head.name}:{path}" for path in clashes(history, tree)]
+    except MALFORMED as error:
+        why = f"the references are kept and can't be read: {error.message}"
+        result.warnings.append(Damage(head.name, why, [f"{head.name}:{REFERENCES}"]))
+        return
     if meeting:
         result.warnings.append(Damage(head.name, "paths are a file and a reference at once", meeting))
 

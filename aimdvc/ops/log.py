@@ -1,5 +1,6 @@
 """`log`, `show`, `ls`, `cat`: the versions of an artifact and what they hold. Reads only."""
 
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -9,13 +10,15 @@ from aimdvc.errors import UsageError
 from aimdvc.model.changes import with_renames
 from aimdvc.model.commits import Commit
 from aimdvc.model.entries import Entry
+from aimdvc.model.oid import GitId
+from aimdvc.model.references import REFERENCES, can_read, scheme_of
 from aimdvc.model.selector import Selector
 from aimdvc.ops.blobs import Means, ensure_blobs
 from aimdvc.ops.content import content_size, iter_content, read_inline
 from aimdvc.ops.create import is_told
 from aimdvc.ops.diff import is_wanted
 from aimdvc.ops.plan import is_hidden
-from aimdvc.ops.references import references_of
+from aimdvc.ops.references import MALFORMED, references_of
 from aimdvc.ops.revisions import aliases, labels, resolve, unknown_path
 from aimdvc.ops.settle import settle
 from aimdvc.ops.workspace import Workspace
@@ -101,6 +104,7 @@ class Listed:
 
     `is_here` says that its content is in the store, `is_absent` that the path is not checked out.
     A reference has a `uri`, the mode `reference`, the size and the sha256 that are recorded of it (0, "" for none).
+    References that can't be read are one entry, their file, with the `problem`.
     """
 
     path: str
@@ -110,6 +114,7 @@ class Listed:
     is_here: bool
     is_absent: bool = False
     uri: str | None = None
+    problem: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,15 +160,25 @@ def ls(workspace: Workspace, selector: Selector, name: str) -> Iterator[Listed]:
             pointer is None or workspace.blobs.has(pointer.oid),
             entry.path in absent,
         )
-    for reference in references_of(workspace, name, tree).values():
-        if selector.path and not f"{reference.key}/".startswith(f"{selector.path}/"):
+    for listed in _listed_references(workspace, name, tree):
+        if selector.path and not f"{listed.path}/".startswith(f"{selector.path}/"):
             continue
         found = True
-        yield Listed(
-            reference.key, "reference", reference.size or 0, reference.sha256 or "", False, False, reference.uri
-        )
+        yield listed
     if selector.path and not found:
         raise unknown_path(history, name, tree, selector.path)
+
+
+def _listed_references(workspace: Workspace, name: str, tree: GitId) -> Iterator[Listed]:
+    try:
+        known = references_of(workspace, name, tree)
+    except MALFORMED as error:
+        entry = workspace.history(name).entry(tree, REFERENCES)
+        assert entry is not None, "what isn't there has no fault"
+        yield Listed(REFERENCES, f"{entry.mode:06o}", 0, entry.git_id, True, problem=error.message)
+        return
+    for one in known.values():
+        yield Listed(one.key, "reference", one.size or 0, one.sha256 or "", False, False, one.uri)
 
 
 def cat(workspace: Workspace, selector: Selector, name: str, means: Means) -> Iterator[bytes]:
@@ -178,8 +193,10 @@ def cat(workspace: Workspace, selector: Selector, name: str, means: Means) -> It
     if entry is None:
         reference = references_of(workspace, name, tree).get(path)
         if reference is not None:
+            fetch = f"run `aimdvc ref fetch {shlex.quote(f'{name}:{path}')}`"
+            own = f"'{scheme_of(reference.uri)}' is not read by aimdvc: use its own program"
             raise UsageError(
-                f"'{path}' is a reference to '{reference.uri}'", hint=f"run `aimdvc ref fetch '{name}:{path}'`"
+                f"'{path}' is a reference to '{reference.uri}'", hint=fetch if can_read(reference.uri) else own
             )
         raise unknown_path(history, name, tree, path)
     if entry.pointer is not None:

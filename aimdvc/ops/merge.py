@@ -10,10 +10,10 @@ from typing import Literal
 from aimdvc.errors import Refused, ShallowHistory, UnknownRevision
 from aimdvc.git.history import History
 from aimdvc.model.commits import RefUpdate
+from aimdvc.model.names import MAIN
 from aimdvc.model.oid import GitId
 from aimdvc.ops.blobs import Means
 from aimdvc.ops.checkout import CheckedOut, Destination, switch
-from aimdvc.ops.create import MAIN
 from aimdvc.ops.join import Favor, Incoming, join, require_nothing_staged
 from aimdvc.ops.lockfile import sync_lock
 from aimdvc.ops.merging import require_no_merge

@@ -21,11 +21,10 @@ from aimdvc.ops.relocate import check_relocation, relocate
 from aimdvc.ops.rules import as_rules_want
 from aimdvc.ops.scan import clock_ns
 from aimdvc.ops.settle import settle
-from aimdvc.ops.stage import stat_of
 from aimdvc.ops.targets import Target, find_target, heads_below, near_path, unknown_target, workspace_path
 from aimdvc.ops.workspace import Workspace
 from aimdvc.store.moving import is_same_entry, move
-from aimdvc.store.state import Head, Place, Row, Stat, is_racy
+from aimdvc.store.state import Head, Place, Row, Stat, is_racy, stat_of
 
 
 @dataclass(frozen=True, slots=True)

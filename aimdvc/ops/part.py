@@ -6,7 +6,7 @@ added or restored from outside the part stays, until patterns are given anew.
 
 from collections.abc import Callable, Iterator
 
-from aimdvc.model.patterns import WHOLE, Part
+from aimdvc.model.patterns import WHOLE, Part, unmatched
 from aimdvc.ops.workspace import Workspace
 from aimdvc.store.state import Head, Place, Row
 
@@ -32,6 +32,14 @@ def wanted_paths(workspace: Workspace, head: Head, part: Part | None) -> IsWante
         return known.holds(path) if row is None or row.place is Place.HIDDEN else row.place is Place.DISK
 
     return is_wanted
+
+
+def unmatched_patterns(workspace: Workspace, head: Head, part: Part | None) -> list[str]:
+    """Returns the patterns of a part that no path of the index matches: most likely they were mistyped."""
+    if part is None or part.is_whole:
+        return []
+    rows = (row.path for row in workspace.state.rows(head) if row.mode and row.place is not Place.HIDDEN)
+    return unmatched(part, rows)
 
 
 def moving_rows(workspace: Workspace, head: Head, part: Part) -> Iterator[Row]:

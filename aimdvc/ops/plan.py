@@ -18,9 +18,9 @@ from aimdvc.model.pointer import Pointer
 from aimdvc.ops.content import read_inline
 from aimdvc.ops.part import IsWanted
 from aimdvc.ops.scan import is_same_content
-from aimdvc.ops.stage import ATTRIBUTES, stat_of
+from aimdvc.ops.stage import ATTRIBUTES
 from aimdvc.ops.workspace import Workspace
-from aimdvc.store.state import Head, Place, Row, Stat
+from aimdvc.store.state import Head, Place, Row, Stat, stat_of
 from aimdvc.store.walk import git_mode, is_there
 
 EntryPair = tuple[Entry | None, Entry | None]
@@ -145,7 +145,8 @@ def _plan_directory_in_the_way(
 def _plan_deletion(workspace: Workspace, head: Head, root: bytes, path: str, plan: CheckoutPlan, force: bool) -> None:
     absolute = os.path.join(root, path_bytes(path))
     row = workspace.state.row(head, path)
-    if row is None or row.place is not Place.DISK:
+    # A file at a path that is not checked out is the user's change of it, which force alone loses.
+    if row is None or row.place is Place.HIDDEN or (row.place is Place.ABSENT and not force):
         return
     if force and row.mode == 0:
         return  # It is tracked no more: what lies there is the user's alone, and stays, as in Git.

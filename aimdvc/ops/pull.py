@@ -11,6 +11,7 @@ from aimdvc.errors import UnknownRevision
 from aimdvc.git.history import History
 from aimdvc.model.commits import RefUpdate
 from aimdvc.model.lock import Pin
+from aimdvc.model.names import MAIN
 from aimdvc.model.oid import GitId
 from aimdvc.model.patterns import Part
 from aimdvc.ops.adopt import adopt
@@ -18,7 +19,7 @@ from aimdvc.ops.blobs import Means
 from aimdvc.ops.bulk import Bulk, each
 from aimdvc.ops.checkout import CheckedOut, Destination, follow_pin, switch
 from aimdvc.ops.connect import Connector, connect_artifact, connect_source
-from aimdvc.ops.create import MAIN, check_artifact_path
+from aimdvc.ops.create import check_artifact_path
 from aimdvc.ops.depth import Depth
 from aimdvc.ops.evict import keep_within_limit
 from aimdvc.ops.fetch import FetchOptions, bring_commit, fetch_history
@@ -26,6 +27,7 @@ from aimdvc.ops.join import Favor
 from aimdvc.ops.lockfile import LockState, lock_state, read_pins, sync_lock
 from aimdvc.ops.merge import MergeOptions, Tip, bring_in, catch_up
 from aimdvc.ops.merging import require_no_merge
+from aimdvc.ops.part import unmatched_patterns
 from aimdvc.ops.rebase import rebase
 from aimdvc.ops.relocate import relocate
 from aimdvc.ops.revisions import label, short_branch
@@ -38,7 +40,7 @@ from aimdvc.store.state import origin_of_source
 class Pulled:
     """What a pull did to one artifact: `how` is up-to-date, fast-forward, merge, rebase, checkout, detached or local.
 
-    Local is a branch that the remote doesn't have.
+    Local is a branch that the remote doesn't have. `unmatched` are new patterns that matched no file.
     """
 
     artifact: str
@@ -48,6 +50,7 @@ class Pulled:
     new: GitId | None
     written: int = 0
     deleted: int = 0
+    unmatched: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +80,22 @@ def pull(
     def act(name: str) -> Pulled:
         pin = pins.get(name)
         if name not in have and pin is not None:
-            return _bring(workspace, connector, name, pin, options, means)
+            return _told(workspace, _bring(workspace, connector, name, pin, options, means), options.part)
         chosen = _choose(workspace, name, options.part, means) if options.part is not None else None
         done = _pull_one(workspace, connector, name, pin, options, means)
         if chosen is None:
             return done
+        done = _told(workspace, done, options.part)
         return replace(done, written=done.written + chosen.written, deleted=done.deleted + chosen.deleted)
 
     bulk = each(list(names) or sorted(have | pins.keys()), act)
     keep_within_limit(workspace, connector, means.progress)
     return bulk
+
+
+def _told(workspace: Workspace, done: Pulled, part: Part | None) -> Pulled:
+    unmatched = unmatched_patterns(workspace, workspace.head(done.artifact), part)
+    return replace(done, unmatched=tuple(unmatched)) if unmatched else done
 
 
 def _bring(

@@ -3,7 +3,6 @@
 The remote shows a commit only when all its blobs are there. A push that lost a race changed nothing and says so.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -12,6 +11,7 @@ from aimdvc.git.history import History
 from aimdvc.git.refnames import telling
 from aimdvc.git.transport import RemoteRefs
 from aimdvc.model.commits import RefUpdate
+from aimdvc.model.names import MAIN, VERSION_TAG
 from aimdvc.model.oid import GitId
 from aimdvc.model.pointer import Pointer
 from aimdvc.model.progress import Progress
@@ -19,7 +19,7 @@ from aimdvc.ops.alias import alias_bases
 from aimdvc.ops.bulk import Bulk, each
 from aimdvc.ops.connect import Connection, Connector, connect_artifact
 from aimdvc.ops.evict import keep_within_limit
-from aimdvc.ops.fetch import MAIN, follow_remote, tracked_names
+from aimdvc.ops.fetch import follow_remote, tracked_names
 from aimdvc.ops.settle import settle
 from aimdvc.ops.went_back import Setback, find_setback, went_back
 from aimdvc.ops.workspace import Workspace
@@ -27,8 +27,6 @@ from aimdvc.store.state import Head
 
 NUMBERING = "aimd-numbers"
 """The capability of a remote that numbers versions itself."""
-
-_VERSION = re.compile(r"refs/tags/v([1-9][0-9]{0,17})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +116,7 @@ def _push_one(
     if head.commit is None:
         note = "it has no version yet: run `aimdvc commit`"
         return Pushed(name, short, connection.url, None, None, is_dry_run, notes=[note])
-    known = connection.transport.read_refs(for_push=True)
-    if known.head is None and known.refs and NUMBERING not in known.capabilities:
-        # Git's receive-pack doesn't say what HEAD names, upload-pack does.
-        known = replace(known, head=connection.transport.read_refs(for_push=False).head)
+    known = refs_for_push(connection)
     branch = _branch_there(head, ref, known, connection.url)
     setback = find_setback(history, connection.remote, tracked_names(known))
     if setback is not None and not options.is_restore:
@@ -149,6 +144,15 @@ def _push_one(
     follow_remote(workspace, name, history, connection, after)
     result.versions = _versions_of(history, main_updates, work)
     return result
+
+
+def refs_for_push(connection: Connection) -> RemoteRefs:
+    """Returns the remote's refs as they can be moved, with what its HEAD names."""
+    known = connection.transport.read_refs(for_push=True)
+    if known.head is None and known.refs and NUMBERING not in known.capabilities:
+        # Git's receive-pack doesn't say what HEAD names, upload-pack does.
+        return replace(known, head=connection.transport.read_refs(for_push=False).head)
+    return known
 
 
 def _furthest(history: History, ours: GitId | None, setback: Setback | None) -> GitId | None:
@@ -215,7 +219,7 @@ def _lost_versions(work: _Push) -> list[RefUpdate]:
 def _number(work: _Push, lost: Sequence[RefUpdate]) -> list[RefUpdate]:
     # What is numbered already keeps its number: a push that was cut may have moved the tags and not the branch.
     known = work.known.refs | {update.ref: update.new for update in lost if update.new is not None}
-    numbers = {commit: int(match[1]) for ref, commit in known.items() if (match := _VERSION.fullmatch(ref))}
+    numbers = {commit: int(match[1]) for ref, commit in known.items() if (match := VERSION_TAG.fullmatch(ref))}
     highest = max(numbers.values(), default=0)
     assert work.new is not None
     new: list[GitId] = []
@@ -296,7 +300,7 @@ def _versions_of(history: History, main: Sequence[RefUpdate], work: _Push) -> li
         return []
     if work.new == work.old:
         return [update.ref[len("refs/tags/") :] for update in main]
-    numbered = {commit: ref for ref, commit in history.refs("refs/tags/").items() if _VERSION.fullmatch(ref)}
+    numbered = {commit: ref for ref, commit in history.refs("refs/tags/").items() if VERSION_TAG.fullmatch(ref)}
     found = []
     for commit in history.iter_line(work.new):
         if commit.id == work.old:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-from aimdvc.errors import UnknownPath
+from aimdvc.errors import CorruptRepository, UnknownPath, UnsafePath, UnsafeUrl
 from aimdvc.git.history import History
 from aimdvc.git.trees import iter_files
 from aimdvc.model.entries import Mode, path_bytes, path_text
@@ -23,6 +23,9 @@ from aimdvc.ops.settle import settle
 from aimdvc.ops.stage import inline_row, row_content
 from aimdvc.ops.workspace import Workspace
 from aimdvc.store.state import Head, Place
+
+MALFORMED = (CorruptRepository, UnsafePath, UnsafeUrl)
+"""What is raised for references that another client wrote and that can't be read: they are kept as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +94,17 @@ def find_reference(known: Mapping[str, Reference], name: str, key: str) -> Refer
     return known[key]
 
 
-def require_no_reference(workspace: Workspace, head: Head, paths: Collection[bytes]) -> None:
-    """Raises UnsafePath when a new file's path is a reference's key, or one of them lies inside the other."""
-    known = staged_references(workspace, head)
+def require_no_reference(workspace: Workspace, head: Head, paths: Collection[bytes]) -> str | None:
+    """Raises UnsafePath when a new file's path is a reference's key, or one of them lies inside the other.
+
+    Returns why the references can't be read, None when they can: they are then no reason against any file.
+    """
+    try:
+        known = staged_references(workspace, head)
+    except MALFORMED as error:
+        return error.message
     if not known:
-        return
+        return None
     keys = {path_bytes(key) for key in known}
     for key in keys:
         if any(above in paths for above in (key, *_above(key))):
@@ -103,6 +112,7 @@ def require_no_reference(workspace: Workspace, head: Head, paths: Collection[byt
     for path in paths:
         if any(above in keys for above in _above(path)):
             raise taken(path_text(path))
+    return None
 
 
 def clashes(history: History, tree: GitId | None) -> list[str]:
@@ -123,8 +133,15 @@ def clashes(history: History, tree: GitId | None) -> list[str]:
 
 
 def require_distinct(history: History, tree: GitId | None) -> None:
-    """Raises UnsafePath for a tree in which a path would be a file and a reference: no commit may hold it."""
-    for path in clashes(history, tree):
+    """Raises UnsafePath for a tree in which a path would be a file and a reference: no commit may hold it.
+
+    References that can't be read are kept as they are.
+    """
+    try:
+        found = clashes(history, tree)
+    except MALFORMED:
+        return
+    for path in found:
         raise taken(path)
 
 

@@ -1,6 +1,5 @@
 """`reflog` and `tag`: where a branch or an alias stood, and which commits have tags. Reads only."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -8,13 +7,13 @@ from itertools import islice
 from aimdvc.errors import UnknownRevision
 from aimdvc.git.history import History
 from aimdvc.model.commits import Signature
+from aimdvc.model.names import VERSION_TAG
 from aimdvc.model.oid import GitId
 from aimdvc.ops.revisions import labels
 from aimdvc.ops.settle import settle
 from aimdvc.ops.workspace import Workspace
 
 _TAGS = "refs/tags/"
-_VERSION = re.compile(r"v[0-9]{1,18}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +88,7 @@ def _tags(history: History) -> Iterator[Tagged]:
     refs = history.refs(_TAGS)
     for ref in refs:
         tag = ref[len(_TAGS) :]
-        (numbered if _VERSION.fullmatch(tag) else others).append(tag)
+        (numbered if VERSION_TAG.fullmatch(_TAGS + tag) else others).append(tag)
     for tag in [*sorted(numbered, key=lambda tag: int(tag[1:]), reverse=True), *sorted(others)]:
         commit_id = history.peel(refs[_TAGS + tag])
         if commit_id is not None:

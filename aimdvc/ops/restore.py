@@ -55,10 +55,12 @@ def _restore_one(workspace: Workspace, target: Target, revision: str | None, mea
     if plan.lost:
         raise LocalChange("files that are not tracked are in the way", sorted(plan.lost), "move them away first")
     ensure_blobs(workspace, head, plan.pointers(), means)
+    # Before a file changes: what can't be represented by rules that come back is refused here.
+    rows = _followed(workspace, head, pairs) if revision is not None else []
     with workspace.writing_files():
         written = _bring(workspace, head, plan, means)
-        if revision is not None:
-            _follow(workspace, head, pairs)
+        with workspace.state.transaction():
+            workspace.state.put_rows(head, rows)
     return Restored(head.name, written, len(plan.delete))
 
 
@@ -100,11 +102,9 @@ def _bring(workspace: Workspace, head: Head, plan: CheckoutPlan, means: Means) -
     return len(plan.write)
 
 
-def _follow(workspace: Workspace, head: Head, pairs: Sequence[tuple[Entry | None, Entry | None]]) -> None:
+def _followed(workspace: Workspace, head: Head, pairs: Sequence[tuple[Entry | None, Entry | None]]) -> list[Row]:
     rows = staged_rows(workspace, head, (row_of(new) for _, new in pairs if new is not None), removed(pairs))
-    rows = as_rules_want(workspace, head, rows)
-    with workspace.state.transaction():
-        workspace.state.put_rows(head, rows)
+    return as_rules_want(workspace, head, rows)
 
 
 def unstage(workspace: Workspace, targets: Sequence[Target]) -> list[Restored]:

@@ -1,8 +1,11 @@
 """`revert`: a new commit that undoes what an earlier one changed, by path, on top of all that came since."""
 
 from aimdvc.errors import ShallowHistory, UsageError
+from aimdvc.git.history import History
 from aimdvc.model.commits import Commit
+from aimdvc.model.names import MAIN
 from aimdvc.model.oid import GitId
+from aimdvc.model.selector import parse_revision
 from aimdvc.ops.blobs import Means
 from aimdvc.ops.join import Incoming, join
 from aimdvc.ops.lockfile import sync_lock
@@ -11,6 +14,7 @@ from aimdvc.ops.merging import require_no_merge
 from aimdvc.ops.revisions import label, resolve
 from aimdvc.ops.settle import settle
 from aimdvc.ops.workspace import Workspace
+from aimdvc.store.state import Head
 
 
 def revert(workspace: Workspace, name: str, revision: str, mainline: int | None, means: Means) -> Merged:
@@ -22,8 +26,7 @@ def revert(workspace: Workspace, name: str, revision: str, mainline: int | None,
     require_no_merge(workspace, head, "revert")
     require_branch(head)
     history = workspace.history(name)
-    # HEAD is asked for before it follows its branch: a revert that was cut has moved that, and is not to be undone.
-    commit = history.commit(resolve(history, name, revision, head.commit))
+    commit = _meant(history, head, revision)
     head = catch_up(workspace, head, means)
     assert head.commit is not None, "a revision was found, so there is one"
     if commit.id in history.shallow:
@@ -45,6 +48,23 @@ def revert(workspace: Workspace, name: str, revision: str, mainline: int | None,
     return Merged(name, how, done.version, head.commit, done.commit, done.written, done.deleted)
 
 
+def _meant(history: History, head: Head, revision: str) -> Commit:
+    """Returns the commit that was meant when this was run first: a revert that was cut is not to be undone.
+
+    It has moved the branch and not HEAD yet, so HEAD is asked for before it follows; so is the branch by its name, when
+    its tip is the revert of what it was then.
+    """
+    tip = history.ref(head.branch) if head.branch is not None else None
+    base = parse_revision(revision).base
+    is_current = head.branch is not None and (MAIN if base == "latest" else f"refs/heads/{base}") == head.branch
+    if is_current and tip is not None and head.commit is not None and tip != head.commit:
+        before = history.commit(resolve(history, head.name, "HEAD" + revision[len(base) :], head.commit))
+        made = history.commit(tip)
+        if made.parents == (head.commit,) and made.message.startswith(_beginning(before)):
+            return before
+    return history.commit(resolve(history, head.name, revision, head.commit))
+
+
 def _parent_number(name: str, revision: str, commit: Commit, mainline: int | None) -> int:
     """Returns which parent to go back to, counted from 1. Raises UsageError when that is not clear."""
     count = len(commit.parents)
@@ -62,8 +82,9 @@ def _parent_number(name: str, revision: str, commit: Commit, mainline: int | Non
 
 
 def _message(commit: Commit, parent: GitId) -> str:
-    if len(commit.parents) == 1:
-        what = f"This reverts commit {commit.id}."
-    else:
-        what = f"This reverts commit {commit.id}, reversing\nchanges made to {parent}."
-    return f'Revert "{commit.subject}"\n\n{what}\n'
+    reversing = "" if len(commit.parents) == 1 else f", reversing\nchanges made to {parent}"
+    return f"{_beginning(commit)}{reversing}.\n"
+
+
+def _beginning(commit: Commit) -> str:
+    return f'Revert "{commit.subject}"\n\nThis reverts commit {commit.id}'

@@ -7,12 +7,12 @@ from functools import partial
 from aimdvc.errors import AmbiguousRevision, UnknownPath, UnknownRevision
 from aimdvc.git.history import History
 from aimdvc.git.trees import iter_names
+from aimdvc.model.names import VERSION_TAG
 from aimdvc.model.nearest import did_you_mean, nearest_path
 from aimdvc.model.oid import GitId
 from aimdvc.model.selector import parse_revision
 from aimdvc.store.state import Head
 
-_VERSION_TAG = re.compile(r"refs/tags/v([1-9][0-9]{0,17})")
 _TRACKED_MAIN = re.compile(r"refs/remotes/[^/]+/heads/main")
 _PROVISIONAL = re.compile(r"v[1-9][0-9]{0,17}\?")
 _MOVES = re.compile(r"(.+)@\{([0-9]+)\}")
@@ -123,7 +123,7 @@ def version_numbers(history: History) -> dict[GitId, int]:
     """Returns the number of every published commit. A fetch peels tags: to do it here costs 0.15 s a 1,000 versions."""
     numbers: dict[GitId, int] = {}
     for ref, commit in history.refs("refs/tags/").items():
-        match = _VERSION_TAG.fullmatch(ref)
+        match = VERSION_TAG.fullmatch(ref)
         if match:
             numbers[commit] = int(match[1])
     return numbers

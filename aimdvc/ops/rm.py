@@ -73,6 +73,8 @@ def rm(workspace: Workspace, here: Path, paths: Sequence[str], options: RmOption
         steps.append(_entries_step(workspace, here, name, parts, options))
     results = []
     for step in steps:
+        # Before anything goes: what can't be represented without a rule that is removed is refused here.
+        new = [] if step.is_artifact else as_rules_want(workspace, step.head, [row.deleted() for row in step.rows])
         with workspace.writing_files():
             require_unmoved(workspace, step.head)
             write_plan(workspace, step.head, step.plan, progress)
@@ -80,7 +82,7 @@ def rm(workspace: Workspace, here: Path, paths: Sequence[str], options: RmOption
                 _remove_root(workspace, step.head)
                 forget_artifact(workspace, step.head)
             else:
-                _unindex(workspace, step.head, step.rows)
+                _unindex(workspace, step.head, step.rows, new)
         gone = [row.path for row in step.rows]
         results.append(Removed(step.head.name, step.head.path, step.is_artifact, step.head.commit, gone))
     return results
@@ -119,7 +121,10 @@ def _entries_step(
     head = settle(workspace, name)
     found: dict[str, Row] = {}
     for text, inner in parts:
-        rows = [row for row in workspace.state.rows(head, inner) if row.place is Place.DISK]
+        known = [row for row in workspace.state.rows(head, inner) if row.place is not Place.HIDDEN]
+        rows = [row for row in known if row.place is Place.DISK]
+        if known and not rows:
+            raise _not_checked_out(name, text)
         if not rows:
             hint = near_path(workspace, f"{head.path}/{inner}", here) or "what is not tracked is removed by `rm` alone"
             raise UnknownPath(text, f"artifact '{name}'", hint=hint)
@@ -133,6 +138,13 @@ def _entries_step(
             _refuse_staged_only(workspace, head, rows, [inner for _, inner in parts])
         return _Step(head, rows, CheckoutPlan(), False)
     return _Step(head, rows, _plan_removal(workspace, head, rows, options), False)
+
+
+def _not_checked_out(name: str, text: str) -> Refused:
+    return Refused(
+        f"'{text}' of '{name}' is not checked out: rm leaves it alone",
+        hint=f"run `aimdvc restore {shlex.quote(text)}` first, which brings it",
+    )
 
 
 def _plan_removal(workspace: Workspace, head: Head, rows: Sequence[Row], options: RmOptions) -> CheckoutPlan:
@@ -186,8 +198,7 @@ def _refuse_unpushed(workspace: Workspace, head: Head) -> None:
             )
 
 
-def _unindex(workspace: Workspace, head: Head, rows: Sequence[Row]) -> None:
-    new = as_rules_want(workspace, head, [row.deleted() for row in rows])
+def _unindex(workspace: Workspace, head: Head, rows: Sequence[Row], new: Sequence[Row]) -> None:
     with workspace.state.transaction():
         require_same(workspace, head, rows)
         workspace.state.put_rows(head, new)

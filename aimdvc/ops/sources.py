@@ -5,23 +5,29 @@ Asked for by name only: no verb but `ref check` and `ref fetch` comes here.
 
 import hashlib
 import os
+import re
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from aimdvc.errors import ReferenceChanged, RemoteError, RemoteRefused, StorageError, UnsafeUrl
-from aimdvc.fs.disk import Disk, current_umask
 from aimdvc.fs.faults import mapped
 from aimdvc.fs.system import open_any
 from aimdvc.model.progress import Progress
-from aimdvc.model.references import Reference, References
-from aimdvc.remote.session import Reply, Session
+from aimdvc.model.references import Reference, References, can_read, scheme_of
 from aimdvc.remote.urls import shown
+
+if TYPE_CHECKING:
+    # Loaded by whoever opens the session: what lists references has no need of it.
+    from aimdvc.remote.session import Reply, Session
 
 _CHUNK = 1 << 20
 _GONE = (404, 410)
+_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)")
+_NO_HEADERS: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +36,15 @@ class Found:
 
     size: int | None
     etag: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What a URI leads to, and its bytes from `start` on."""
+
+    found: Found
+    start: int
+    chunks: Iterator[bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +64,9 @@ class Checked:
 class Sources:
     """Where URIs are read: `open_session` is called when the first one is http(s), `roots` may be read as files."""
 
-    open_session: Callable[[], Session]
+    open_session: "Callable[[], Session]"
     roots: Sequence[Path] = ()
-    _session: Session | None = None
+    _session: "Session | None" = None
 
     def close(self) -> None:
         """Closes the connections."""
@@ -60,7 +75,7 @@ class Sources:
 
     def look(self, uri: str) -> Found | None:
         """Returns what a URI leads to, None where nothing is. Raises UnsafeUrl, RemoteError, StorageError."""
-        if _scheme(uri) == "file":
+        if scheme_of(uri) == "file":
             descriptor = self._open_file(uri)
             if descriptor is None:
                 return None
@@ -74,23 +89,42 @@ class Sources:
         reply.close()
         return _found(reply)
 
-    def read(self, uri: str) -> tuple[Found, Iterator[bytes]] | None:
-        """Returns what a URI leads to, with its bytes in chunks; None where nothing is. Raises as `look`."""
-        if _scheme(uri) == "file":
-            descriptor = self._open_file(uri)
-            return None if descriptor is None else (Found(os.fstat(descriptor).st_size, None), _file_chunks(descriptor))
-        reply = self._get(uri)
-        return None if reply is None else (_found(reply), _reply_chunks(reply))
+    def read(self, uri: str, start: int = 0, etag: str = "") -> Opened | None:
+        """Returns what a URI leads to, with its bytes in chunks; None where nothing is. Raises as `look`.
 
-    def _get(self, uri: str) -> Reply | None:
+        With `start` and the tag of what is here of it, only the rest comes, where the server has the same and can.
+        """
+        if scheme_of(uri) == "file":
+            descriptor = self._open_file(uri)
+            if descriptor is None:
+                return None
+            return Opened(Found(os.fstat(descriptor).st_size, None), 0, _file_chunks(descriptor))
+        reply = self._get(uri, {"Range": f"bytes={start}-", "If-Range": etag} if start else {})
+        if reply is not None and reply.status == 416:
+            reply.message()
+            if reply.headers.get("content-range") == f"bytes */{start}":
+                return Opened(Found(start, etag), start, iter(()))
+            reply = self._get(uri)
+        if reply is None:
+            return None
+        if reply.status != 206:
+            return Opened(_found(reply), 0, _reply_chunks(reply))
+        match = _CONTENT_RANGE.fullmatch(reply.headers.get("content-range", ""))
+        if not start or match is None or int(match[1]) != start or reply.headers.get("etag", etag) != etag:
+            reply.close()
+            raise RemoteRefused(shown(uri), "it sent another range than was asked for")
+        total = int(match[2]) if match[2] != "*" else None
+        return Opened(Found(total, etag), start, _reply_chunks(reply))
+
+    def _get(self, uri: str, headers: Mapping[str, str] = _NO_HEADERS) -> "Reply | None":
         if self._session is None:
             self._session = self.open_session()
         url = uri.partition("#")[0]
-        reply = self._session.send("GET", url, {}, with_key=False)
+        reply = self._session.send("GET", url, headers, with_key=False)
         if reply.status in _GONE:
             reply.message()
             return None
-        if not 200 <= reply.status < 300:
+        if not 200 <= reply.status < 300 and not (headers and reply.status == 416):
             raise RemoteRefused(shown(url), f"{reply.status} {reply.message()}".strip())
         return reply
 
@@ -117,11 +151,6 @@ class Sources:
             return descriptor
 
 
-def can_read(uri: str) -> bool:
-    """Returns whether a URI's scheme is one that can be read; all others are recorded only."""
-    return _scheme(uri) in ("http", "https", "file")
-
-
 def check_all(references: References, sources: Sources, is_hashing: bool, progress: Progress) -> Iterator[Checked]:
     """Yields how each reference stands against what is recorded of it; one that can't be read does not hide others."""
     progress.start("check", len(references), "files")
@@ -136,7 +165,7 @@ def check_all(references: References, sources: Sources, is_hashing: bool, progre
 
 def _check(reference: Reference, sources: Sources, is_hashing: bool) -> Checked:
     if not can_read(reference.uri):
-        return Checked(reference, "unchecked", f"'{_scheme(reference.uri)}' is not read by aimdvc")
+        return Checked(reference, "unchecked", f"'{scheme_of(reference.uri)}' is not read by aimdvc")
     if not is_hashing:
         found = sources.look(reference.uri)
         if found is None:
@@ -148,8 +177,8 @@ def _check(reference: Reference, sources: Sources, is_hashing: bool) -> Checked:
     opened = sources.read(reference.uri)
     if opened is None:
         return _drifted(reference, "missing", "nothing is there")
-    size, sha256 = _hashed(opened[1])
-    differing = drift(reference, Found(size, opened[0].etag), sha256)
+    size, sha256 = _hashed(opened.chunks)
+    differing = drift(reference, Found(size, opened.found.etag), sha256)
     if differing:
         return _drifted(reference, "changed", differing)
     if (reference.size, reference.sha256) == (None, None):
@@ -190,61 +219,19 @@ def _hashed(chunks: Iterator[bytes]) -> tuple[int, str]:
     return size, digest.hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """A reference's bytes, brought to a file: their size in bytes and their hash."""
-
-    reference: Reference
-    path: str
-    size: int
-    sha256: str
+def hash_file(path: Path) -> tuple[int, str]:
+    """Returns a file's size in bytes and its sha256."""
+    with mapped(path):
+        return _hashed(_file_chunks(open_any(str(path))))
 
 
-def fetch_reference(reference: Reference, target: Path, sources: Sources, disk: Disk, progress: Progress) -> Fetched:
-    """Writes what a reference names to a file, whole or not at all; a file that is there is replaced.
-
-    Raises ReferenceChanged when it isn't what was recorded, UnsafeUrl, RemoteError, StorageError; nothing is left then.
-    """
-    if not can_read(reference.uri):
-        raise UnsafeUrl(
-            shown(reference.uri), f"'{_scheme(reference.uri)}' is not read by aimdvc", hint="use its own program"
-        )
-    opened = sources.read(reference.uri)
-    if opened is None:
-        raise ReferenceChanged(reference.key, "nothing is there any more")
-    found, chunks = opened
-    disk.make_directory(target.parent)
-    digest, size = hashlib.sha256(), 0
-    progress.start(reference.key, found.size, "bytes")
-    with disk.create_temp(target.parent, ".") as temp:
-        for chunk in chunks:
-            digest.update(chunk)
-            size += len(chunk)
-            if reference.size is not None and size > reference.size:
-                raise ReferenceChanged(reference.key, f"it has more than the recorded {reference.size} bytes")
-            temp.write(chunk)
-            progress.advance(len(chunk))
-        if found.size is not None and size != found.size:
-            raise RemoteRefused(shown(reference.uri), f"{size} bytes came, {found.size} were announced")
-        differing = drift(reference, Found(size, found.etag), digest.hexdigest())
-        if differing:
-            raise ReferenceChanged(reference.key, differing)
-        disk.publish(temp, target, 0o666 & ~current_umask())
-    progress.finish()
-    return Fetched(reference, str(target), size, digest.hexdigest())
-
-
-def _scheme(uri: str) -> str:
-    return uri.partition(":")[0].lower()
-
-
-def _found(reply: Reply) -> Found:
+def _found(reply: "Reply") -> Found:
     length = reply.headers.get("content-length", "")
     is_size = len(length) <= 18 and length.isascii() and length.isdecimal()
     return Found(int(length) if is_size else None, reply.headers.get("etag"))
 
 
-def _reply_chunks(reply: Reply) -> Iterator[bytes]:
+def _reply_chunks(reply: "Reply") -> Iterator[bytes]:
     try:
         while chunk := reply.read(_CHUNK):
             yield chunk

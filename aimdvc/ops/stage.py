@@ -8,7 +8,7 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from aimdvc.errors import ChangedMeanwhile, UnsafePath
+from aimdvc.errors import ChangedMeanwhile, Refused, UnsafePath
 from aimdvc.fs.faults import mapped
 from aimdvc.fs.system import open_any
 from aimdvc.git.history import History
@@ -20,7 +20,7 @@ from aimdvc.model.settings import Link
 from aimdvc.ops.scan import git_blob_id
 from aimdvc.ops.workspace import Workspace
 from aimdvc.store.blobwriter import BlobWriter
-from aimdvc.store.state import Head, Place, Row, Stat
+from aimdvc.store.state import Head, Place, Row, Stat, stat_of
 from aimdvc.store.walk import git_mode
 
 INLINE_LIMIT = 16 << 20
@@ -130,11 +130,6 @@ class Stager:
         return inline_row(self.writer, path, mode, content, Place.DISK, status)
 
 
-def stat_of(status: os.stat_result) -> Stat:
-    """Returns what tells the file unchanged."""
-    return Stat(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
-
-
 def too_large_for_git(path: str, size: int) -> UnsafePath:
     """Returns the error for bytes that Git should not hold."""
     suffix = os.path.splitext(path)[1]
@@ -202,7 +197,10 @@ def row_content(workspace: Workspace, head: Head, row: Row) -> bytes:
 def reattribute(
     rows: Iterable[Row], attributes: Attributes, history: History, workspace: Workspace, writer: BlobWriter
 ) -> Iterator[Row]:
-    """Yields the rows that the rules now represent otherwise, so that one commit holds rules and entries together."""
+    """Yields the rows that the rules now represent otherwise, so that one commit holds rules and entries together.
+
+    Raises Refused for one whose content isn't here, as it is not checked out; MissingBlob, UnsafePath.
+    """
     for row in rows:
         regular = row.mode in (Mode.FILE, Mode.EXECUTABLE)
         if not regular or row.place is Place.HIDDEN or row.git_id == EMPTY_BLOB:
@@ -213,6 +211,11 @@ def reattribute(
             if row.size > INLINE_LIMIT:
                 raise too_large_for_git(row.path, row.size)
             assert row.oid is not None
+            if row.place is Place.ABSENT and not workspace.blobs.has(row.oid):
+                raise Refused(
+                    f"the rules keep '{row.path}' in Git now, and its content is not here: it is not checked out",
+                    hint="run `aimdvc restore PATH` with it first, which brings it; nothing was changed",
+                )
             content = workspace.blobs.read(row.oid)
             yield row._replace(git_id=GitId(git_blob_id(content)), is_pointer=False)
         else:

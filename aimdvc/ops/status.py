@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 
 from aimdvc.git.history import History
 from aimdvc.model.entries import path_text
+from aimdvc.model.names import MAIN
 from aimdvc.model.oid import GitId
 from aimdvc.model.patterns import WHOLE, Part
 from aimdvc.ops.alias import alias_bases
-from aimdvc.ops.create import MAIN, is_told
+from aimdvc.ops.create import is_told
 from aimdvc.ops.inplace import EditedBlob, find_edited
 from aimdvc.ops.lockfile import LockState, lock_state, read_pins
 from aimdvc.ops.merging import open_conflicts

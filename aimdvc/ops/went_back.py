@@ -4,13 +4,13 @@ Told apart from an ordinary force-push by the versions, since a `vN` never moves
 branch and leaves the tags; a backup takes both back. Called by fetch and push before they change anything.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from aimdvc.errors import RemoteWentBack
 from aimdvc.git.history import History
 from aimdvc.model.commits import RefUpdate
+from aimdvc.model.names import VERSION_TAG
 from aimdvc.model.oid import GitId
 from aimdvc.ops.workspace import Workspace
 
@@ -18,7 +18,6 @@ _NOTES = "refs/aimdvc/went-back/"
 """A ref of this repository alone for each remote that was found so; status reads it."""
 
 _MAIN = "heads/main"
-_VERSION = re.compile(r"tags/v[1-9][0-9]{0,17}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +72,7 @@ def forget(history: History, remote: str) -> list[RefUpdate]:
 
 def is_version(name: str) -> bool:
     """Returns whether a ref, named without `refs/`, is the tag of a version."""
-    return _VERSION.fullmatch(name) is not None
+    return VERSION_TAG.fullmatch(f"refs/{name}") is not None
 
 
 def _is_behind(history: History, now: GitId | None, seen: GitId) -> bool:

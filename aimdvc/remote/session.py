@@ -17,6 +17,7 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies, select_p
 from urllib3.exceptions import HTTPError, LocationParseError, NewConnectionError, ReadTimeoutError, SSLError
 
 from aimdvc.errors import NotAuthorised, ProtocolError, RemoteError, RemoteRefused, RemoteUnreachable, UnsafeUrl
+from aimdvc.remote.addresses import leads_inside, with_addresses
 from aimdvc.remote.credentials import Credential, Credentials
 from aimdvc.remote.urls import check_url, is_inside, is_private, origin_of, shown
 from aimdvc.version import __version__
@@ -28,7 +29,7 @@ _REDIRECTS = 5
 _RETRIED = (408, 429, 500, 502, 503, 504)
 _LONGEST_WAIT_S = 60.0
 # An LFS action may put its permission into any header (batch.md § Successful Responses), so these are all that travel.
-_HARMLESS = frozenset({"accept", "content-type", "content-length", "range", "git-protocol"})
+_HARMLESS = frozenset({"accept", "content-type", "content-length", "range", "if-range", "git-protocol"})
 _MESSAGE_BYTES = 64 << 10
 
 
@@ -48,6 +49,7 @@ class Reply:
         self._url = url
         self._response = response
         self.status: int = response.status
+        self.is_from_inside = is_inside(url) or leads_inside(getattr(response, "connection", None))
         self.headers: Mapping[str, str] = {name.lower(): value for name, value in response.headers.items()}
 
     def read(self, size: int) -> bytes:
@@ -107,7 +109,7 @@ class Session:
     credentials: Credentials
     patience: Patience = field(default_factory=Patience)
     connections: int = 8
-    _pools: dict[str, urllib3.PoolManager] = field(default_factory=dict)
+    _pools: dict[tuple[str, bool], urllib3.PoolManager] = field(default_factory=dict)
     _known: dict[str, Credential | None] = field(default_factory=dict)
 
     def request(
@@ -135,13 +137,15 @@ class Session:
         """
         origin = origin_of(url)
         can_repeat = is_repeatable and (body is None or isinstance(body, bytes))
+        only_outside = False
         for _ in range(_REDIRECTS + 1):
             credential = self._credential(origin) if with_key and origin_of(url) == origin else None
-            reply = self._retry(method, url, headers, body, can_repeat, credential)
+            reply = self._retry(method, url, headers, body, can_repeat, credential, only_outside)
             if reply.status == 401 and with_key and credential is None and origin_of(url) == origin:
                 reply = self._login(reply, method, url, headers, body, can_repeat, origin)
             if reply.status not in (301, 302, 303, 307, 308) or "location" not in reply.headers:
                 return reply
+            only_outside = only_outside or not reply.is_from_inside
             target = self._redirected(method, url, reply, can_repeat)
             if origin_of(target) != origin_of(url):
                 headers = {name: value for name, value in headers.items() if name.lower() in _HARMLESS}
@@ -209,12 +213,13 @@ class Session:
         body: Body,
         can_repeat: bool,
         credential: Credential | None,
+        only_outside: bool = False,
     ) -> Reply:
         tries = TRIES if can_repeat else 1
         for attempt in range(tries):
             is_last = attempt == tries - 1
             try:
-                reply = self._once(method, url, headers, body, credential)
+                reply = self._once(method, url, headers, body, credential, only_outside)
             except RemoteUnreachable:
                 if is_last:
                     raise
@@ -227,14 +232,20 @@ class Session:
         raise AssertionError("the last try returns or raises")
 
     def _once(
-        self, method: str, url: str, headers: Mapping[str, str], body: Body, credential: Credential | None
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: Body,
+        credential: Credential | None,
+        only_outside: bool,
     ) -> Reply:
         sent = {"User-Agent": f"aimdvc/{__version__}", "Accept-Encoding": "identity", **headers}
         if credential is not None:
             pair = f"{credential.user}:{credential.secret}".encode()
             sent["Authorization"] = "Basic " + base64.b64encode(pair).decode("ascii")
         try:
-            response = self._pool(url).request(
+            response = self._pool(url, only_outside).request(
                 method,
                 url,
                 body=body,
@@ -251,15 +262,18 @@ class Session:
             raise RemoteUnreachable(shown(url), _reason(error)) from error
         return Reply(url, response)
 
-    def _pool(self, url: str) -> urllib3.PoolManager:
+    def _pool(self, url: str, only_outside: bool) -> urllib3.PoolManager:
         proxy = select_proxy(url, get_environ_proxies(url)) or ""
-        pool = self._pools.get(proxy)
+        key = (proxy, only_outside)
+        pool = self._pools.get(key)
         if pool is None:
             if proxy:
+                # It looks names up by itself: where they lead can't be told here.
                 pool = urllib3.ProxyManager(proxy, maxsize=self.connections, ca_certs=DEFAULT_CA_BUNDLE_PATH)
             else:
-                pool = urllib3.PoolManager(maxsize=self.connections, ca_certs=DEFAULT_CA_BUNDLE_PATH)
-            self._pools[proxy] = pool
+                made = urllib3.PoolManager(maxsize=self.connections, ca_certs=DEFAULT_CA_BUNDLE_PATH)
+                pool = with_addresses(made, only_outside)
+            self._pools[key] = pool
         return pool
 
     def _redirected(self, method: str, url: str, reply: Reply, can_repeat: bool) -> str:
@@ -268,7 +282,7 @@ class Session:
         check_url(target.partition("?")[0])
         if urlsplit(url).scheme == "https" and urlsplit(target).scheme != "https":
             raise UnsafeUrl(shown(target), f"'{shown(url)}' redirects away from https")
-        if is_inside(target) and not is_inside(url):
+        if is_inside(target) and not reply.is_from_inside:
             raise UnsafeUrl(shown(target), f"'{shown(url)}' redirects into this machine or its network")
         if method != "GET" and (reply.status not in (307, 308) or not can_repeat):
             raise RemoteRefused(

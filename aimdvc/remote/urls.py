@@ -87,16 +87,22 @@ def is_private(origin: str) -> bool:
 def is_inside(url: str) -> bool:
     """Returns whether a URL's host is written as an address of this machine or of a private network.
 
-    Names but `localhost` are not looked up: what they lead to could change before they are used.
+    Names but `localhost` are not looked up: where they lead is checked when the connection is made (addresses.py).
     """
     host = urlsplit(url).hostname or ""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
-        address = ipaddress.ip_address(host)
+        return is_inside_address(host)
     except ValueError:
         return False
-    return not address.is_global
+
+
+def is_inside_address(text: str) -> bool:
+    """Returns whether an IP address is of this machine or a private network. Raises ValueError for what is none."""
+    address = ipaddress.ip_address(text.partition("%")[0])
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return not (mapped or address).is_global
 
 
 def shown(url: str) -> str:

@@ -12,11 +12,11 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from aimdvc.model.commits import RefUpdate
 from aimdvc.model.entries import path_bytes, path_text
+from aimdvc.model.names import MAIN
 from aimdvc.model.oid import GitId
 from aimdvc.server.database import Database, now_s, ref_history, refs
 from aimdvc.server.refnames import RefNames
 
-MAIN = "refs/heads/main"
 VERSION_TAG = re.compile(r"refs/tags/v([0-9]+)", re.IGNORECASE)
 _CANONICAL = re.compile(r"refs/tags/v[1-9][0-9]{0,8}")
 

@@ -13,8 +13,8 @@ from aimdvc.git.graph import Graph
 from aimdvc.git.kinds import COMMIT
 from aimdvc.model.commits import RefUpdate
 from aimdvc.model.entries import path_bytes
-from aimdvc.model.names import check_alias_name
-from aimdvc.server.refs import MAIN, VERSION_TAG, Move, Ref, unmoved_version
+from aimdvc.model.names import MAIN, check_alias_name
+from aimdvc.server.refs import VERSION_TAG, Move, Ref, unmoved_version
 from aimdvc.server.repositories import unnumbered
 
 _KEPT = ("refs/heads/", "refs/tags/", "refs/aliases/", "refs/notes/")

@@ -16,12 +16,13 @@ from dulwich.protocol import pkt_line
 
 from aimdvc.git.graph import Graph
 from aimdvc.model.entries import path_bytes
+from aimdvc.model.names import MAIN
 from aimdvc.model.oid import GitId
 from aimdvc.server.guard import Body, HttpError, Response
 from aimdvc.server.limits import Limits
 from aimdvc.server.negotiation import Agreement, Wish, negotiate, parse_wish
 from aimdvc.server.packcopy import write_pack
-from aimdvc.server.refs import MAIN, Ref
+from aimdvc.server.refs import Ref
 from aimdvc.server.repositories import GitPack, Repository
 from aimdvc.version import __version__
 

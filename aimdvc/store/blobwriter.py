@@ -7,22 +7,22 @@ import hashlib
 import os
 import threading
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
-from aimdvc.errors import AimdvcError, CorruptBlob, StorageError
+from aimdvc.errors import AimdvcError, CorruptBlob
 from aimdvc.fs import system
 from aimdvc.fs.directories import name_open_file
 from aimdvc.fs.disk import Disk, TempFile, reflink
-from aimdvc.fs.faults import mapped, require_space
-from aimdvc.fs.leftovers import find_leftovers, temporary_name
+from aimdvc.fs.faults import require_space
+from aimdvc.fs.leftovers import temporary_name
 from aimdvc.model.frames import FRAME, MAGIC, end_frame, frame_header
 from aimdvc.model.oid import Oid
 from aimdvc.model.pointer import Pointer
 from aimdvc.model.settings import Link
 from aimdvc.store.catalog import Catalog
 from aimdvc.store.layout import SMALL, Layout
+from aimdvc.store.partial import PartialBlob
 
 CHUNK = 1 << 20
 PACK_LIMIT = 64 << 20
@@ -133,7 +133,7 @@ class BlobWriter:
             return
         self._add_stream(chunks, pointer)
 
-    def partial(self, pointer: Pointer) -> "PartialBlob":
+    def partial(self, pointer: Pointer) -> PartialBlob:
         """Returns the begun download of a large blob, to go on with; what is there survives a crash."""
         return PartialBlob(self._layout, self._disk, pointer)
 
@@ -287,73 +287,6 @@ class BlobWriter:
             # Whoever counts what arrived before an error must hear that it is not kept after all.
             if not isinstance(error, KeyboardInterrupt):
                 raise
-
-
-class PartialBlob:
-    """A large blob that is being downloaded, into a file of this try alone, named by its process.
-
-    What an earlier try left is taken over by renaming it: only one can, also where locks do nothing.
-    """
-
-    def __init__(self, layout: Layout, disk: Disk, pointer: Pointer) -> None:
-        self._layout = layout
-        self._disk = disk
-        self._pointer = pointer
-        self._left = layout.partial / pointer.oid
-        self._temp = self._open()
-        self.size_bytes = os.fstat(self._temp.fd).st_size
-        self._digest = hashlib.sha256()
-        if self.size_bytes > pointer.size:
-            self.restart()
-        elif self.size_bytes:
-            os.lseek(self._temp.fd, 0, os.SEEK_SET)
-            for chunk in _chunks(self._temp.fd, self.size_bytes):
-                self._digest.update(chunk)
-
-    def _open(self) -> TempFile:
-        prefix = f"{self._pointer.oid}-"
-        path = self._layout.partial / temporary_name(prefix)
-        for left in (self._left, *find_leftovers(self._layout.partial, [prefix])):
-            with suppress(FileNotFoundError):  # Another was faster.
-                if left.exists():
-                    self._disk.rename(left, path)
-                    break
-        with mapped(path):
-            return TempFile(self._disk, path, os.open(path, system.WRITE, 0o600))
-
-    def append(self, chunk: bytes) -> None:
-        """Adds bytes to the end."""
-        self._temp.write(chunk)
-        self._digest.update(chunk)
-        self.size_bytes += len(chunk)
-
-    def restart(self) -> None:
-        """Throws away what is there."""
-        os.ftruncate(self._temp.fd, 0)
-        os.lseek(self._temp.fd, 0, os.SEEK_SET)
-        self._digest = hashlib.sha256()
-        self.size_bytes = 0
-
-    def finish(self) -> None:
-        """Makes the blob appear, durable. Raises CorruptBlob when the bytes are others, and throws them away."""
-        if self.size_bytes != self._pointer.size or self._digest.hexdigest() != self._pointer.oid:
-            found = self.size_bytes
-            self._temp.discard()
-            raise CorruptBlob(self._pointer.oid, f"{found} other bytes arrived")
-        try:
-            self._temp.sync()
-        except StorageError:
-            self._temp.discard()  # What the disk failed to write is fetched again, never synced again.
-            raise
-        target = self._layout.blob_file(self._pointer.oid)
-        self._disk.make_directory(target.parent)
-        self._disk.publish(self._temp, target, 0o444)
-
-    def close(self) -> None:
-        """Leaves what arrived for the next try."""
-        if self._temp.fd >= 0:
-            self._temp.close()
-            self._disk.rename(self._temp.path, self._left)
 
 
 def _chunks(descriptor: int, size: int) -> Iterable[bytes]:

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from aimdvc.errors import CorruptBlob, WrongSize
 from aimdvc.fs.disk import ZEROS, Flusher
-from aimdvc.fs.system import pwrite, read_into, send_range
+from aimdvc.fs.system import next_bytes, next_hole, pwrite, read_into, send_range
 from aimdvc.model.pointer import Pointer
 
 _CHUNK = 1 << 20
@@ -52,8 +52,8 @@ def _copy_in_kernel(source: int, target: int, size: int, copy: _Copy) -> bool:
     """Copies without reading into this process; returns False where the file system can't."""
     flusher = Flusher(target)
     position = 0
-    while (position := _skip_hole(source, position, size)) < size:
-        end = min(os.lseek(source, position, os.SEEK_HOLE), position + _COPY_STEP, size)
+    while (position := next_bytes(source, position, size)) < size:
+        end = min(next_hole(source, position, size), position + _COPY_STEP, size)
         try:
             count = copy(source, target, end - position, position)
         except OSError as error:
@@ -66,16 +66,6 @@ def _copy_in_kernel(source: int, target: int, size: int, copy: _Copy) -> bool:
         position += count
     os.ftruncate(target, size)
     return True
-
-
-def _skip_hole(source: int, position: int, size: int) -> int:
-    """Returns where the next bytes lie that take room; `size` when there are none."""
-    try:
-        return os.lseek(source, position, os.SEEK_DATA)
-    except OSError as error:
-        if error.errno != errno.ENXIO:
-            raise
-        return size
 
 
 def _chunks(source: int) -> Iterator[memoryview]:

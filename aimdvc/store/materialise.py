@@ -40,7 +40,7 @@ from aimdvc.store.blobs import BlobStore
 from aimdvc.store.catalog import PackedBlob
 from aimdvc.store.copying import copy_hashed
 from aimdvc.store.staging import Staging, missing_top
-from aimdvc.store.state import Stat
+from aimdvc.store.state import Stat, stat_of
 
 Advance = Callable[[int], None]
 """Takes the bytes that were written since the last call."""
@@ -297,11 +297,6 @@ def _is_as_seen(name: bytes, directory: Handle, seen: Stat | None, or_gone: bool
         # of the inode and nothing else.
         found = found._replace(ctime_ns=seen.ctime_ns)
     return found == seen
-
-
-def stat_of(status: os.stat_result) -> Stat:
-    """Returns what tells the file unchanged."""
-    return Stat(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
 
 
 def _write_all(descriptor: int, content: bytes | memoryview) -> None:

@@ -9,8 +9,8 @@ from aimdvc.fs.directories import rename_in, stat_in, unlink_in
 from aimdvc.fs.disk import Disk
 from aimdvc.fs.faults import mapped
 from aimdvc.model.entries import path_bytes
-from aimdvc.store.materialise import Place, opened, stat_of
-from aimdvc.store.state import Stat
+from aimdvc.store.materialise import Place, opened
+from aimdvc.store.state import Stat, stat_of
 
 
 def move(place: Place, source: str, target: str, seen: Stat | None, disk: Disk) -> None:

@@ -5,6 +5,7 @@ value in any table that has the form of a name keeps what it names: oids as 32 b
 bytes or 40 hex digits. So a table that a later verb adds needs nothing here.
 """
 
+import os
 import re
 import sqlite3
 import time
@@ -64,6 +65,35 @@ def workspace_path(directory: Path) -> str | None:
         return (directory / PATH_FILE).read_text("utf-8", "surrogateescape").removesuffix("\n")
     except FileNotFoundError:
         return "." if directory.name == "root" else None
+
+
+def branches_elsewhere(places: Places, name: str) -> dict[str, str]:
+    """Returns the branches of an artifact that HEADs of other workspaces of the store are on, and where these lie.
+
+    A directory is named by its work tree's `.git` and the path below. Raises as `read_roots`.
+    """
+    found = {}
+    for directory in state_directories(places):
+        path = directory / "state.db"
+        if directory == places.state or not path.exists():
+            continue
+        database = connect(path)
+        try:
+            with mapped_sqlite(path):
+                row = database.execute("SELECT branch FROM artifact WHERE name = ?", (name,)).fetchone()
+        finally:
+            database.close()
+        if row is not None and row[0] is not None:
+            found[row[0]] = str(_root_of(directory))
+    return found
+
+
+def _root_of(directory: Path) -> Path:
+    """Returns where a state's workspace lies, as far as Git's own files tell."""
+    git_dir = directory.parents[2]
+    link = git_dir / "gitdir"
+    dot_git = Path(link.read_text("utf-8", "surrogateescape").strip()) if link.exists() else git_dir
+    return Path(os.path.normpath(dot_git.parent / (workspace_path(directory) or ".")))
 
 
 def read_roots(directory: Path, into: StateRoots) -> None:

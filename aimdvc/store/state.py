@@ -4,6 +4,7 @@ Knows rows, not files: it never looks at the workspace and never opens a Git rep
 `BEGIN IMMEDIATE` a verb (design, section 3). A lost state.db costs what was staged and nothing else.
 """
 
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
@@ -64,6 +65,11 @@ class Stat(NamedTuple):
     mtime_ns: int
     ctime_ns: int
     inode: int
+
+
+def stat_of(status: os.stat_result) -> Stat:
+    """Returns what tells the file unchanged."""
+    return Stat(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
 
 
 class Row(NamedTuple):

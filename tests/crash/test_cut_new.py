@@ -62,8 +62,8 @@ def test_init_is_cut_at_every_step(tmp_path: Path, number: int | None) -> None:
 
 
 @FAULTS
-@pytest.mark.parametrize("depth", [None, 1], ids=["whole", "shallow"])
-def test_clone_is_cut_at_every_step(tmp_path: Path, number: int | None, depth: int | None) -> None:
+@pytest.mark.parametrize(("depth", "is_inside"), [(None, False), (1, False), (None, True)])
+def test_clone_is_cut_at_every_step(tmp_path: Path, number: int | None, depth: int | None, is_inside: bool) -> None:
     """Case L06."""
     shell = first_version(tmp_path / "origin")
     shell.write("data/text.txt", "second\n")
@@ -75,7 +75,9 @@ def test_clone_is_cut_at_every_step(tmp_path: Path, number: int | None, depth: i
 
     def act(disk: Disk) -> None:
         opened = connector()
-        clone(opened, here, replace(parse_origin(address, here), depth=depth), "place", disk, means(opened))
+        (here / "place").mkdir(exist_ok=True)
+        start, path = (here / "place", ".") if is_inside else (here, "place")
+        clone(opened, start, replace(parse_origin(address, here), depth=depth), path, disk, means(opened))
         assert files_of(here / "place") == wanted
         assert Shell(here / "place")("status", "-s").out == ""
         assert Shell(here / "place")("fsck").code == 0

@@ -196,3 +196,58 @@ def test_rebase_refuses_a_merge(made: Shell, remote: str, tmp_path: Path) -> Non
     other("switch", "main")
     other("merge", "--no-ff", "aside")
     assert "it is a merge" in other("pull", "--rebase", code=1).err
+
+
+def test_a_branch_is_deleted_on_the_remote(made: Shell, remote: str, tmp_path: Path) -> None:
+    made("remote", "add", "origin", remote)
+    made("push")
+    made("switch", "topic")
+    made.write("data/t", "t\n")
+    made.commit("data", "on topic")
+    made("push")
+    other = clone(tmp_path, f"{remote}/data")
+    done = made("push", "--delete", "data@topic", "--json").json["deleted"]
+    assert (done["branch"], done["commit"]) == ("topic", in_git(made, "rev-parse", "topic"))
+    assert names(made, "-a") == ["main", "topic", "origin/main"]
+    other("fetch")
+    assert names(other, "-a") == ["main", "origin/main"]
+    assert "has no revision 'topic'" in made("push", "--delete", "data@topic", code=2).err
+    # What stays: it can be pushed again.
+    assert "pushed topic" in made("push").out
+    for stays in ("main", "v1"):
+        assert "stays on the remote" in made("push", "--delete", f"data@{stays}", code=1).err
+
+
+def test_a_deletion_on_the_remote_is_never_of_what_was_not_seen(made: Shell, remote: str, tmp_path: Path) -> None:
+    made("remote", "add", "origin", remote)
+    made("push")
+    made("switch", "topic")
+    made("push")
+    other = clone(tmp_path, f"{remote}/data")
+    other("switch", "topic")
+    other.write("new", "new\n")
+    other.commit(".", "unseen")
+    other("push")
+    refused = made("push", "--delete", "data@topic", "--json", code=5).json
+    assert refused["error"] == "ref-moved"
+    made("fetch")
+    made("push", "--delete", "data@topic")
+
+
+def test_a_deletion_that_was_cut_is_finished_by_running_it_again(
+    made: Shell, remote: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made("remote", "add", "origin", remote)
+    made("push")
+    made("switch", "topic")
+    made("push")
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as cut:
+        cut.setattr("aimdvc.git.history.History.move_refs", stop)
+        made("push", "--delete", "data@topic", code=130)
+    assert names(made, "-r") == ["origin/main", "origin/topic"]
+    made("push", "--delete", "data@topic")
+    assert names(made, "-r") == ["origin/main"]

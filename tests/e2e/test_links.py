@@ -240,3 +240,30 @@ def test_relink_leaves_a_file_that_is_edited_while_it_runs(shell: Shell, monkeyp
     monkeypatch.setattr("aimdvc.ops.relink.changed_suspects", then_edited)
     assert shell("checkout", "--relink", "--json", code=5).json["error"] == "changed-meanwhile"
     assert path.read_bytes() == b"mine"
+
+
+def test_a_file_edited_through_a_symbolic_link_changes_no_blob_and_no_link(shell: Shell, tmp_path: Path) -> None:
+    """Case L18."""
+    outside = tmp_path / "outside.bin"
+    outside.write_bytes(b"not ours")
+    shell.write("data/real.bin", b"first")
+    (shell.here / "data/link").symlink_to("real.bin")
+    (shell.here / "data/out").symlink_to(outside)
+    shell.commit("data", "one")
+    (shell.here / "data/link").write_bytes(b"edited")
+    (shell.here / "data/out").write_bytes(b"edited outside")
+    assert shell("status", "-s").out == " M data/real.bin\n"
+    assert shell("cat", "data@HEAD:real.bin").raw == b"first"
+    assert shell("fsck").code == 0
+    # The target goes: the link is what it was.
+    (shell.here / "data/real.bin").unlink()
+    outside.unlink()
+    assert shell("status", "-s").out == " D data/real.bin\n"
+    # A link in a file's place is replaced, never written through.
+    outside.write_bytes(b"not ours")
+    (shell.here / "data/real.bin").symlink_to(outside)
+    shell("restore", "data/real.bin")
+    assert not (shell.here / "data/real.bin").is_symlink()
+    assert (shell.here / "data/real.bin").read_bytes() == b"first"
+    assert outside.read_bytes() == b"not ours"
+    assert shell("status", "-s").out == ""

@@ -262,3 +262,73 @@ def test_a_new_version_of_one_file_needs_no_other_blob(origin: Shell, remote: st
         "labels.csv": b"one\ntwo\n",
         "README.md": b"read me\n",
     }
+
+
+def test_a_hard_reset_loses_what_was_changed_at_a_path_that_is_not_checked_out(
+    origin: Shell, remote: str, tmp_path: Path
+) -> None:
+    part = clone(tmp_path, remote, "--include", "test/**")
+    part.write("labels.csv", "mine\n")
+    part.write("new.csv", "mine alone\n")
+    assert part("status", "--json").json["artifacts"][0]["unstaged"] != []
+    # Without force the user's file is never touched.
+    part("checkout", "data@v2")
+    part("checkout", "data@v1")
+    assert (part.here / "labels.csv").read_text() == "mine\n"
+    part("reset", "--hard", "data@v1")
+    assert not (part.here / "labels.csv").exists()
+    assert (part.here / "new.csv").read_text() == "mine alone\n"
+    assert "labels.csv" in absent(part)
+
+
+def test_rm_says_that_a_path_is_not_checked_out(origin: Shell, remote: str, tmp_path: Path) -> None:
+    part = clone(tmp_path, remote, "--include", "test/**")
+    for options in ((), ("--cached",), ("-r",)):
+        refused = part("rm", *options, "labels.csv", code=1).err
+        assert "'labels.csv' of 'data' is not checked out" in refused
+        assert "aimdvc restore labels.csv" in refused
+    part("restore", "labels.csv")
+    part("rm", "labels.csv")
+    part("commit", "-m", "three")
+    assert "labels.csv" not in part("ls", "@HEAD").out
+
+
+def test_rules_that_want_in_git_what_is_not_here_are_refused_before_anything_changes(
+    origin: Shell, remote: str, tmp_path: Path
+) -> None:
+    part = clone(tmp_path, remote, "--include", "test/**")
+    refused = part("untrack", "*.csv", code=1).err
+    assert "the rules keep 'labels.csv' in Git now" in refused and "aimdvc restore" in refused
+    assert part("status", "--json").json["artifacts"][0]["staged"] == []
+    part.write(".gitattributes", "*.bin filter=lfs diff=lfs merge=lfs -text\ntest/* filter=lfs -text\n")
+    assert "'labels.csv'" in part("add", ".", code=1).err
+    part("restore", "labels.csv")
+    part("add", ".")
+    part("commit", "-m", "three")
+    part("push")
+    git(part.here, "-C", str(part.here / ".aimdvc/repos/data.git"), "fsck", "--strict")
+    assert part("ls", "@HEAD", "--json").code == 0
+
+
+@pytest.mark.parametrize("pattern", ["//", "/", "\\", "a//b", "./train/**", "../x", "!", "[a", "#x"])
+def test_a_pattern_that_no_path_can_match_is_refused(origin: Shell, pattern: str) -> None:
+    before = files_of(origin.here)
+    assert "no pattern that a path can match" in origin("checkout", "data", "--include", pattern, code=2).err
+    assert "no pattern that a path can match" in origin("checkout", "data", "--exclude", pattern, code=2).err
+    assert files_of(origin.here) == before
+
+
+def test_patterns_that_only_take_back_are_refused(origin: Shell) -> None:
+    assert "only take back" in origin("checkout", "data", "--include", "!train", code=2).err
+
+
+def test_a_pattern_that_matches_no_file_is_said(origin: Shell, remote: str, tmp_path: Path) -> None:
+    done = origin("checkout", "data", "--include", "tset/**", "--include", "test/**", "--exclude", "*.tiff")
+    assert "the pattern 'tset/**' matches no file of 'data'" in done.err
+    assert "the pattern '*.tiff' matches no file of 'data'" in done.err
+    assert "'test/**'" not in done.err
+    assert "'x' matches no file" in Shell(tmp_path)("clone", f"{remote}/data", "p", "--include", "x").err
+    part = Shell(tmp_path / "p")
+    assert part("pull", "data", "--include", "test", "--exclude", "y", "--json").json["artifacts"][0]["unmatched"] == [
+        "y"
+    ]

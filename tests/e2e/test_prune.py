@@ -76,10 +76,14 @@ def held(shell: Shell) -> set[str]:
 
 
 def forget_reflogs(shell: Shell, name: str = "data") -> None:
-    """Leaves the logs of an artifact's refs empty, as after 90 days."""
+    """Leaves the logs of an artifact's refs, and of every workspace's HEAD, empty, as after 90 days."""
     for path in store(shell).glob(f"repos/{name}.git/logs/**/*"):
         if path.is_file():
             path.write_bytes(b"")
+    for path in (shell.here / ".git").rglob("state.db"):
+        with closing(sqlite3.connect(path)) as database:
+            database.execute("DELETE FROM head_move")
+            database.commit()
 
 
 def pruned(shell: Shell, *arguments: str) -> dict[str, object]:
@@ -139,7 +143,9 @@ def test_oids_are_listed_for_scripts(code: Shell) -> None:
     assert set(listed.decode().split("\0")[:-1]) == gone
 
 
-@pytest.mark.parametrize("how", ["alias", "branch", "reflog", "pin", "stash", "staged pin", "detached", "worktree"])
+@pytest.mark.parametrize(
+    "how", ["alias", "branch", "reflog", "pin", "stash", "autostash", "staged pin", "detached", "worktree"]
+)
 def test_each_kind_of_root_keeps_what_it_names(code: Shell, how: str) -> None:
     first = code("log", "data", "--json").json["versions"][0]["commit"]["id"]
     second = version(code, 2)
@@ -154,6 +160,12 @@ def test_each_kind_of_root_keeps_what_it_names(code: Shell, how: str) -> None:
         git(code.here, "checkout", "-q", "main")
     elif how == "stash":
         git(code.here, "stash")
+    elif how == "autostash":
+        git(code.here, "commit", "-q", "--allow-empty", "-m", "more")
+        (code.here / "todo").write_text('#!/bin/sh\necho break > "$1"\n')
+        (code.here / "todo").chmod(0o755)
+        git(code.here, "-c", f"sequence.editor={code.here}/todo", "rebase", "-q", "-i", "--autostash", "HEAD~1")
+        assert (code.here / ".git/rebase-merge/autostash").exists()
     elif how == "staged pin":
         git(code.here, "add", "aimdvc.lock")
     elif how == "detached":

@@ -21,6 +21,7 @@ class Elsewhere:
         self.files: dict[str, tuple[bytes, str]] = {"/a.csv": (CONTENT, '"one"')}
         self.redirects: dict[str, str] = {}
         self.is_short = False
+        self.has_ranges = False
         self.length: str | None = None
         self.asked: list[dict[str, str]] = []
         outer = self
@@ -37,6 +38,17 @@ class Elsewhere:
                 found = outer.files.get(self.path)
                 if found is None:
                     self.send_error(404)
+                    return
+                start = self.headers.get("Range", "")
+                if outer.has_ranges and start and self.headers.get("If-Range") == found[1]:
+                    rest = found[0][int(start[len("bytes=") : -1]) :]
+                    self.send_response(206 if rest else 416)
+                    size = len(found[0])
+                    covered = f"{size - len(rest)}-{size - 1}" if rest else "*"
+                    self.send_header("Content-Range", f"bytes {covered}/{size}")
+                    self.send_header("Content-Length", str(len(rest)))
+                    self.end_headers()
+                    self.wfile.write(rest)
                     return
                 self.send_response(200)
                 self.send_header("Content-Length", outer.length or str(len(found[0])))
@@ -190,7 +202,10 @@ def test_fetch_writes_what_was_recorded_or_nothing(made: Shell, elsewhere: Elsew
     assert (made.here / "here.csv").read_bytes() == CONTENT
     made("ref", "fetch", "data:raw/a.csv")
     assert (made.here / "a.csv").read_bytes() == CONTENT
+    made("ref", "fetch", "data:raw/a.csv")
+    (made.here / "a.csv").write_bytes(b"mine")
     made("ref", "fetch", "data:raw/a.csv", code=2)
+    assert (made.here / "a.csv").read_bytes() == b"mine"
     assert made("ref", "check", "data", "--hash").out.startswith("unchanged")
     for content in (CONTENT[:-1] + b"x", CONTENT + b"more", CONTENT[:-5]):
         elsewhere.files["/a.csv"] = (content, '"one"')
@@ -203,6 +218,62 @@ def test_fetch_writes_what_was_recorded_or_nothing(made: Shell, elsewhere: Elsew
     elsewhere.files.clear()
     made("ref", "fetch", "data:raw/a.csv", "--out", "new.csv", code=3)
     assert sorted(path.name for path in made.here.iterdir() if path.is_file()) == ["a.csv", "aimdvc.lock", "here.csv"]
+
+
+def cut(made: Shell, elsewhere: Elsewhere, code: int = 6) -> None:
+    elsewhere.is_short = True
+    made("ref", "fetch", "data:raw/a.csv", code=code)
+    elsewhere.is_short = False
+    elsewhere.asked.clear()
+
+
+def test_a_fetch_that_was_cut_is_gone_on_with(made: Shell, elsewhere: Elsewhere) -> None:
+    made("ref", "add", f"{elsewhere.url}/a.csv", "data:raw/a.csv")
+    elsewhere.has_ranges = True
+    cut(made, elsewhere)
+    assert not (made.here / "a.csv").exists()
+    assert "100 B of it here before" in made("ref", "fetch", "data:raw/a.csv").out
+    assert (elsewhere.asked[0]["range"], elsewhere.asked[0]["if-range"]) == ("bytes=100-", '"one"')
+    assert (made.here / "a.csv").read_bytes() == CONTENT
+    assert list((made.here / ".aimdvc/tmp/partial").iterdir()) == []
+
+
+@pytest.mark.parametrize("tag", ['"two"', 'W/"one"', '"one"'])
+def test_a_fetch_never_joins_the_bytes_of_two_versions(made: Shell, elsewhere: Elsewhere, tag: str) -> None:
+    """Of another tag, of a weak one, and of a server that answers with all of it."""
+    made("ref", "add", f"{elsewhere.url}/a.csv", "data:raw/a.csv")
+    elsewhere.has_ranges = tag != '"one"'
+    if tag.startswith("W/"):
+        elsewhere.files["/a.csv"] = (CONTENT, tag)
+    cut(made, elsewhere)
+    other = b"another\n" * 1000
+    elsewhere.files["/a.csv"] = (other, tag)
+    made("ref", "fetch", "data:raw/a.csv")
+    assert ("range" in elsewhere.asked[0]) == (not tag.startswith("W/"))
+    assert (made.here / "a.csv").read_bytes() == other
+    assert list((made.here / ".aimdvc/tmp/partial").iterdir()) == []
+
+
+def test_several_references_are_fetched_at_once_and_nothing_is_overwritten(made: Shell, elsewhere: Elsewhere) -> None:
+    digest = hashlib.sha256(CONTENT).hexdigest()
+    made("ref", "add", f"{elsewhere.url}/a.csv", "data:raw/a.csv", "--sha256", digest)
+    made("ref", "add", f"{elsewhere.url}/a.csv", "data:raw/b/b.csv")
+    made("ref", "add", f"{elsewhere.url}/gone", "data:raw/gone")
+    made("ref", "add", f"{elsewhere.url}/a.csv", "data:other.csv")
+    done = made("ref", "fetch", "data:raw", "--out", "down", "--json", code=3)
+    assert [one["reference"]["key"] for one in done.json["fetched"]] == ["raw/a.csv", "raw/b/b.csv"]
+    assert [one["key"] for one in done.json["failed"]] == ["raw/gone"]
+    assert files_of(made.here / "down") == {"raw/a.csv": CONTENT, "raw/b/b.csv": CONTENT}
+    made("ref", "rm", "data:raw/gone")
+    (made.here / "down/raw/b/b.csv").write_bytes(b"mine")
+    elsewhere.asked.clear()
+    # What has the recorded hash is there already; what may be the user's stays.
+    refused = made("ref", "fetch", "data", "--out", "down", code=2)
+    assert "raw/b/b.csv" in refused.err and "is there already" in refused.err
+    assert len(elsewhere.asked) == 1
+    assert files_of(made.here / "down") == {"raw/a.csv": CONTENT, "raw/b/b.csv": b"mine", "other.csv": CONTENT}
+    made("ref", "fetch", "data:raw/a.csv", "data:other.csv", "--out", "two")
+    assert set(files_of(made.here / "two")) == {"raw/a.csv", "other.csv"}
 
 
 def test_files_are_read_below_allowed_roots_only(made: Shell, elsewhere: Elsewhere, tmp_path: Path) -> None:
@@ -247,6 +318,21 @@ def test_a_redirect_from_outside_leads_into_no_private_network(
     made("ref", "add", "http://outside.example.org/r", "data:r")
     assert made("ref", "fetch", "data:r", "--json", code=4).json["error"] == "unsafe-url"
     assert len(elsewhere.asked) == 1
+
+
+def test_a_redirect_from_outside_to_a_name_that_leads_inside_is_refused(
+    made: Shell, elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Case C22. The server stands for the host outside, as its proxy; `127.1` is a name that the system looks up."""
+    monkeypatch.setenv("http_proxy", elsewhere.url)
+    monkeypatch.setenv("no_proxy", "127.1")
+    elsewhere.redirects["http://outside.example.org/r"] = elsewhere.url.replace("127.0.0.1", "127.1") + "/a.csv"
+    made("ref", "add", "http://outside.example.org/r", "data:r")
+    assert "leads into this machine" in made("ref", "fetch", "data:r", code=4).err
+    assert len(elsewhere.asked) == 1
+    # What is asked for by its own name may lie inside.
+    made("ref", "add", elsewhere.url.replace("127.0.0.1", "127.1") + "/a.csv", "data:own")
+    made("ref", "fetch", "data:own")
 
 
 @pytest.mark.parametrize("how", ["mv", "mv below", "restore", "restore source"])
@@ -305,6 +391,39 @@ def test_fsck_names_a_path_that_another_client_made_both(made: Shell, tmp_path: 
     made("checkout", "data@other")
     warnings = made("fsck", "--json").json["checked"]["warnings"]
     assert [warning["needed_by"] for warning in warnings] == [["data:k"]]
+
+
+def test_references_that_another_client_wrote_wrongly_are_kept_and_said(made: Shell, tmp_path: Path) -> None:
+    git(tmp_path, "clone", "-q", str(made.here / ".aimdvc/repos/data.git"), "stock")
+    (tmp_path / "stock/.aimd").mkdir(exist_ok=True)
+    foreign = "written by hand: no references\n"
+    (tmp_path / "stock/.aimd/references").write_text(foreign)
+    git(tmp_path / "stock", "add", "-f", ".aimd/references")
+    git(tmp_path / "stock", "commit", "-qm", "foreign")
+    git(tmp_path / "stock", "push", "-q", "origin", "HEAD:refs/heads/other")
+    made("checkout", "data@other")
+    listed = made("ls", "data")
+    assert "kept.bin\n" in listed.out and ".aimd/references\n" in listed.out
+    assert "the references of 'data' can't be read: " in listed.err
+    assert [one["path"] for one in made("ls", "data", "--json").json["entries"] if one["problem"]] == [
+        ".aimd/references"
+    ]
+    made.write("data/new", "new")
+    assert "are kept and can't be read" in made("add", "data").err
+    made("commit", "-m", "more")
+    for arguments in (["add", "s3://b/x", "data:x"], ["rm", "data:x"], ["list", "data"]):
+        assert "line 1" in made("ref", *arguments, code=3).err
+    kept = git(made.here, "--git-dir", ".aimdvc/repos/data.git", "show", "other:.aimd/references")
+    assert kept == foreign
+    assert "can't be read" in made("fsck", "--json").json["checked"]["warnings"][0]["reason"]
+
+
+def test_cat_says_what_to_run_for_a_reference(made: Shell) -> None:
+    made("ref", "add", "s3://bucket/x", "data:raw/x")
+    made("ref", "add", "https://example.org/y", "data:raw/y y")
+    made("commit", "-m", "references")
+    assert "'s3' is not read by aimdvc: use its own program" in made("cat", "data:raw/x", code=2).err
+    assert "aimdvc ref fetch 'data:raw/y y'" in made("cat", "data:raw/y y", code=2).err
 
 
 @pytest.mark.parametrize("side", ["ours", "theirs"])

@@ -56,8 +56,9 @@ def test_a_revert_of_a_merge_asks_which_parent_comes_back(shell: Shell) -> None:
     assert "first version" in shell("revert", "topic~1", code=2).err
 
 
-def test_a_revert_of_head_that_was_cut_is_not_undone_by_running_it_again(
-    shell: Shell, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("revision", ["HEAD", "main", "latest", "main~0"])
+def test_a_revert_that_was_cut_is_not_undone_by_running_it_again(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, revision: str
 ) -> None:
     two_lines(shell, {"a.txt": "second\n"}, {})
 
@@ -66,7 +67,7 @@ def test_a_revert_of_head_that_was_cut_is_not_undone_by_running_it_again(
 
     with monkeypatch.context() as cut:
         cut.setattr("aimdvc.store.state.State.move_head", stop)
-        shell("revert", "data@HEAD", code=130)
-    shell("revert", "data@HEAD")
+        shell("revert", f"data@{revision}", code=130)
+    shell("revert", f"data@{revision}")
     assert data(shell)["a.txt"] == b"a\n"
     assert in_git(shell, "log", "-1", "--format=%s", "main") == 'Revert "ours"'

@@ -189,3 +189,23 @@ def test_histories_without_a_common_version_are_merged_only_when_asked(shell: Sh
     assert files_of(shell.here / "data") == {"a": b"a\n"}
     shell("merge", "--allow-unrelated-histories", "data")
     assert files_of(shell.here / "data") == {"a": b"a\n", "b": b"b\n"}
+
+
+def test_a_branch_that_another_worktree_is_on_is_neither_deleted_nor_renamed(tmp_path: Path) -> None:
+    code = tmp_path / "code"
+    subprocess.run(["git", "init", "-q", str(code)], check=True)
+    shell = Shell(code)
+    shell("init")
+    shell.write("data/a", "1")
+    shell.commit("data", "one")
+    for arguments in (["add", "-A"], ["commit", "-qm", "code"], ["worktree", "add", "-q", "../other"]):
+        subprocess.run(["git", *arguments], cwd=code, check=True, capture_output=True)
+    other = Shell(tmp_path / "other")
+    other("checkout")
+    other("switch", "-c", "data@topic")
+    for arguments in (["-d", "data@topic"], ["-D", "data@topic"], ["-m", "data@topic", "new"]):
+        refused = shell("branch", *arguments, code=1).err
+        assert f"branch 'topic' of 'data' is checked out in '{other.here}'" in refused
+    other("switch", "data@main")
+    shell("branch", "-m", "data@topic", "new")
+    shell("branch", "-d", "data@new")

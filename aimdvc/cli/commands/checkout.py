@@ -6,7 +6,7 @@ from aimdvc.cli.command import command
 from aimdvc.cli.completion import complete_selector
 from aimdvc.cli.context import Cli
 from aimdvc.cli.output import plural
-from aimdvc.cli.part import absent_text, all_option, part_of, part_options
+from aimdvc.cli.part import absent_text, all_option, note_unmatched, part_of, part_options
 from aimdvc.errors import Refused, UsageError
 from aimdvc.model.selector import parse_selector
 from aimdvc.ops.checkout import CheckedOut, CheckoutOptions, bring_back, checkout, checkout_lock
@@ -84,6 +84,7 @@ def checkout_command(
         return Refused.exit_code if followed.missing else 0
     name, parsed = cli.selector(selector)
     done = checkout(workspace, name, parsed.revision, CheckoutOptions(force, part), cli.means)
+    note_unmatched(cli, name, done.unmatched)
     cli.out.result({"artifacts": [done]}, [_line(done)])
     return 0
 

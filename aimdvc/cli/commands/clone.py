@@ -10,7 +10,7 @@ from aimdvc.cli.context import Cli
 from aimdvc.cli.depth import depth_option
 from aimdvc.cli.network import blob_fetcher, connector
 from aimdvc.cli.output import plural
-from aimdvc.cli.part import absent_text, part_of, part_options
+from aimdvc.cli.part import absent_text, note_unmatched, part_of, part_options
 from aimdvc.ops.blobs import Means
 from aimdvc.ops.clone import Cloned, clone, get, parse_origin
 
@@ -65,5 +65,6 @@ def get_command(cli: Cli, address: str, out: str | None, include: tuple[str, ...
 
 
 def _print(cli: Cli, done: Cloned) -> None:
+    note_unmatched(cli, done.artifact, done.unmatched)
     line = f"{done.artifact} {done.version} in '{done.path}': {plural(done.files, 'file')}{absent_text(done.absent)}"
     cli.out.result({"artifacts": [done]}, [line])

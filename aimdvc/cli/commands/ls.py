@@ -21,8 +21,8 @@ _JSON_LIMIT = 1 << 20
 def ls_command(cli: Cli, selector: str | None, is_long: bool, is_zero: bool) -> None:
     """List the artifacts, or the files of a version
 
-    Files that are not checked out here are marked so. With -z, of artifacts the name and the path, of files the path
-    alone.
+    Of HEAD without REV; what is staged, `status` shows. Files that are not checked out here are marked so. With -z, of
+    artifacts the name and the path, of files the path alone.
 
     \b
     Example:
@@ -48,6 +48,8 @@ def ls_command(cli: Cli, selector: str | None, is_long: bool, is_zero: bool) -> 
             cli.out.fields([facts + entry.path])
         else:
             target = f"  → {entry.uri}" if entry.uri is not None else ""
+            if entry.problem is not None:
+                cli.out.note(f"the references of '{name}' can't be read: {entry.problem}")
             cli.out.line(facts + shown_path(entry.path) + target + ("  (not checked out)" if entry.is_absent else ""))
 
 
@@ -61,7 +63,7 @@ def _quoted(path: str) -> str:
 def cat_command(cli: Cli, selector: str) -> None:
     """Print a file of a version
 
-    Byte for byte; a blob that isn't here is fetched. With --json in base64, up to 1 MiB.
+    Byte for byte, of HEAD without REV; a blob that isn't here is fetched. With --json in base64, up to 1 MiB.
 
     \b
     Example:

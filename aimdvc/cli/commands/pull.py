@@ -9,7 +9,7 @@ from aimdvc.cli.context import Cli
 from aimdvc.cli.depth import depth_option
 from aimdvc.cli.network import blob_fetcher, connector
 from aimdvc.cli.output import plural
-from aimdvc.cli.part import all_option, part_of, part_options
+from aimdvc.cli.part import all_option, note_unmatched, part_of, part_options
 from aimdvc.ops.blobs import Means
 from aimdvc.ops.depth import WHOLE, Depth
 from aimdvc.ops.fetch import Fetched, FetchOptions, fetch
@@ -103,6 +103,8 @@ def pull_command(
     with connector(cli) as connections:
         means = Means(blob_fetcher(connections), cli.progress)
         bulk = pull(cli.workspace, connections, wanted, PullOptions(favor, rebase, part, depth), means)
+    for one in bulk.done:
+        note_unmatched(cli, one.artifact, one.unmatched)
     return finish(cli, bulk, _pulled, "No artifacts here, and none pinned")
 
 

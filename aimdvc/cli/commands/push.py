@@ -13,14 +13,18 @@ from aimdvc.cli.output import plural, size_text
 from aimdvc.errors import UsageError
 from aimdvc.ops.alias import list_aliases
 from aimdvc.ops.push import Pushed, PushOptions, push
+from aimdvc.ops.unpublish import unpublish
 
 
 @command("push")
 @click.argument("names", nargs=-1, metavar="[NAME…]", shell_complete=complete_name)
 @click.option("--all", "is_all", is_flag=True, help="All artifacts, as without a NAME.")
 @click.option("--dry-run", is_flag=True, help="Say what would be pushed, and send nothing.")
+@click.option("-d", "--delete", "branch", metavar="[NAME@]BRANCH", help="Delete a branch on the remote.")
 @click.option("--restore", is_flag=True, help="Push again what a remote that went back has lost.")
-def push_command(cli: Cli, names: tuple[str, ...], is_all: bool, dry_run: bool, restore: bool) -> int:
+def push_command(
+    cli: Cli, names: tuple[str, ...], is_all: bool, dry_run: bool, branch: str | None, restore: bool
+) -> int:
     """Send versions and aliases to the remote
 
     The current branch of each artifact goes to its own remote; main is numbered there. First the blobs that it lacks,
@@ -31,10 +35,19 @@ def push_command(cli: Cli, names: tuple[str, ...], is_all: bool, dry_run: bool, 
     exits with 5, too. `--restore` pushes them again under their numbers, as a plain fast-forward: what others pushed
     to it since stops it.
 
+    `--delete` deletes one branch on the remote, when it is where it was last fetched; that of this name here stays, and
+    main and versions are never deleted.
+
     \b
     Example:
       aimdvc push images
+      aimdvc push --delete images@relabel
     """
+    if branch is not None:
+        if names or is_all or dry_run or restore:
+            raise UsageError("--delete takes one branch, and goes with nothing else")
+        _delete(cli, branch)
+        return 0
     if is_all and names:
         raise UsageError("--all and names exclude each other")
     with connector(cli) as connections:
@@ -43,6 +56,16 @@ def push_command(cli: Cli, names: tuple[str, ...], is_all: bool, dry_run: bool, 
         for note in one.notes:
             cli.out.note(f"{one.artifact}: {note}")
     return finish(cli, bulk, partial(_line, cli), "No artifacts to push")
+
+
+def _delete(cli: Cli, selector: str) -> None:
+    name, branch = cli.branch(selector)
+    if branch is None:
+        raise UsageError("no branch was given", hint=f"run `aimdvc push --delete {name}@BRANCH`")
+    with connector(cli) as connections:
+        done = unpublish(cli.workspace, connections, name, branch, cli.progress)
+    line = f"{name}: deleted {done.branch}, which was at {done.version}, on {done.url}"
+    cli.out.result({"artifact": name, "deleted": done}, [line])
 
 
 def _line(cli: Cli, one: Pushed) -> str:

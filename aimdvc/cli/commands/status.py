@@ -10,7 +10,7 @@ from aimdvc.cli.context import Cli
 from aimdvc.cli.output import plural, shown_path
 from aimdvc.cli.part import part_line
 from aimdvc.errors import IntegrityError
-from aimdvc.ops.create import MAIN
+from aimdvc.model.names import MAIN
 from aimdvc.ops.revisions import short_branch
 from aimdvc.ops.status import ArtifactStatus, MergeInProgress, Status, status
 from aimdvc.ops.targets import Target
