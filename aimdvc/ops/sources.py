@@ -12,11 +12,14 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from aimdvc.errors import ReferenceChanged, RemoteError, RemoteRefused, StorageError, UnsafeUrl
-from aimdvc.fs.disk import Disk, current_umask
+from aimdvc.fs.disk import current_umask
 from aimdvc.fs.faults import mapped
+from aimdvc.fs.leftovers import remove_leftovers
+from aimdvc.fs.probe import can_rename
 from aimdvc.fs.system import open_any
 from aimdvc.model.progress import Progress
 from aimdvc.model.references import Reference, References
+from aimdvc.ops.workspace import Workspace
 from aimdvc.remote.session import Reply, Session
 from aimdvc.remote.urls import shown
 
@@ -200,10 +203,13 @@ class Fetched:
     sha256: str
 
 
-def fetch_reference(reference: Reference, target: Path, sources: Sources, disk: Disk, progress: Progress) -> Fetched:
+def fetch_reference(
+    workspace: Workspace, reference: Reference, target: Path, sources: Sources, progress: Progress
+) -> Fetched:
     """Writes what a reference names to a file, whole or not at all; a file that is there is replaced.
 
-    Raises ReferenceChanged when it isn't what was recorded, UnsafeUrl, RemoteError, StorageError; nothing is left then.
+    Safe to repeat: what a killed one left is removed by the next. Raises ReferenceChanged when it isn't what was
+    recorded, UnsafeUrl, RemoteError, StorageError; nothing is left then.
     """
     if not can_read(reference.uri):
         raise UnsafeUrl(
@@ -213,10 +219,11 @@ def fetch_reference(reference: Reference, target: Path, sources: Sources, disk: 
     if opened is None:
         raise ReferenceChanged(reference.key, "nothing is there any more")
     found, chunks = opened
+    disk = workspace.disk
     disk.make_directory(target.parent)
     digest, size = hashlib.sha256(), 0
     progress.start(reference.key, found.size, "bytes")
-    with disk.create_temp(target.parent, ".") as temp:
+    with disk.create_temp(_scratch(workspace, target.parent), ".") as temp:
         for chunk in chunks:
             digest.update(chunk)
             size += len(chunk)
@@ -232,6 +239,17 @@ def fetch_reference(reference: Reference, target: Path, sources: Sources, disk: 
         disk.publish(temp, target, 0o666 & ~current_umask())
     progress.finish()
     return Fetched(reference, str(target), size, digest.hexdigest())
+
+
+def _scratch(workspace: Workspace, directory: Path) -> Path:
+    """Returns where to write what comes into a directory: in a workspace the store, so that no `add` takes a part."""
+    scratch = directory
+    if Path(os.path.realpath(directory)).is_relative_to(workspace.root):
+        temporary = workspace.blobs.layout.temporary
+        workspace.disk.make_directory(temporary)
+        scratch = temporary if can_rename(temporary, directory) else directory
+    remove_leftovers(scratch)
+    return scratch
 
 
 def _scheme(uri: str) -> str:

@@ -1,6 +1,8 @@
 """References through every verb that meets them, and what they name read over a real port."""
 
 import hashlib
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -8,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from aimdvc.fs.leftovers import owner
 from aimdvc.server.embedded import EmbeddedServer
 from tests.shell import Shell, files_of, git
 
@@ -203,6 +206,24 @@ def test_fetch_writes_what_was_recorded_or_nothing(made: Shell, elsewhere: Elsew
     elsewhere.files.clear()
     made("ref", "fetch", "data:raw/a.csv", "--out", "new.csv", code=3)
     assert sorted(path.name for path in made.here.iterdir() if path.is_file()) == ["a.csv", "aimdvc.lock", "here.csv"]
+
+
+@pytest.mark.parametrize("place", [".aimdvc/tmp", "../elsewhere"])
+def test_what_a_killed_fetch_left_goes_with_the_next_and_is_no_content(
+    made: Shell, elsewhere: Elsewhere, place: str
+) -> None:
+    """Case L24: a part lies in the store, or beside a file that is outside of the workspace."""
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    made("ref", "add", f"{elsewhere.url}/a.csv", "data:raw/a.csv")
+    elsewhere.files["/a.csv"] = (CONTENT, '"one"')
+    left = made.here / place / f".tmp-{owner(dead.pid)}-00"
+    left.parent.mkdir(exist_ok=True)
+    left.write_text("a part")
+    out = "fetched.csv" if place.startswith(".aimdvc") else f"{place}/fetched.csv"
+    made("ref", "fetch", "data:raw/a.csv", "--out", out)
+    assert not left.exists()
+    assert (made.here / out).read_bytes() == CONTENT
 
 
 def test_files_are_read_below_allowed_roots_only(made: Shell, elsewhere: Elsewhere, tmp_path: Path) -> None:

@@ -137,7 +137,7 @@ def _fetch(cli: Cli, asked: _Asked) -> None:
     if asked.out is None and target.exists():
         raise UsageError(f"'{target.name}' is there already", hint="say where it goes with --out PATH")
     with _Opened(cli, asked.roots) as (module, sources):
-        fetched = module.fetch_reference(found, target, sources, cli.disk, cli.progress)
+        fetched = module.fetch_reference(cli.workspace, found, target, sources, cli.progress)
     line = f"{shown_path(key)}: {size_text(fetched.size)} in {shown_path(fetched.path)}, sha256 {fetched.sha256}"
     cli.out.result({"artifact": name, "fetched": fetched}, [line])
 
