@@ -71,7 +71,7 @@ SWEPT = {
 ENDS = {"conflict": 1}
 """Where it isn't 0: the exit code of a verb that nothing stopped."""
 
-ONCE = {"abort", "alias-delete", "branch", "mv-directory", "mv-artifact", "ref-rm", "rm-artifact"}
+ONCE = {"abort", "alias-delete", "branch", "mv-directory", "mv-artifact", "ref-rm", "rename", "rm-artifact"}
 """Cut after their last step, these say when run again that there is nothing left to do: no such key, no merge."""
 
 FAULTS = {
@@ -113,7 +113,7 @@ def sweep(scene: Scene, fault: str, points: range) -> int:
             assert code in (end, 5, 8), (code, said)
         scene.check()
         again = Shell(scene.work)(*_command(scene), code=-1)
-        assert again.code in (end, *([2] if scene.verb in ONCE else [])), (again.out, again.err)
+        assert again.code in (end, *([1, 2] if scene.verb in ONCE else [])), (again.out, again.err)
         assert scene.outcome() == scene.final, f"{fault} at call {when}"
         left = list(scene.work.rglob("tmp/*tmp-*"))
         assert len(left) <= 1, left
