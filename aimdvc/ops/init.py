@@ -82,5 +82,7 @@ def _move_store(own: Path, places: Places, disk: Disk) -> bool:
                 disk.make_directory(target)
                 with mapped(old):
                     disk.rename(old, target / name)
+                disk.sync_directory(target)
+                disk.sync_directory(own)
                 moved = True
     return moved

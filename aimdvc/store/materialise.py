@@ -125,9 +125,10 @@ class _Writer:
         except (OSError, AimdvcError):
             assert staging is not None
             staging.discard()
-        self._directories.close()
-        if self._temporary is not None:
-            close_directory(self._temporary)
+        finally:
+            self._directories.close()
+            if self._temporary is not None:
+                close_directory(self._temporary)
 
     def write(self, job: Job, places: dict[Oid, PackedBlob]) -> Stat:
         parent, _, name = path_bytes(job.path).rpartition(b"/")
@@ -149,6 +150,7 @@ class _Writer:
         staging, self._staging = self._staging, None
         if staging is not None:
             full = os.path.join(self._base, path_text(staging.path))
+            staging.close()
             with mapped(full):
                 self._disk.before("rename", full)
                 staging.publish(self._directories.open(staging.path.rpartition(b"/")[0]))

@@ -10,7 +10,7 @@ from aimdvc.errors import CorruptBlob, StorageError
 from aimdvc.fs import system
 from aimdvc.fs.disk import Disk, TempFile
 from aimdvc.fs.faults import mapped
-from aimdvc.fs.leftovers import find_leftovers, temporary_name
+from aimdvc.fs.leftovers import find_leftovers, remove_leftovers, temporary_name
 from aimdvc.model.pointer import Pointer
 from aimdvc.store.layout import Layout
 
@@ -74,6 +74,7 @@ class PartialFile:
         if os.fstat(self._temp.fd).st_dev == target.parent.stat().st_dev:
             self._disk.publish(self._temp, target, mode)
             return
+        remove_leftovers(target.parent)
         with self._disk.create_temp(target.parent, ".") as copy:
             for chunk in self._chunks():
                 copy.write(chunk)

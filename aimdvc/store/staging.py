@@ -43,9 +43,12 @@ class Staging:
         self._size += size
         return self._directories.open(directory[len(self.path) + 1 :], make=True)
 
+    def close(self) -> None:
+        """Closes its directories: the next step renames them, or removes them."""
+        self._directories.close()
+
     def publish(self, parent: Handle) -> None:
         """Renames all of it into the open parent directory. Raises ChangedMeanwhile when something is there by now."""
-        self._directories.close()
         try:
             rename_into(os.fsencode(self._full), parent, self.path.rpartition(b"/")[2])
         except OSError as error:

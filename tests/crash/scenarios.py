@@ -26,7 +26,7 @@ from aimdvc.ops.rm import RmOptions, rm
 from aimdvc.ops.workspace import Workspace
 from aimdvc.store.blobs import BlobStore
 from aimdvc.store.locate import Places
-from tests.crash import lines, mending, upkeep
+from tests.crash import lines, mending, records, upkeep
 from tests.crash.ground import behind, changed, connector, finish, first_version, means, two_versions
 from tests.shell import Shell, files_of, git
 
@@ -196,8 +196,8 @@ ACT: dict[str, Act] = {
     "rm-artifact": _rm_artifact,
     "mv-artifact": _mv_artifact,
 }
-PREPARE |= lines.PREPARE | mending.PREPARE | upkeep.PREPARE
-ACT |= lines.ACT | mending.ACT | upkeep.ACT
+PREPARE |= lines.PREPARE | mending.PREPARE | records.PREPARE | upkeep.PREPARE
+ACT |= lines.ACT | mending.ACT | records.ACT | upkeep.ACT
 
 
 class Scene:
@@ -248,7 +248,8 @@ class Scene:
         stands = shell("status").out, shell("branch", "data").out
         said = shell("status", "-s").out, stands
         held = self._held() if self.verb in upkeep.ACT else []
-        return files_of(self.work), subjects, said, remote, sorted(refs), lock, state, ignored, held
+        told = records.recorded(shell) if self.verb in records.ACT else []
+        return files_of(self.work), subjects, said, remote, sorted(refs), lock, state, ignored, held, told
 
     def _held(self) -> list[str]:
         """Returns every blob that the store has, and what the trash has beside them."""

@@ -14,7 +14,7 @@ from aimdvc.ops.clone import clone, parse_origin
 from aimdvc.ops.init import init
 from tests.crash.ground import connector, first_version, means
 from tests.crash.scenarios import Fault, Killed
-from tests.shell import Shell, files_of
+from tests.shell import Shell, files_of, git
 
 EVERY = 1000
 
@@ -95,3 +95,38 @@ def test_clone_is_cut_at_every_step(tmp_path: Path, number: int | None, depth: i
             assert files_of(own.parent) == wanted
 
     assert cut_everywhere(here, act, number, check) > 10
+
+
+@FAULTS
+def test_a_store_that_moves_into_git_is_cut_at_every_step(tmp_path: Path, number: int | None) -> None:
+    """Case L06: until all of it has moved, every verb says to run `init` again, and none starts a second store."""
+    template = tmp_path / "template"
+    shell = first_version(template)
+    shell.write(".gitignore", "/data\n")
+    git(shell.here, "init", "-q")
+    here = tmp_path / "here"
+
+    def act(disk: Disk) -> None:
+        if not (here / "work").exists():
+            shutil.copytree(template / "work", here / "work", symlinks=True)
+        init(here / "work", None, disk)
+        assert Shell(here / "work")("fsck").code == 0
+        assert [one["message"].strip() for one in _log(here / "work")] == ["first"]
+
+    def check() -> None:
+        done = Shell(here / "work")("log", "--json", code=-1)
+        if done.code:
+            assert "aimdvc init" in done.json["hint"]
+        else:
+            assert [one["message"].strip() for one in _log(here / "work")] == ["first"]
+
+    assert cut_everywhere(here, act, number, check) > 10
+    shutil.rmtree(here)
+    here.mkdir()
+    uncut = Fault()
+    act(Disk(uncut))
+    assert uncut.steps[-3:] == ["rename", "fsync", "fsync"], "what was moved last is durable in both directories"
+
+
+def _log(work: Path) -> list[dict[str, str]]:
+    return [version["commit"] for version in Shell(work)("log", "--json").json["versions"]]

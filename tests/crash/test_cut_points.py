@@ -1,6 +1,9 @@
 """Kill, and a failing disk, at every durable step of the verbs: the invariants hold, and a rerun finishes it."""
 
 import errno
+import gc
+import os
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -39,3 +42,26 @@ def test_running_it_again_changes_nothing(verb: str, tmp_path: Path) -> None:
     scene.run(Fault())
     scene.run(Fault())
     assert scene.outcome() == scene.final
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="this system doesn't list a process's open files")
+def test_a_cut_leaves_no_file_open(tmp_path: Path) -> None:
+    """What lives on after an interrupt, as a notebook does, must not hold what was being written."""
+    scene = Scene(tmp_path, "pull")
+    for stop_at in range(1, EVERY):
+        scene.reset()
+        fault = Fault(stop_at)
+        with suppress(Killed):
+            scene.run(fault)
+        gc.collect()
+        assert not _open_below(scene.root), f"cut at step {stop_at}: {fault.steps[-3:]}"
+        if len(fault.steps) < stop_at:
+            break
+
+
+def _open_below(root: Path) -> list[str]:
+    found = []
+    for descriptor in os.listdir("/proc/self/fd"):
+        with suppress(FileNotFoundError):
+            found.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+    return [path for path in found if path.startswith(str(root))]

@@ -16,7 +16,9 @@ import pytest
 from aimdvc.model.progress import Silent
 from aimdvc.ops.fsck import fsck
 from aimdvc.ops.workspace import Workspace
+from tests.crash.ground import first_version
 from tests.crash.scenarios import Fault, Killed, Scene
+from tests.shell import git
 
 MIB = 64
 
@@ -65,6 +67,12 @@ def image(tmp_path: Path) -> Iterator[Image]:
 
 LONG = ("add", "commit", "checkout", "push", "pull")
 """Verbs of many durable steps."""
+
+SHORT = (
+    *("rm", "mv", "rm-artifact", "mv-artifact", "merge", "conflict", "settle", "abort", "rebase", "repair"),
+    *("alias-delete", "branch-delete", "pack-refs", "fetch", "reset --hard", "evict", "trash-restore"),
+)
+"""Verbs that only the sweep takes, but for the first two."""
 
 
 class _Cut(Fault):
@@ -124,6 +132,21 @@ def test_some_power_cuts(image: Image, verb: str) -> None:
 
 @pytest.mark.sweep
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("verb", [*LONG, "rm", "mv", "rm-artifact", "mv-artifact"])
+@pytest.mark.parametrize("verb", [*LONG, *SHORT])
 def test_every_power_cut(image: Image, verb: str) -> None:
     assert sweep(image, verb, range(1, 100_000)) > (10 if verb in LONG else 3)
+
+
+def test_a_store_that_moved_into_git_is_there_after_a_power_cut(image: Image) -> None:
+    """Case L08: nothing else is written then, that would make its renames durable."""
+    shell = first_version(image.mount_point)
+    shell.write(".gitignore", "/data\n")
+    git(shell.here, "init", "-q")
+    _run("sync", "-f", str(image.mount_point))
+    shell("init")
+    image.cut()
+    image.unmount()
+    shutil.copyfile(image.copy, image.file)
+    image.mount()
+    assert [one["artifact"] for one in shell("status", "--json").json["artifacts"]] == ["data"]
+    assert shell("fsck").code == 0

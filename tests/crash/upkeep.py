@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from aimdvc.model.progress import Silent
+from aimdvc.ops.evict import evict
 from aimdvc.ops.maintain import maintain
 from aimdvc.ops.prune import PruneOptions, prune
 from aimdvc.ops.trash import empty_trash, restore_trash
@@ -71,6 +72,10 @@ def _pushed(root: Path) -> None:
     aged(shell.here / ".aimdvc")
 
 
+def _evict(workspace: Workspace, here: Path) -> None:
+    evict(workspace, connector(), 0, Silent())
+
+
 def _empty(workspace: Workspace, here: Path) -> None:
     empty_trash(workspace, 0, Silent())
 
@@ -86,6 +91,7 @@ def _maintain(workspace: Workspace, here: Path) -> None:
 PREPARE: dict[str, Callable[[Path], object]] = {
     "prune": _superseded,
     "prune-remote": _pushed,
+    "evict": _pushed,
     "trash-empty": _trashed,
     "trash-restore": _trashed,
     "maintenance": _scattered,
@@ -93,6 +99,7 @@ PREPARE: dict[str, Callable[[Path], object]] = {
 ACT: dict[str, Callable[[Workspace, Path], None]] = {
     "prune": _prune,
     "prune-remote": _prune_remote,
+    "evict": _evict,
     "trash-empty": _empty,
     "trash-restore": _restore,
     "maintenance": _maintain,
