@@ -25,7 +25,7 @@ from aimdvc.ops.merging import require_no_merge
 from aimdvc.ops.part import everything, moving_rows, unmatched_patterns, wanted_paths
 from aimdvc.ops.plan import CheckoutPlan, EntryPair, plan_checkout, row_of
 from aimdvc.ops.relocate import relocate
-from aimdvc.ops.revisions import label, resolve
+from aimdvc.ops.revisions import label, resolve, tracking_ref
 from aimdvc.ops.scan import clock_ns, scan
 from aimdvc.ops.settle import settle
 from aimdvc.ops.workspace import Workspace
@@ -159,12 +159,28 @@ def _bring_back(workspace: Workspace, head: Head, means: Means) -> CheckedOut | 
 
 
 def follow_pin(workspace: Workspace, head: Head, pin: Pin, force: bool, means: Means) -> CheckedOut:
-    """Checks out the commit that a pin names, on its branch where it is a tip. Raises UnknownRevision, Refused."""
+    """Checks out the commit that a pin names, on its branch where it is a tip, or where that can go on to it.
+
+    A branch goes on to a pin that comes after its tip and is published on the remote's same branch: so a pull of the
+    code, and then of the data, leaves nobody detached. Raises UnknownRevision, Refused.
+    """
     require_no_merge(workspace, head, "checkout")
     history = workspace.history(head.name)
     if not history.has(pin.commit):
         raise UnknownRevision(head.name, pin.commit, "run `aimdvc pull`: it was not fetched yet")
-    return switch(workspace, head, Destination(pin.commit, _branch_at(history, head, pin.commit)), force, means)
+    branch = _branch_at(history, head, pin.commit)
+    advance = _advance(history, head, pin.commit) if branch is None else None
+    to = Destination(pin.commit, advance.ref if advance is not None else branch)
+    return switch(workspace, head, to, force, means, advance)
+
+
+def _advance(history: History, head: Head, commit: GitId) -> RefUpdate | None:
+    """Returns the move of the current branch, or of main, that a pin on its remote's line is a fast-forward of."""
+    branch = head.branch or MAIN
+    tip, theirs = history.ref(branch), history.ref(tracking_ref(head, branch))
+    if tip is None or theirs is None or not history.is_ancestor(tip, commit):
+        return None
+    return RefUpdate(branch, tip, commit) if history.is_ancestor(commit, theirs) else None
 
 
 def _branch_at(history: History, head: Head, commit: GitId) -> str | None:

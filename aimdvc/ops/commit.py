@@ -163,7 +163,10 @@ def branch_to_commit_on(history: History, head: Head) -> str:
     raise RefMoved(
         branch,
         "another workspace moved it",
-        hint=f"run `aimdvc reset {head.name}@{short_branch(branch)}`: these files are its changes then; commit them",
+        hint=(
+            f"run `aimdvc switch -c {head.name}@NEW` and commit there, then"
+            f" `aimdvc switch {head.name}@{short_branch(branch)}` and `aimdvc merge NEW`"
+        ),
     )
 
 

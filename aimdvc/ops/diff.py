@@ -54,10 +54,14 @@ class Diff:
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """Two revisions of an artifact; `new` None is the workspace, `old` None is the index."""
+    """Two revisions of an artifact; `new` None is the workspace, `old` None is the index.
+
+    `is_staged` is neither: it is HEAD and the index.
+    """
 
     old: str | None
     new: str | None
+    is_staged: bool = False
 
 
 def sides_of(selectors: Sequence[Selector]) -> Sides:
@@ -75,7 +79,11 @@ def diff(
     old = resolve(history, name, sides.old, head.commit) if sides.old is not None else None
     new = resolve(history, name, sides.new, head.commit) if sides.new is not None else None
     wanted = [target.inner for target in targets if target.head.name == name]
-    pairs = _tree_pairs(workspace, head, old, new) if new is not None else _disk_pairs(workspace, head, old)
+    pairs: Iterator[tuple[Entry | None, Entry | DiskEntry | None]]
+    if sides.is_staged:
+        pairs = _staged_pairs(workspace, head)
+    else:
+        pairs = _tree_pairs(workspace, head, old, new) if new is not None else _disk_pairs(workspace, head, old)
     kept = [pair for pair in pairs if is_wanted(pair, wanted)]
     changes = with_renames([pair for pair in kept if not isinstance(pair[1], DiskEntry)])  # type: ignore[misc]
     files = [_of_change(workspace, head, change) for change in changes]
@@ -83,6 +91,8 @@ def diff(
     if with_text:
         files = _with_text(workspace, head, changes, kept, files, means)
     names = (label(history, old) if old else "index", label(history, new) if new else "workspace")
+    if sides.is_staged:
+        names = (label(history, head.commit), "index")
     return Diff(name, names[0], names[1], sorted(files, key=lambda file: path_bytes(file.path)))
 
 
@@ -92,6 +102,14 @@ def is_wanted(pair: tuple[Side | None, Side | None], wanted: Sequence[str]) -> b
         return True
     path = (pair[1] or pair[0]).path  # type: ignore[union-attr]
     return any(not place or path == place or path.startswith(place + "/") for place in wanted)
+
+
+def _staged_pairs(workspace: Workspace, head: Head) -> Iterator[tuple[Entry | None, Entry | None]]:
+    history = workspace.history(head.name)
+    for row in workspace.state.staged(head):
+        before, after = history.entry(head.tree, row.path), entry_of(row)
+        if before != after:
+            yield before, after
 
 
 def _tree_pairs(

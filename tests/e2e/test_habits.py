@@ -6,7 +6,7 @@ import pytest
 
 from aimdvc.cli.elsewhere import COMMANDS, OPTIONS
 from aimdvc.cli.table import COMMANDS as OURS
-from tests.shell import Shell
+from tests.shell import Shell, git
 
 
 @pytest.fixture
@@ -97,3 +97,59 @@ def test_a_clone_of_a_branch_is_on_it(made: Shell, tmp_path: Path) -> None:
     there = Shell(tmp_path / "clone")
     assert (there.here / "t").read_text() == "t\n"
     assert there("status", "--json").json["artifacts"][0]["branch"] == "refs/heads/topic"
+
+
+def test_what_is_staged_is_shown(made: Shell) -> None:
+    made.write("data/labels.csv", "staged\n")
+    made.write("data/new", "new\n")
+    made("add", "data")
+    made.write("data/labels.csv", "not staged\n")
+    assert "+staged" in made("diff", "--cached").out.splitlines()
+    assert made("diff", "--staged", "--name-status", "data").out.splitlines() == ["M\tdata/labels.csv", "A\tdata/new"]
+    assert "-staged" in made("diff").out.splitlines()
+    assert "compares the index with HEAD" in made("diff", "--staged", "data@v1", code=2).err
+
+
+def test_paths_of_a_diff_are_those_that_other_commands_take(made: Shell) -> None:
+    made.write("data/labels.csv", "more\n")
+    made.write("models/net.bin", b"more")
+    paths = made("diff", "--name-only", "-z").out.split("\0")
+    assert paths == ["data/labels.csv", "models/net.bin", ""]
+    made("add", *paths[:-1])
+    assert made("diff", "--name-only", "data@v1", "data@v2").out == "data/labels.csv\n"
+
+
+def test_a_pull_of_the_code_and_then_of_the_data_stays_on_the_branch(tmp_path: Path) -> None:
+    code = tmp_path / "code.git"
+    git(tmp_path, "init", "-q", "--bare", "-b", "main", str(code))
+    one, two = Shell(tmp_path / "one"), Shell(tmp_path / "two")
+    git(tmp_path, "clone", "-q", str(code), "one")
+    one("init")
+    one("remote", "add", "origin", str(tmp_path / "remote"))
+
+    def publish(text: str) -> None:
+        one.write("data/a", text)
+        one.commit("data", text.strip())
+        one("push")
+        git(one.here, "add", "-A")
+        git(one.here, "commit", "-qm", text.strip())
+        git(one.here, "push", "-q", "origin", "HEAD:main")
+
+    publish("first\n")
+    git(tmp_path, "clone", "-q", str(code), "two")
+    two("pull")
+    for text in ("second\n", "third\n"):
+        publish(text)
+        git(two.here, "pull", "-q")
+        two("pull")
+        assert (two.here / "data/a").read_text() == text
+        state = two("status", "--json").json["artifacts"][0]
+        assert (state["branch"], state["behind"], state["lock"]) == ("refs/heads/main", 0, "same")
+        assert git(two.here, "status", "--porcelain") == ""
+    git(two.here, "checkout", "-q", "HEAD~1")
+    assert "detached" in two("checkout").out
+    git(two.here, "checkout", "-q", "main")
+    assert "detached" not in two("checkout").out
+    two.write("data/a", "fourth\n")
+    two.commit("data", "fourth")
+    assert "pushed v4" in two("push").out

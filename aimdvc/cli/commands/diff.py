@@ -1,5 +1,6 @@
 """`aimdvc diff`."""
 
+import posixpath
 from collections.abc import Iterable, Iterator
 
 import click
@@ -10,6 +11,7 @@ from aimdvc.cli.context import Cli
 from aimdvc.cli.output import plural, shown_path, size_text
 from aimdvc.errors import UsageError
 from aimdvc.ops.diff import Diff, FileDiff, Sides, diff, sides_of
+from aimdvc.store.state import Head
 
 _LETTERS = {"added": "A", "modified": "M", "deleted": "D", "renamed": "R"}
 
@@ -19,6 +21,7 @@ _LETTERS = {"added": "A", "modified": "M", "deleted": "D", "renamed": "R"}
 @click.option("--stat", "as_stat", is_flag=True, help="Counts and sizes by file.")
 @click.option("--name-status", is_flag=True, help="A letter and the path by file.")
 @click.option("--name-only", is_flag=True, help="The path alone by file.")
+@click.option("--staged", "--cached", "is_staged", is_flag=True, help="Index from HEAD: what a commit would hold.")
 @zero_option
 @click.option("--exit-code", is_flag=True, help="Exit with 1 when something differs.")
 def diff_command(
@@ -27,14 +30,16 @@ def diff_command(
     as_stat: bool,
     name_status: bool,
     name_only: bool,
+    is_staged: bool,
     is_zero: bool,
     exit_code: bool,
 ) -> int:
     """Show what differs between versions and workspace
 
-    Workspace from index, workspace from version A, or version B from version A. Text is shown as a unified diff,
-    whether it lies in Git or in blobs; all else by name, size and oid. Renames are found. After `--`, only the PATHs
-    named.
+    Workspace from index, workspace from version A, or version B from version A; with --staged, index from HEAD. Text is
+    shown as a unified diff, whether it lies in Git or in blobs; all else by name, size and oid. Renames are found.
+    After `--`, only the PATHs named. --name-only and --name-status print paths as `status -s` does, from the
+    workspace's root.
 
     \b
     Example:
@@ -46,11 +51,11 @@ def diff_command(
     if is_zero and not (name_status or name_only):
         raise UsageError("-z is for --name-status and --name-only", hint="add one of them")
     with_text = not (as_stat or name_status or name_only)
-    found = [_one(cli, name, sides, with_text) for name, sides in _what(cli, selectors)]
-    files = [file for one in found for file in one.files]
+    found = [_one(cli, name, sides, with_text) for name, sides in _what(cli, selectors, is_staged)]
     if name_status or name_only:
-        fields = [field for file in files for field in _names(file, name_only)]
-        lines: Iterable[str] = ("\t".join(map(shown_path, _names(file, name_only))) for file in files)
+        names = [_names(file, name_only, cli.workspace.head(one.artifact)) for one in found for file in one.files]
+        fields = [field for some in names for field in some]
+        lines: Iterable[str] = ("\t".join(map(shown_path, some)) for some in names)
         cli.out.result({"artifacts": found}, lines, fields if is_zero else None)
     else:
         lines = (line for one in found for line in (_stat(one) if as_stat else text_lines(one)))
@@ -58,11 +63,15 @@ def diff_command(
     return 1 if exit_code and any(one.files for one in found) else 0
 
 
-def _what(cli: Cli, selectors: tuple[str, ...]) -> list[tuple[str, Sides]]:
+def _what(cli: Cli, selectors: tuple[str, ...], is_staged: bool) -> list[tuple[str, Sides]]:
     if not selectors:
         heads = [target.head for target in cli.targets(cli.paths)] if cli.paths else cli.workspace.state.heads()
-        return [(name, Sides(None, None)) for name in dict.fromkeys(head.name for head in heads)]
+        return [(name, Sides(None, None, is_staged)) for name in dict.fromkeys(head.name for head in heads)]
     name, first = cli.selector(selectors[0])
+    if is_staged:
+        if len(selectors) > 1 or first.revision is not None:
+            raise UsageError("--staged compares the index with HEAD", hint=f"run `aimdvc diff --staged {name}`")
+        return [(name, Sides(None, None, True))]
     parsed = [first]
     for text in selectors[1:]:
         other, selector = cli.selector(text)
@@ -77,9 +86,10 @@ def _one(cli: Cli, name: str, sides: Sides, with_text: bool) -> Diff:
     return diff(cli.workspace, name, sides, targets, with_text, cli.means)
 
 
-def _names(file: FileDiff, name_only: bool) -> list[str]:
-    old = [file.old_path] if file.old_path is not None else []
-    return [file.path] if name_only else [_LETTERS[file.kind], *old, file.path]
+def _names(file: FileDiff, name_only: bool, head: Head) -> list[str]:
+    inner = [file.old_path] if file.old_path is not None and not name_only else []
+    paths = [head.path if head.is_file else posixpath.normpath(f"{head.path}/{path}") for path in (*inner, file.path)]
+    return paths if name_only else [_LETTERS[file.kind], *paths]
 
 
 def _stat(found: Diff) -> Iterator[str]:

@@ -41,7 +41,7 @@ def push_command(
     \b
     Example:
       aimdvc push images
-      aimdvc push --delete images@relabel
+      aimdvc push --delete images@old-labels
     """
     if branch is not None:
         if names or is_all or dry_run or restore:

@@ -62,7 +62,6 @@ def ref_command(
       aimdvc ref add s3://bucket/raw/train.csv images:raw/train.csv --size 1048576
       aimdvc ref list images
       aimdvc ref check images --hash
-      aimdvc ref fetch images:raw --out downloads
       aimdvc ref rm images:raw/train.csv
     """
     asked = _Asked(values, size, etag, sha256, probe, is_hashing, roots, out)
