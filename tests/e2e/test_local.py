@@ -114,7 +114,7 @@ def test_diff_of_text_binary_and_renames(shell: Shell) -> None:
     assert "modified: 100 B → 200 B" in text
     (shell.here / "data/old-name").rename(shell.here / "data/new-name")
     shell.commit("data", "renamed")
-    assert "R\told-name\tnew-name" in shell("diff", "data@HEAD~1", "data@HEAD", "--name-status").out
+    assert "R\tdata/old-name\tdata/new-name" in shell("diff", "data@HEAD~1", "data@HEAD", "--name-status").out
     assert shell("diff", "data@HEAD~1", "data@HEAD", "--exit-code", code=1).out
     assert shell("diff", "--exit-code").out == ""
     assert "1 file" in shell("diff", "data@HEAD~1", "--stat", "--", "data/text.csv").out

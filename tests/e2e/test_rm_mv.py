@@ -158,9 +158,9 @@ def test_mv_renames_without_reading(work: Shell) -> None:
     assert work("mv", "data/images/train", "data/images/test").out == "Everything is there already\n"
     work("commit", "-m", "two")
     assert work("diff", "scenes@HEAD~1", "scenes@HEAD", "--name-status").out.splitlines() == [
-        "R\ta.bin\ttest/a.bin",
-        "R\ttrain/b.bin\ttest/b.bin",
-        "R\ttrain/deep/c.bin\ttest/deep/c.bin",
+        "R\tdata/images/a.bin\tdata/images/test/a.bin",
+        "R\tdata/images/train/b.bin\tdata/images/test/b.bin",
+        "R\tdata/images/train/deep/c.bin\tdata/images/test/deep/c.bin",
     ]
     assert work("fsck").code == 0
 
