@@ -25,6 +25,9 @@ def settle(workspace: Workspace, name: str) -> Head:
     if commit.parents[:1] != expected and head.commit not in commit.parents:
         return head
     with workspace.state.transaction():
+        now = workspace.head(name)
+        if (now.branch, now.commit) != (head.branch, head.commit):
+            return now  # Whoever moved the branch was at work, and has saved the index meanwhile.
         if history.tree_id(head.tree, tree_edits(workspace.state.staged(head))) != commit.tree:
             return head
         workspace.state.mark_committed(head)
