@@ -8,6 +8,7 @@ import pytest
 
 from aimdvc.errors import CorruptRepository
 from aimdvc.fs.disk import Disk
+from aimdvc.git.consolidate import consolidate
 from aimdvc.git.history import History
 from aimdvc.git.kinds import BLOB
 from aimdvc.git.writer import LOOSE_LIMIT
@@ -67,3 +68,18 @@ def damaged(whole: bytes, source: random.Random, how: int) -> bytes:
     for _ in range(source.randrange(1, 6)):
         raw[source.randrange(len(raw))] = source.randrange(256)
     return bytes(raw)
+
+
+def test_packs_that_are_joined_meanwhile_are_looked_for_again(tmp_path: Path) -> None:
+    made = History.create(tmp_path / "r.git", Disk())
+    packs = []
+    for number in range(3):
+        with made.writer() as writer:
+            packs.append([writer.blob(b"%d %d" % (number, count)) for count in range(LOOSE_LIMIT + 1)])
+    made.close()
+    reader = History.open(tmp_path / "r.git", Disk())
+    assert reader.read_blob(packs[0][0]) == b"0 0"
+    assert consolidate(made.path, Disk(), is_forced=True) is not None
+    for number, names in enumerate(packs):
+        assert reader.read_blob(names[-1]) == b"%d %d" % (number, LOOSE_LIMIT)
+    reader.close()
