@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.test_prune import LARGE, age, held, oids, store, version
+from tests.e2e.pruning import LARGE, age, held, oids, store, version
 from tests.shell import Shell, files_of, git
 
 

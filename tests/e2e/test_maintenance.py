@@ -19,7 +19,7 @@ from aimdvc.git.packs import PackWriter, git_id_of
 from aimdvc.model.oid import GitId
 from aimdvc.ops.workspace import Workspace
 from aimdvc.store.blobs import BlobStore
-from tests.e2e.test_prune import store
+from tests.e2e.pruning import store
 from tests.shell import Shell, files_of, git
 
 

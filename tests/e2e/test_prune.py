@@ -1,6 +1,5 @@
-"""`prune` and `trash`: what goes, what stays and why, and that a root which can't be read stops it."""
+"""`prune`: what goes, what stays and why, and that a root which can't be read stops it."""
 
-import hashlib
 import os
 import shutil
 import sqlite3
@@ -14,93 +13,27 @@ from aimdvc.fs.disk import Disk
 from aimdvc.model.oid import Oid
 from aimdvc.model.pointer import Pointer, encode_pointer
 from aimdvc.store.blobs import BlobStore
-from tests.shell import Shell, files_of, git
-
-LARGE = 100_000
-DAY_S = 24 * 3600
+from tests.e2e.pruning import (
+    DAY_S,
+    LARGE,
+    age,
+    commit_code,
+    forget_reflogs,
+    held,
+    oids,
+    pinned,
+    pruned,
+    store,
+    superseded,
+    version,
+)
+from tests.shell import Shell, git
 
 
 @pytest.fixture
 def code(tmp_path: Path) -> Shell:
     """A workspace in a code repository, with one version that the code pins."""
-    place = tmp_path / "code"
-    place.mkdir()
-    git(place, "init", "-q", "-b", "main")
-    shell = Shell(place)
-    shell("init")
-    version(shell, 1)
-    commit_code(shell)
-    return shell
-
-
-def version(shell: Shell, number: int) -> str:
-    """Makes a version with a large and a small blob of its own, and one that all share."""
-    for name, content in zip(("large", "small", "same"), contents(number), strict=True):
-        shell.write(f"data/{name}.bin", content)
-    return shell.commit("data", f"m{number}")
-
-
-def commit_code(shell: Shell) -> None:
-    git(shell.here, "add", "-A")
-    git(shell.here, "commit", "-qm", "code")
-
-
-def age(shell: Shell, days: float = 30) -> None:
-    """Makes all blobs look as if nobody wanted them for days."""
-    then = int(time.time() - days * DAY_S)
-    for path in store(shell).glob("blobs/files/*/*"):
-        os.utime(path, (then, then))
-    with sqlite3.connect(store(shell) / "store.db") as database:
-        database.execute("UPDATE blob SET seen = ?", (then,))
-        database.execute("UPDATE file SET seen = ?", (then,))
-    database.close()
-
-
-def store(shell: Shell) -> Path:
-    inside = shell.here / ".git" / "aimdvc"
-    return inside if inside.exists() else shell.here / ".aimdvc"
-
-
-def contents(number: int) -> list[bytes]:
-    return [b"%08d" % number * (LARGE // 8), b"%08d" % number, b"same" * 100]
-
-
-def oids(number: int) -> set[str]:
-    """Returns the blobs of a version. (What Git keeps lies in the blob store, too, from `add` to `commit`.)"""
-    return {hashlib.sha256(content).hexdigest() for content in contents(number)}
-
-
-def held(shell: Shell) -> set[str]:
-    with BlobStore(store(shell), Disk()) as blobs:
-        return {pointer.oid for pointer in blobs.iter_pointers()}
-
-
-def forget_reflogs(shell: Shell, name: str = "data") -> None:
-    """Leaves the logs of an artifact's refs, and of every workspace's HEAD, empty, as after 90 days."""
-    for path in store(shell).glob(f"repos/{name}.git/logs/**/*"):
-        if path.is_file():
-            path.write_bytes(b"")
-    for path in (shell.here / ".git").rglob("state.db"):
-        with closing(sqlite3.connect(path)) as database:
-            database.execute("DELETE FROM head_move")
-            database.commit()
-
-
-def pruned(shell: Shell, *arguments: str) -> dict[str, object]:
-    return dict(shell("prune", "--json", *arguments).json["pruned"])
-
-
-def superseded(shell: Shell) -> set[str]:
-    """Stages contents that are then staged over, and returns their oids: nothing needs them."""
-    before = held(shell)
-    shell.write("data/large.bin", b"x" * LARGE)
-    shell.write("data/small.bin", b"x")
-    shell("add", "data")
-    gone = held(shell) - before
-    shell.write("data/large.bin", b"y" * LARGE)
-    shell.write("data/small.bin", b"y")
-    shell("add", "data")
-    return gone
+    return pinned(tmp_path / "code")
 
 
 def test_what_nothing_needs_goes_to_the_trash_and_comes_back(code: Shell) -> None:
@@ -333,71 +266,6 @@ def test_a_clock_that_went_back_stops_it(code: Shell) -> None:
     assert pruned(code, "--trust-clock")["unreachable"] in (len(gone), len(gone) - 1)
 
 
-def test_what_is_in_the_trash_comes_back_when_it_is_needed(code: Shell) -> None:
-    first = held(code)
-    version(code, 2)
-    with BlobStore(store(code), Disk()) as blobs:
-        sweeper, into = blobs.sweeper(), blobs.trash.begin("prune")
-        stored = [one for one in sweeper.iter_stored() if one.oid in first]
-        sweeper.take_files([one.oid for one in stored if one.pack is None], 1 << 40, into)
-        sweeper.take_packed({one.oid for one in stored if one.pack is not None}, 1 << 40, into)
-        assert blobs.missing(one.oid for one in stored) == {one.oid for one in stored}
-    large = code("cat", "data@HEAD~1:large.bin").raw
-    assert large == b"%08d" % 1 * (LARGE // 8)
-    code("checkout", "data@HEAD~1")
-    assert files_of(code.here)["data/small.bin"] == b"%08d" % 1
-    code("trash", "restore")
-    assert code("fsck").code == 0
-
-
-def test_emptying_the_trash_first_puts_back_what_is_needed_again(code: Shell) -> None:
-    gone = superseded(code)
-    age(code)
-    pruned(code)
-    # A commit by stock Git needs again what was taken.
-    repository = store(code) / "repos/data.git"
-    large = next(oid for oid in gone if list((store(code) / "trash").glob(f"*/files/{oid}")))
-    text = f"version https://git-lfs.github.com/spec/v1\noid sha256:{large}\nsize {LARGE}\n"
-    blob = repository / "pointer"
-    blob.write_text(text)
-    git_id = git(repository, "hash-object", "-w", "pointer").strip()
-    git(repository, "read-tree", "--empty")
-    git(repository, "update-index", "--add", "--cacheinfo", f"100644,{git_id},x.bin")
-    tree = git(repository, "write-tree").strip()
-    git(repository, "update-ref", "refs/heads/again", git(repository, "commit-tree", "-m", "m", tree).strip())
-    assert code("trash", "empty", "--json").json["put_back"] == 1
-    assert large in held(code)
-    assert not (gone - {large}) & held(code)
-
-
-def test_only_what_is_old_enough_is_deleted(code: Shell) -> None:
-    superseded(code)
-    age(code)
-    pruned(code)
-    assert code("trash", "empty", "--older-than", "1", "--json").json["batches"] == []
-    assert len(code("trash", "--json").json["batches"]) == 1
-    code("trash", "restore", "../../x", code=2)
-
-
 def test_a_head_whose_history_is_gone_stops_it(code: Shell) -> None:
     (store(code) / "repos/data.git").rename(code.here / "elsewhere")
     assert "is gone, and a HEAD is at" in code("prune", code=3).err
-
-
-def test_emptying_the_trash_puts_back_what_is_damaged_in_the_store(code: Shell) -> None:
-    superseded(code)
-    age(code)
-    pruned(code)
-    code.write("data/large.bin", b"x" * LARGE)
-    code("add", "data")
-    large = hashlib.sha256(b"x" * LARGE).hexdigest()
-    path = store(code) / f"blobs/files/{large[:2]}/{large}"
-    batch = next((store(code) / "trash").iterdir())
-    (batch / "files").mkdir(exist_ok=True)
-    shutil.copyfile(path, batch / "files" / large)
-    path.chmod(0o644)
-    path.write_bytes(bytes(LARGE))
-    code("commit", "-m", "two")
-    assert "Put back 1 blob" in code("trash", "empty").out
-    assert path.read_bytes() == b"x" * LARGE
-    assert code("fsck").code == 0

@@ -16,7 +16,7 @@ from aimdvc.model.progress import Silent
 from aimdvc.ops.add import AddOptions, add
 from aimdvc.ops.prune import PruneOptions, prune
 from aimdvc.ops.workspace import Workspace
-from tests.e2e.test_prune import LARGE, age, contents, pruned, store, version
+from tests.e2e.pruning import LARGE, age, contents, pruned, store, version
 from tests.shell import Shell, files_of
 
 TURNS = 12

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from aimdvc.server.embedded import EmbeddedServer
-from tests.e2e.test_prune import LARGE, age, held, oids, pruned, store, version
+from tests.e2e.pruning import LARGE, age, held, oids, pruned, store, version
 from tests.shell import Shell, files_of
 
 
