@@ -18,6 +18,7 @@ from aimdvc.model.pointer import Pointer
 from aimdvc.model.progress import Progress, Silent
 from aimdvc.model.selector import Selector, is_revision, parse_selector
 from aimdvc.ops.blobs import Means
+from aimdvc.ops.lockfile import read_pins
 from aimdvc.ops.targets import Target, default_artifact, find_target, targets_of, workspace_path
 from aimdvc.ops.workspace import Workspace
 from aimdvc.store.locate import Places
@@ -168,9 +169,10 @@ class Cli:
         """Returns what typed paths mean. Raises UnknownPath."""
         return targets_of(self.workspace, self.here, paths)
 
-    def names(self, names: tuple[str, ...]) -> list[str]:
-        """Returns the artifacts named, each known. Raises UnknownArtifact."""
-        return [self._known(name, False) for name in names]
+    def names(self, names: tuple[str, ...], or_pinned: bool = False) -> list[str]:
+        """Returns the artifacts named, each known, or pinned with `or_pinned`. Raises UnknownArtifact."""
+        pins = read_pins(self.workspace) if or_pinned and names else {}
+        return [name if name in pins else self._known(name, False) for name in names]
 
     def inner_paths(self, name: str) -> list[str]:
         """Returns the paths after `--` inside one artifact. Raises UsageError for a path of another."""

@@ -43,7 +43,7 @@ def fetch_command(
     wanted = WHOLE if unshallow else Depth(depth) if depth is not None else None
     options = FetchOptions(refetch, force, wanted)
     with connector(cli) as connections:
-        bulk = fetch(cli.workspace, connections, names, options, cli.progress)
+        bulk = fetch(cli.workspace, connections, cli.names(names, or_pinned=True), options, cli.progress)
     for one in bulk.done:
         for alias in one.diverged_aliases:
             cli.out.note(f"alias '{alias}' moved on the remote and here: `aimdvc alias set` decides")
@@ -97,7 +97,7 @@ def pull_command(
     if rebase and favor:
         raise click.UsageError("--rebase settles no conflicts: it excludes --ours and --theirs")
     part = part_of(include, exclude, is_all)
-    wanted = list(names)
+    wanted = cli.names(names, or_pinned=True)
     if part is not None and not names:
         wanted = [cli.selector(None)[0]]
     with connector(cli) as connections:

@@ -65,6 +65,8 @@ MISUNDERSTOOD = [
     (("rm", "README"), "`git rm` removes what Git tracks"),
     (("ls", "data/images/"), "that is a path: its artifact is named 'scenes'"),
     (("push", "data/images/a"), "that is a path: its artifact is named 'scenes'"),
+    (("pull", "scene"), "did you mean 'scenes'?"),
+    (("fetch", "data/images"), "that is a path: its artifact is named 'scenes'"),
     (("commit", "data/images", "-m", "m"), "that is a path: its artifact is named 'scenes'"),
     (("ls", "/etc/passwd"), ""),
     (("push", "nothing"), "`aimdvc ls` lists the artifacts"),
