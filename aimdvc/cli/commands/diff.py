@@ -53,7 +53,8 @@ def diff_command(
     with_text = not (as_stat or name_status or name_only)
     found = [_one(cli, name, sides, with_text) for name, sides in _what(cli, selectors, is_staged)]
     if name_status or name_only:
-        names = [_names(file, name_only, cli.workspace.head(one.artifact)) for one in found for file in one.files]
+        heads = [(one, cli.workspace.head(one.artifact)) for one in found]
+        names = [_names(file, name_only, head) for one, head in heads for file in one.files]
         fields = [field for some in names for field in some]
         lines: Iterable[str] = ("\t".join(map(shown_path, some)) for some in names)
         cli.out.result({"artifacts": found}, lines, fields if is_zero else None)
