@@ -138,15 +138,13 @@ def _entries(
 ) -> Iterator[tuple[bytes, "os.DirEntry[bytes]"]]:
     """Returns what is in a directory, a directory with its slash, so that the paths below come in their order."""
     with os.scandir(directory) as scanned:
-        entries = [
-            (entry.name + b"/" if entry.is_dir(follow_symlinks=False) else entry.name, entry) for entry in scanned
-        ]
+        # By name: a system may list twice what is replaced meanwhile.
+        entries = {entry.name + b"/" if entry.is_dir(follow_symlinks=False) else entry.name: entry for entry in scanned}
     if not entries and prefix:
         found.empty_directories += 1
-    if filter_ is not None and any(name == _IGNORE_FILE for name, _ in entries):
+    if filter_ is not None and _IGNORE_FILE in entries:
         filter_.enter(prefix[:-1])
-    entries.sort()
-    return iter(entries)
+    return iter(sorted(entries.items()))
 
 
 def _other(found: Walked, path: bytes, status: os.stat_result) -> Iterator[DiskFile]:
