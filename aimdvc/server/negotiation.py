@@ -79,7 +79,7 @@ def _lines(raw: bytes) -> Iterator[bytes]:
 
 
 def _depth(text: bytes) -> int:
-    if not text.isdigit() or not 0 < int(text[:11]) < 1 << 31:
+    if not text.isdigit() or len(text) > 10 or not 0 < int(text) < 1 << 31:
         raise HttpError(400, "a depth that is no number of commits")
     return int(text)
 

@@ -4,6 +4,8 @@ import hashlib
 import struct
 from pathlib import Path
 
+import pytest
+
 from tests.contract.git_packs import Made
 from tests.contract.server_client import MAIN, Client, first_version, lines_of, pkt
 
@@ -18,6 +20,14 @@ def test_what_is_not_the_tip_of_a_ref_is_not_given(client: Client) -> None:
     for wanted in (hidden, "9" * 40):
         body = pkt(b"want " + wanted.encode() + b" side-band-64k thin-pack ofs-delta\n") + b"0000" + pkt(b"done\n")
         assert client.request("POST", "/a/git-upload-pack", body, headers).status == 400
+
+
+@pytest.mark.parametrize("depth", ["0", "-1", "2147483648", "x", "0" * 10 + "1", "0" * 9 + "1" * 5000])
+def test_a_depth_that_is_none_is_refused(client: Client, depth: str) -> None:
+    first = first_version(client)
+    wants = pkt(f"want {first} side-band-64k ofs-delta\n".encode()) + pkt(f"deepen {depth}\n".encode())
+    headers = {"Content-Type": "application/x-git-upload-pack-request"}
+    assert client.request("POST", "/a/git-upload-pack", wants + b"0000" + pkt(b"done\n"), headers).status == 400
 
 
 def test_a_clone_holds_nothing_of_a_deleted_branch(client: Client) -> None:
