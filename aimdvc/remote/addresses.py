@@ -35,8 +35,9 @@ class _Outside(_Known):
         name = self._dns_host
         try:
             found = socket.getaddrinfo(name, self.port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError):
-            return super()._new_conn()  # It fails in the same way, and says so.
+        except (OSError, UnicodeError) as error:
+            # Never left to a second look-up, which might succeed, and lead anywhere.
+            raise NewConnectionError(self, f"failed to resolve '{name}': {error}") from error
         addresses = list(dict.fromkeys(str(one[4][0]) for one in found))
         if any(is_inside_address(address) for address in addresses):
             raise UnsafeUrl(

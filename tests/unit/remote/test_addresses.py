@@ -4,6 +4,7 @@ import socket
 
 import pytest
 import urllib3
+from urllib3.exceptions import NewConnectionError
 
 from aimdvc.errors import UnsafeUrl
 from aimdvc.remote import addresses
@@ -59,3 +60,22 @@ def test_a_connection_tells_where_it_led_after_it_was_closed() -> None:
         pool = with_addresses(urllib3.PoolManager(), False)
         reply = pool.request("GET", server.url.replace("127.0.0.1", "localhost"), preload_content=False, retries=False)
         assert leads_inside(reply.connection)
+
+
+def test_a_name_that_is_not_found_is_not_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The resolver stands for a name server that fails first, and then leads inside."""
+    asked = []
+
+    def failing_once(host: str, *arguments: object, **options: object) -> object:
+        asked.append(host)
+        if len(asked) == 1:
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        return look_up("127.0.0.1", *arguments, **options)  # type: ignore[arg-type]
+
+    with hostile(lambda seen: Answer()) as server:
+        look_up = socket.getaddrinfo
+        monkeypatch.setattr(socket, "getaddrinfo", failing_once)
+        pool = with_addresses(urllib3.PoolManager(), True)
+        with pytest.raises(NewConnectionError, match="Temporary failure"):
+            pool.request("GET", server.url.replace("127.0.0.1", "name.example.org"), retries=False)
+        assert (asked, server.seen) == (["name.example.org"], [])
