@@ -84,19 +84,18 @@ class Repository:
                     yield stored
 
     def packs(self) -> list[GitPack]:
-        """Returns all packs that are published now, by name."""
+        """Returns all packs that are published now, by name. Raises CorruptRepository."""
         directory = self._directory / "objects" / "pack"
-        before: list[str] | None = None
-        # A listing made while packs are joined may lack the new one and the old ones: not so the one after it.
-        while (names := sorted(os.listdir(directory))) != before:
-            before = names
+        names = _settled(directory)
         found = []
         for path in (directory / name for name in names if name.endswith(".pack")):
             try:
                 with path.with_suffix(".idx").open("rb") as file:
                     head = file.read(FANOUT_END)
                 size = path.stat().st_size
-            except FileNotFoundError:
+            except FileNotFoundError as error:
+                if _settled(directory) == names:
+                    raise CorruptRepository(path.name, "its index is gone") from error
                 return self.packs()
             if len(head) < FANOUT_END or not head.startswith(INDEX_MAGIC):
                 raise CorruptRepository(path.name, "its index can't be read")
@@ -148,6 +147,17 @@ def ensure_repository(directory: Path, disk: Disk) -> None:
     """Makes the directories of a repository where they are not there."""
     for part in ("objects/pack", "objects/info", "incoming"):
         disk.make_directory(directory / part)
+
+
+def _settled(directory: Path) -> list[str]:
+    """Returns a directory's names as two listings in a row have them.
+
+    One made while packs are joined may lack the new one and the old ones: not so the one after it.
+    """
+    before: list[str] | None = None
+    while (names := sorted(os.listdir(directory))) != before:
+        before = names
+    return names
 
 
 def unnumbered(graph: Graph, old: GitId | None, new: GitId) -> list[GitId]:

@@ -154,3 +154,10 @@ def test_a_clone_that_has_begun_ends_though_its_packs_are_joined(tmp_path: Path,
     git(tmp_path, "init", "-q", "--bare", "got")
     subprocess.run(["git", "index-pack", "--strict", "--stdin"], cwd=tmp_path / "got", input=pack, check=True)
     assert contained(tmp_path / "got") == set(ids(stock, "main"))
+
+
+def test_a_pack_whose_index_is_gone_is_said(tmp_path: Path, stock: Path) -> None:
+    with stored(tmp_path, stock, ["main"]) as repository:
+        repository.packs()[0].path.with_suffix(".idx").unlink()
+        with pytest.raises(CorruptRepository, match="its index is gone"):
+            repository.packs()
