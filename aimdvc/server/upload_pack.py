@@ -163,7 +163,7 @@ def _banded(chunks: Iterable[bytes]) -> Iterator[bytes]:
 class _Chunks:
     """A pack's bytes as they are read, and the files that are closed when they are out."""
 
-    def __init__(self, chunks: Iterable[bytes], files: IO[bytes] | ExitStack) -> None:
+    def __init__(self, chunks: Iterable[bytes], files: ExitStack) -> None:
         self.chunks = chunks
         self._files = files
 
@@ -193,7 +193,8 @@ def _new_pack(repository: Repository, graph: Graph, wish: Wish, agreed: Agreemen
     if b"include-tag" in wish.capabilities:
         tags = (ref.target for ref in refs.values() if ref.peeled in wanted)
         wanted |= dict.fromkeys(GitId(git_id) for tag in tags for git_id, *_ in graph.iter_peeled(GitId(tag)))
-    spool = tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES)  # noqa: SIM115  (closed by the answer)
-    size = write_pack(spool.write, repository, wanted)
-    spool.seek(0)
-    return _answer(agreed.lines, size, _Chunks(iter(lambda: spool.read(_BAND * 8), b""), spool))
+    with ExitStack() as files:
+        spool = files.enter_context(tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES))
+        size = write_pack(spool.write, repository, wanted)
+        spool.seek(0)
+        return _answer(agreed.lines, size, _Chunks(iter(lambda: spool.read(_BAND * 8), b""), files.pop_all()))
