@@ -92,7 +92,8 @@ def _root_of(directory: Path) -> Path:
     """Returns where a state's workspace lies, as far as Git's own files tell."""
     git_dir = directory.parents[2]
     link = git_dir / "gitdir"
-    dot_git = Path(link.read_text("utf-8", "surrogateescape").strip()) if link.exists() else git_dir
+    # Git writes it relative to the directory it lies in, with `worktree.useRelativePaths`.
+    dot_git = git_dir / link.read_text("utf-8", "surrogateescape").strip() if link.exists() else git_dir
     return Path(os.path.normpath(dot_git.parent / (workspace_path(directory) or ".")))
 
 

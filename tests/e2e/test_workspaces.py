@@ -206,6 +206,8 @@ def test_a_branch_that_another_worktree_is_on_is_neither_deleted_nor_renamed(tmp
     for arguments in (["-d", "data@topic"], ["-D", "data@topic"], ["-m", "data@topic", "new"]):
         refused = shell("branch", *arguments, code=1).err
         assert f"branch 'topic' of 'data' is checked out in '{other.here}'" in refused
+        # As `worktree.useRelativePaths` of later Gits has it.
+        (code / ".git/worktrees/other/gitdir").write_text("../../../../other/.git\n")
     other("switch", "data@main")
     shell("branch", "-m", "data@topic", "new")
     shell("branch", "-d", "data@new")
