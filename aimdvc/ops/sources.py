@@ -100,21 +100,18 @@ class Sources:
                 return None
             return Opened(Found(os.fstat(descriptor).st_size, None), 0, _file_chunks(descriptor))
         reply = self._get(uri, {"Range": f"bytes={start}-", "If-Range": etag} if start else {})
-        if reply is not None and reply.status == 416:
-            reply.message()
-            if reply.headers.get("content-range") == f"bytes */{start}":
-                return Opened(Found(start, etag), start, iter(()))
+        if reply is not None and start and reply.status in (206, 416):
+            rest = _rest(reply, start, etag)
+            if rest is not None:
+                return rest
+            reply.close()
             reply = self._get(uri)
         if reply is None:
             return None
-        if reply.status != 206:
-            return Opened(_found(reply), 0, _reply_chunks(reply))
-        match = _CONTENT_RANGE.fullmatch(reply.headers.get("content-range", ""))
-        if not start or match is None or int(match[1]) != start or reply.headers.get("etag", etag) != etag:
+        if reply.status == 206:
             reply.close()
-            raise RemoteRefused(shown(uri), "it sent another range than was asked for")
-        total = int(match[2]) if match[2] != "*" else None
-        return Opened(Found(total, etag), start, _reply_chunks(reply))
+            raise RemoteRefused(shown(uri), "it sent a part, and all of it was asked for")
+        return Opened(_found(reply), 0, _reply_chunks(reply))
 
     def _get(self, uri: str, headers: Mapping[str, str] = _NO_HEADERS) -> "Reply | None":
         if self._session is None:
@@ -223,6 +220,22 @@ def hash_file(path: Path) -> tuple[int, str]:
     """Returns a file's size in bytes and its sha256."""
     with mapped(path):
         return _hashed(_file_chunks(open_any(str(path))))
+
+
+def _rest(reply: "Reply", start: int, etag: str) -> Opened | None:
+    """Returns what is left of a download that was begun, None when the answer is not of that."""
+    if reply.headers.get("etag", etag) != etag:
+        return None
+    place = reply.headers.get("content-range", "")
+    if reply.status == 416:
+        if place != f"bytes */{start}":
+            return None
+        reply.message()
+        return Opened(Found(start, etag), start, iter(()))
+    match = _CONTENT_RANGE.fullmatch(place)
+    if match is None or int(match[1]) != start:
+        return None
+    return Opened(Found(int(match[2]) if match[2] != "*" else None, etag), start, _reply_chunks(reply))
 
 
 def _found(reply: "Reply") -> Found:

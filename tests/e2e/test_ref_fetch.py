@@ -76,6 +76,30 @@ def test_a_fetch_never_joins_the_bytes_of_two_versions(made: Shell, elsewhere: E
     assert list((made.here / ".aimdvc/tmp/partial").iterdir()) == []
 
 
+def test_a_fetch_that_was_cut_after_its_last_byte_is_ended(made: Shell, elsewhere: Elsewhere) -> None:
+    made("ref", "add", f"{elsewhere.url}/a.csv", "data:raw/a.csv")
+    elsewhere.has_ranges = True
+    cut(made, elsewhere)
+    elsewhere.files["/a.csv"] = (CONTENT[:100], '"one"')
+    made("ref", "fetch", "data:raw/a.csv")
+    assert [asked["range"] for asked in elsewhere.asked] == ["bytes=100-"]
+    assert (made.here / "a.csv").read_bytes() == CONTENT[:100]
+
+
+@pytest.mark.parametrize("size", [100, 5000])
+def test_a_server_that_heeds_no_tag_doesnt_get_two_versions_joined(
+    made: Shell, elsewhere: Elsewhere, size: int
+) -> None:
+    made("ref", "add", f"{elsewhere.url}/a.csv", "data:raw/a.csv")
+    elsewhere.has_ranges = elsewhere.is_careless = True
+    cut(made, elsewhere)
+    other = b"x" * size
+    elsewhere.files["/a.csv"] = (other, '"two"')
+    made("ref", "fetch", "data:raw/a.csv")
+    assert [asked.get("range") for asked in elsewhere.asked] == ["bytes=100-", None]
+    assert (made.here / "a.csv").read_bytes() == other
+
+
 def test_several_references_are_fetched_at_once_and_nothing_is_overwritten(made: Shell, elsewhere: Elsewhere) -> None:
     digest = hashlib.sha256(CONTENT).hexdigest()
     made("ref", "add", f"{elsewhere.url}/a.csv", "data:raw/a.csv", "--sha256", digest)
