@@ -8,6 +8,7 @@ import hashlib
 import os
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -124,9 +125,10 @@ def _begun(workspace: Workspace, uri: str) -> tuple[int, str] | None:
     for name in os.listdir(directory):
         if name.startswith(f"{_prefix(uri)}-"):
             tag = bytes.fromhex(name.split("-")[2]).decode("ascii")
-            size = (directory / name).stat().st_size
-            if tag and size:
-                found.append((size, tag))
+            with suppress(FileNotFoundError):  # Another has taken it over.
+                size = (directory / name).stat().st_size
+                if tag and size:
+                    found.append((size, tag))
     return max(found, default=None)
 
 
