@@ -135,7 +135,7 @@ def _push_one(
     # Blobs before refs, of everything that a ref will lead to: an alias may name what main doesn't reach.
     there = set(known.refs.values())
     tips = [
-        update.new for update in [*main_updates, *alias_updates] if update.new is not None if update.new not in there
+        update.new for update in [*main_updates, *alias_updates] if update.new is not None and update.new not in there
     ]
     sent = connection.blobs.upload(new_pointers(history, tips, _remote_commits(work)), workspace.blobs, progress)
     result.blobs, result.size = sent.blobs, sent.size_bytes

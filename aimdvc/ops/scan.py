@@ -81,7 +81,8 @@ class _Untracked:
     def drops(self, path: bytes, is_directory: bool) -> bool:
         if not self._ignore.matches(path_text(path), is_directory):
             return False
-        return path not in (self._parents if self._tracked() and is_directory else self._tracked())
+        tracked = self._tracked()
+        return path not in (self._parents if is_directory else tracked)
 
     def _tracked(self) -> set[bytes]:
         """Returns what is tracked, read when a rule first matches something; with its directories aside."""
