@@ -23,7 +23,7 @@ from aimdvc.server.listening import BACKLOG, listen
 from aimdvc.server.site import open_site
 
 _PR_SET_PDEATHSIG = 1
-_STOPPING = {signal.SIGINT, signal.SIGTERM}
+_HELD = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 _THREADS = 64
 _MAX_WORKERS = 4
 _KILL_TIMEOUT_S = 30
@@ -56,7 +56,7 @@ def serve(directory: Path, host: str, port: int, ready: Ready, kill_timeout_s: i
         raise
     shown = f"[{host}]" if ":" in host else host
     # Whoever reads what `ready` says may stop us at once: the signal waits until the workers can take it.
-    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+    signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
     ready(f"http://{shown}:{sock.getsockname()[1]}", admin_key)
     server = _OwnSocketServer(
         "aimdvc.server.run:serve",
@@ -99,7 +99,7 @@ class _OwnSocketServer(MPServer):
         untyped._spawn_workers(spawn_target, target_loader)
         # Granian's own handler would start the workers anew.
         signal.signal(signal.SIGHUP, signal.SIG_IGN if self.ignores_hangup else self.signal_handler_interrupt)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD)
 
     def _init_shared_socket(self) -> None:
         native: Any = _granian
@@ -114,11 +114,11 @@ class _OwnSocketServer(MPServer):
 def _application(directory: Path, parent: int) -> Application:
     """Opens the site in a worker, after the fork."""
     # Until granian takes the signals here, too, they end the worker: the parent's handlers would swallow them.
-    for number in _STOPPING:
+    for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
     # A terminal tells all of its processes; ours ends the workers, or doesn't.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD)
     _die_with(parent)
     return Application(open_site(directory))
 
