@@ -94,6 +94,9 @@ def run(scene: Scene, fault: str, call: str = "", when: int = 0) -> tuple[int, s
     log = scene.root / "strace.log"
     names, _, harm = FAULTS[fault].partition(":")
     arguments = ["strace", "-f", "-qq", "-o", str(log), "-e", f"trace={call or names}"]
+    # Stops at the traced calls alone, which is four times as fast; but so strace delivers no signal (seen with 6.1).
+    if fault != "kill" or not call:
+        arguments.append("--seccomp-bpf")
     if call:
         arguments += ["-e", f"inject={call}:{harm}:when={when}"]
     arguments += [sys.executable, "-m", "aimdvc", *_command(scene)]
