@@ -65,7 +65,7 @@ def reference() -> str:
         "Every command takes `-C DIR` (run as if started in DIR), `--json` (print one JSON object) and `--help`.",
         "Exit codes and errors: [errors.md](errors.md). Selectors: `NAME`, `NAME@REV`, `NAME@REV:PATH`; REV is a",
         "version (`v3`), an alias, a branch or a commit (4 hex digits or more), then `~N` or `^`; `main@{1}` is where",
-        "a branch or an alias stood before its last move.",
+        "a branch or an alias stood before its last move, `HEAD@{1}` where HEAD did.",
         "",
         "With `--json` an error is an object, too: see [errors.md](errors.md). `JSON` below names the members of a",
         "command's object; artifacts, versions, entries and so on are lists of objects with names of their own.",

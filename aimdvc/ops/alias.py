@@ -47,7 +47,7 @@ def set_alias(workspace: Workspace, name: str, revision: str | None, alias: str)
     history = workspace.history(name)
     prefix = "refs/heads/"
     check_alias_name(alias, {ref[len(prefix) :] for ref in history.refs(prefix)})
-    commit = resolve(history, name, revision or "HEAD", head.commit)
+    commit = resolve(workspace, head, revision or "HEAD")
     named = label(history, commit)
     _move(workspace, head, alias, commit, f"alias: {alias} names {named}")
     return AliasLine(name, alias, named, commit, None)

@@ -44,7 +44,7 @@ def blame(workspace: Workspace, name: str, revision: str | None, path: str) -> I
     """
     head = settle(workspace, name)
     history = workspace.history(name)
-    start = resolve(history, name, revision or "HEAD", head.commit)
+    start = resolve(workspace, head, revision or "HEAD")
     tree = history.commit(start).tree
     named = labels(history)
     rules = history.entry(tree, ATTRIBUTES)

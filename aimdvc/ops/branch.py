@@ -97,7 +97,7 @@ def create_branch(workspace: Workspace, name: str, branch: str, revision: str | 
     """Makes a branch at a revision, HEAD by default. One that is there already, at that commit, is left as it is."""
     head = settle(workspace, name)
     history = workspace.history(name)
-    commit = resolve(history, name, revision or "HEAD", head.commit)
+    commit = resolve(workspace, head, revision or "HEAD")
     update = new_branch(history, name, branch, commit)
     if update is not None:
         what = revision or short_branch(head.branch) or "HEAD"

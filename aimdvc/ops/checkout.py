@@ -25,7 +25,7 @@ from aimdvc.ops.merging import require_no_merge
 from aimdvc.ops.part import everything, moving_rows, unmatched_patterns, wanted_paths
 from aimdvc.ops.plan import CheckoutPlan, EntryPair, plan_checkout, row_of
 from aimdvc.ops.relocate import relocate
-from aimdvc.ops.revisions import label, resolve, tracking_ref
+from aimdvc.ops.revisions import label, resolve, resolve_anew, tracking_ref
 from aimdvc.ops.scan import clock_ns, scan
 from aimdvc.ops.settle import settle
 from aimdvc.ops.workspace import Workspace
@@ -80,8 +80,7 @@ def checkout(
     """
     head = settle(workspace, name)
     require_no_merge(workspace, head, "checkout")
-    history = workspace.history(name)
-    to = find_destination(history, name, head, revision or "HEAD")
+    to = find_destination(workspace, name, head, revision or "HEAD")
     result = switch(workspace, head, replace(to, part=options.part), options.force, means)
     sync_lock(workspace, moved={name})
     return result
@@ -92,7 +91,7 @@ def bring_back(workspace: Workspace, name: str, revision: str | None, path: str,
     if not workspace.repository_path(name).exists():
         raise UnknownArtifact(name)
     history = workspace.history(name)
-    to = find_destination(history, name, None, revision or "main")
+    to = find_destination(workspace, name, None, revision or "main")
     remotes = {ref.split("/")[2] for ref in history.refs("refs/remotes/")}
     source = f"{min(remotes)}/{name}" if remotes and "origin" not in remotes else None
     head = adopt(workspace, name, Pin(to.commit, path, source))
@@ -192,12 +191,16 @@ def _branch_at(history: History, head: Head, commit: GitId) -> str | None:
     return tips[0] if len(tips) == 1 else None
 
 
-def find_destination(history: History, name: str, head: Head | None, revision: str) -> Destination:
-    """Returns where a revision leads: a branch's name, or main's tip, attaches; anything else detaches."""
+def find_destination(workspace: Workspace, name: str, head: Head | None, revision: str) -> Destination:
+    """Returns where a revision leads: a branch's name, or main's tip, attaches; anything else detaches.
+
+    `head` is None for an artifact that is not checked out yet.
+    """
+    history = workspace.history(name)
     if revision in ("HEAD", "") and head is not None and head.commit is not None:
         return Destination(head.commit, head.branch)
     named = "main" if revision == "latest" else revision
-    commit = resolve(history, name, revision, head.commit if head is not None else None)
+    commit = resolve(workspace, head, revision) if head is not None else resolve_anew(history, name, revision)
     if history.ref(f"refs/heads/{named}") == commit:
         return Destination(commit, f"refs/heads/{named}")
     return Destination(commit, MAIN if history.ref(MAIN) == commit else None)

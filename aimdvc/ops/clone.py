@@ -199,7 +199,7 @@ def _bring(workspace: Workspace, connector: Connector, wanted: Wanted, means: Me
     else:
         require_commit(history, name, history.ref(MAIN))
     try:
-        to = find_destination(history, name, None, wanted.origin.revision or "main")
+        to = find_destination(workspace, name, None, wanted.origin.revision or "main")
     except UnknownRevision as error:
         hint = what_there_is(version_numbers(history).values(), aliases(history))
         raise UnknownRevision(name, error.revision, hint) from error

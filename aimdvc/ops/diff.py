@@ -76,8 +76,8 @@ def diff(
     """Returns what changed in an artifact, renames found. Blobs of text that aren't here are fetched."""
     head = settle(workspace, name)
     history = workspace.history(name)
-    old = resolve(history, name, sides.old, head.commit) if sides.old is not None else None
-    new = resolve(history, name, sides.new, head.commit) if sides.new is not None else None
+    old = resolve(workspace, head, sides.old) if sides.old is not None else None
+    new = resolve(workspace, head, sides.new) if sides.new is not None else None
     wanted = [target.inner for target in targets if target.head.name == name]
     pairs: Iterator[tuple[Entry | None, Entry | DiskEntry | None]]
     if sides.is_staged:

@@ -57,7 +57,7 @@ def log(
     if selector.revision is None and head.commit is None:
         return iter(())
     history = workspace.history(name)
-    start = resolve(history, name, selector.revision or "HEAD", head.commit)
+    start = resolve(workspace, head, selector.revision or "HEAD")
     named = labels(history)
     by_commit: dict[str, list[str]] = {}
     for alias, commit in sorted(aliases(history).items()):
@@ -142,7 +142,7 @@ def ls(workspace: Workspace, selector: Selector, name: str) -> Iterator[Listed]:
     """Yields the entries of a version, at or below the selector's path. Raises UnknownPath."""
     head = settle(workspace, name)
     history = workspace.history(name)
-    tree = history.commit(resolve(history, name, selector.revision or "HEAD", head.commit)).tree
+    tree = history.commit(resolve(workspace, head, selector.revision or "HEAD")).tree
     found = False
     absent = set(workspace.state.parts.absent_paths(head.id))
     for entry in history.iter_entries(tree):
@@ -185,7 +185,7 @@ def cat(workspace: Workspace, selector: Selector, name: str, means: Means) -> It
     """Yields the bytes of one entry of a version, hash-checked. Raises UnknownPath."""
     head = settle(workspace, name)
     history = workspace.history(name)
-    tree = history.commit(resolve(history, name, selector.revision or "HEAD", head.commit)).tree
+    tree = history.commit(resolve(workspace, head, selector.revision or "HEAD")).tree
     path = selector.path or workspace.only_entry(head)
     if not path:
         raise UsageError("cat needs a path", hint=f"run `aimdvc cat {name}:PATH`; `aimdvc ls {name}` lists them")

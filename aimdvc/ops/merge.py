@@ -82,7 +82,7 @@ def merge(workspace: Workspace, name: str, revision: str | None, options: MergeO
             raise UnknownRevision(name, f"{head.origin[0]}/{short_branch(branch)}", hint="name what to merge: NAME@REV")
         title = f"remote-tracking branch '{head.origin[0]}/{short_branch(branch)}'"
     else:
-        commit = resolve(history, name, revision, head.commit)
+        commit = resolve(workspace, head, revision)
         title = described(history, revision)
     done = bring_in(workspace, head, Tip("merge", commit, title, commit == history.ref(tracked)), options, means)
     sync_lock(workspace, moved={name})

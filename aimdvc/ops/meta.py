@@ -20,7 +20,7 @@ def get_metadata(workspace: Workspace, name: str, revision: str | None) -> Metad
     if revision is None:
         return _staged(workspace, head)
     history = workspace.history(name)
-    tree = history.commit(resolve(history, name, revision, head.commit)).tree
+    tree = history.commit(resolve(workspace, head, revision)).tree
     entry = history.entry(tree, METADATA)
     return parse_metadata(history.read_blob(entry.git_id)) if entry else Metadata()
 

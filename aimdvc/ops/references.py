@@ -43,7 +43,7 @@ def list_references(workspace: Workspace, name: str, revision: str | None) -> Re
     if revision is None:
         return staged_references(workspace, head)
     history = workspace.history(name)
-    return references_of(workspace, name, history.commit(resolve(history, name, revision, head.commit)).tree)
+    return references_of(workspace, name, history.commit(resolve(workspace, head, revision)).tree)
 
 
 def references_of(workspace: Workspace, name: str, tree: GitId | None) -> References:

@@ -75,7 +75,7 @@ def _wanted(
     rows = [row for row in rows if is_wanted(row.path)]
     if revision is None:
         return [(entry_of(row), entry_of(row)) for row in rows if row.mode]
-    tree = history.commit(resolve(history, head.name, revision, head.commit)).tree
+    tree = history.commit(resolve(workspace, head, revision)).tree
     read = partial(read_inline, workspace, head)
     wanted = {
         entry.path: entry
@@ -149,7 +149,7 @@ def reset(workspace: Workspace, name: str, revision: str | None, is_hard: bool, 
     if head.commit is None and revision is None:
         forget_artifact(workspace, head)
         return CheckedOut(name, head.path, "", None, None, 0, 0)
-    commit = resolve(history, name, revision or "HEAD", head.commit)
+    commit = resolve(workspace, head, revision or "HEAD")
     update = None
     if head.branch is not None and history.ref(head.branch) != commit:
         update = RefUpdate(head.branch, history.ref(head.branch), commit)

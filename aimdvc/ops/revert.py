@@ -1,7 +1,6 @@
 """`revert`: a new commit that undoes what an earlier one changed, by path, on top of all that came since."""
 
 from aimdvc.errors import ShallowHistory, UsageError
-from aimdvc.git.history import History
 from aimdvc.model.commits import Commit
 from aimdvc.model.names import MAIN
 from aimdvc.model.oid import GitId
@@ -26,7 +25,7 @@ def revert(workspace: Workspace, name: str, revision: str, mainline: int | None,
     require_no_merge(workspace, head, "revert")
     require_branch(head)
     history = workspace.history(name)
-    commit = _meant(history, head, revision)
+    commit = _meant(workspace, head, revision)
     head = catch_up(workspace, head, means)
     assert head.commit is not None, "a revision was found, so there is one"
     if commit.id in history.shallow:
@@ -48,21 +47,22 @@ def revert(workspace: Workspace, name: str, revision: str, mainline: int | None,
     return Merged(name, how, done.version, head.commit, done.commit, done.written, done.deleted)
 
 
-def _meant(history: History, head: Head, revision: str) -> Commit:
+def _meant(workspace: Workspace, head: Head, revision: str) -> Commit:
     """Returns the commit that was meant when this was run first: a revert that was cut is not to be undone.
 
     It has moved the branch and not HEAD yet, so HEAD is asked for before it follows; so is the branch by its name, when
     its tip is the revert of what it was then.
     """
+    history = workspace.history(head.name)
     tip = history.ref(head.branch) if head.branch is not None else None
     base = parse_revision(revision).base
     is_current = head.branch is not None and (MAIN if base == "latest" else f"refs/heads/{base}") == head.branch
     if is_current and tip is not None and head.commit is not None and tip != head.commit:
-        before = history.commit(resolve(history, head.name, "HEAD" + revision[len(base) :], head.commit))
+        before = history.commit(resolve(workspace, head, "HEAD" + revision[len(base) :]))
         made = history.commit(tip)
         if made.parents == (head.commit,) and made.message.startswith(_beginning(before)):
             return before
-    return history.commit(resolve(history, head.name, revision, head.commit))
+    return history.commit(resolve(workspace, head, revision))
 
 
 def _parent_number(name: str, revision: str, commit: Commit, mainline: int | None) -> int:

@@ -11,6 +11,7 @@ from aimdvc.model.names import VERSION_TAG
 from aimdvc.model.nearest import did_you_mean, nearest_path
 from aimdvc.model.oid import GitId
 from aimdvc.model.selector import parse_revision
+from aimdvc.ops.workspace import Workspace
 from aimdvc.store.state import Head
 
 _TRACKED_MAIN = re.compile(r"refs/remotes/[^/]+/heads/main")
@@ -19,13 +20,29 @@ _MOVES = re.compile(r"(.+)@\{([0-9]+)\}")
 _HEX = re.compile(r"[0-9a-f]{4,40}")
 
 
-def resolve(history: History, artifact: str, revision: str, head: GitId | None) -> GitId:
+def resolve(workspace: Workspace, head: Head, revision: str) -> GitId:
     """Returns the commit that a revision means: vN, an alias, a branch or a commit, in that order, then `~N`/`^`.
 
-    `head` is the commit checked out, for `HEAD`. Raises UnknownRevision, AmbiguousRevision.
+    `HEAD` is the commit checked out, `HEAD@{N}` where it stood N moves ago, as `main@{N}` where a branch did. Raises
+    UnknownRevision, AmbiguousRevision.
     """
     parsed = parse_revision(revision)
-    commit = _resolve_base(history, artifact, parsed.base, head)
+    moved = _MOVES.fullmatch(parsed.base)
+    if moved is not None and moved[1] == "HEAD":
+        start: GitId | None = _head_stood(workspace, head, int(moved[2]))
+    else:
+        start = head.commit if parsed.base in ("HEAD", "") else None
+    return _resolve(workspace.history(head.name), head.name, revision, start)
+
+
+def resolve_anew(history: History, artifact: str, revision: str) -> GitId:
+    """Returns what `resolve` does for an artifact that isn't checked out yet, and so has no `HEAD`."""
+    return _resolve(history, artifact, revision, None)
+
+
+def _resolve(history: History, artifact: str, revision: str, start: GitId | None) -> GitId:
+    parsed = parse_revision(revision)
+    commit = start or _resolve_base(history, artifact, parsed.base)
     for step in parsed.steps:
         parents = history.commit(commit).parents
         if step == 0:
@@ -36,12 +53,10 @@ def resolve(history: History, artifact: str, revision: str, head: GitId | None) 
     return commit
 
 
-def _resolve_base(history: History, artifact: str, base: str, head: GitId | None) -> GitId:
+def _resolve_base(history: History, artifact: str, base: str) -> GitId:
     moved = _MOVES.fullmatch(base)
     if moved is not None:
         return _stood(history, artifact, moved[1], int(moved[2]))
-    if base in ("HEAD", "") and head is not None:
-        return head
     named = "main" if base == "latest" else base
     refs = [f"refs/tags/{named}", f"refs/aliases/{named}", f"refs/heads/{named}", f"refs/remotes/{named}"]
     refs += _tracking_refs(named)
@@ -97,6 +112,16 @@ def _beyond(history: History, artifact: str) -> str | None:
     if not history.shallow:
         return None
     return f"the history here is shallow: `aimdvc fetch --unshallow {artifact}` brings the rest"
+
+
+def _head_stood(workspace: Workspace, head: Head, moves: int) -> GitId:
+    """Returns where HEAD stood before its last moves in this workspace. Raises UnknownRevision."""
+    found = workspace.state.moves.newest(head.id, max(moves, 1))
+    stood = [head.commit, *(move.old for move in found)]
+    commit = stood[moves] if moves < len(stood) else None
+    if commit is None:
+        raise UnknownRevision(head.name, f"HEAD@{{{moves}}}", hint=f"`aimdvc reflog {head.name}` lists")
+    return commit
 
 
 def _stood(history: History, artifact: str, named: str, moves: int) -> GitId:

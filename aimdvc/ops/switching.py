@@ -38,10 +38,9 @@ def switch_to(workspace: Workspace, name: str, goal: Goal, means: Means) -> Chec
     """
     head = settle(workspace, name)
     require_no_merge(workspace, head, "switch")
-    history = workspace.history(name)
     if goal.target == PREVIOUS:
         goal = replace(goal, target=_previous(workspace, head))
-    to, advance = _destination(history, head, goal)
+    to, advance = _destination(workspace, head, goal)
     done = switch(workspace, head, to, goal.force, means, advance, "switch")
     sync_lock(workspace, moved={name})
     return done
@@ -57,15 +56,16 @@ def _previous(workspace: Workspace, head: Head) -> str:
     raise UsageError(f"HEAD of '{head.name}' was on no other branch yet", hint="name the branch to switch to")
 
 
-def _destination(history: History, head: Head, goal: Goal) -> tuple[Destination, RefUpdate | None]:
+def _destination(workspace: Workspace, head: Head, goal: Goal) -> tuple[Destination, RefUpdate | None]:
     """Returns where HEAD goes, and the branch to make on the way."""
+    history = workspace.history(head.name)
     if goal.is_detached:
-        return Destination(resolve(history, head.name, goal.target, head.commit), None), None
+        return Destination(resolve(workspace, head, goal.target), None), None
     ref = HEADS + goal.target
     if goal.is_new:
         if head.commit is None and goal.start is None:
             raise Refused(f"artifact '{head.name}' has no version yet", hint="run `aimdvc commit` first")
-        commit = resolve(history, head.name, goal.start or "HEAD", head.commit)
+        commit = resolve(workspace, head, goal.start or "HEAD")
         return Destination(commit, ref), new_branch(history, head.name, goal.target, commit)
     tip = local_branches(history).get(goal.target)
     if tip is not None:
@@ -74,7 +74,7 @@ def _destination(history: History, head: Head, goal: Goal) -> tuple[Destination,
     if theirs is not None:
         return Destination(theirs, ref), new_branch(history, head.name, goal.target, theirs)
     try:
-        resolve(history, head.name, goal.target, head.commit)
+        resolve(workspace, head, goal.target)
     except UnknownRevision as error:
         error.hint = f"`aimdvc branch -a {head.name}` lists the branches; `aimdvc switch -c {goal.target}` makes it"
         raise

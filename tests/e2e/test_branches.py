@@ -208,6 +208,15 @@ def test_the_reflog_of_head_tells_of_every_move_and_the_way_back(made: Shell) ->
     assert all(new["old"] == old["new"] for new, old in itertools.pairwise(moves))
     assert len(made("reflog", "-n", "2").out.splitlines()) == 2
     assert made("reflog").out.splitlines()[0].split()[:2] == [in_git(made, "rev-parse", "topic")[:12], "HEAD@{0}"]
+    for count, move in enumerate(moves):
+        shown = made("show", f"@HEAD@{{{count}}}", "--json").json["version"]["commit"]["id"]
+        assert shown == move["new"]
+    assert made("show", "@HEAD@{1}~1", "--json").json["version"]["commit"]["id"] == moves[1]["old"]
+    assert f"has no revision 'HEAD@{{{len(moves)}}}'" in made("show", f"@HEAD@{{{len(moves)}}}", code=2).err
+    made("reset", "--hard", "@HEAD@{1}")
+    assert in_git(made, "rev-parse", "topic") == moves[1]["new"]
+    made("switch", "--detach", "HEAD@{3}")
+    assert made("reflog", "-n", "1", "--json").json["moves"][0]["new"] == moves[2]["new"]
 
 
 def test_a_lock_that_git_brings_back_leads_to_its_branch(tmp_path: Path) -> None:

@@ -17,8 +17,8 @@ def reflog_command(cli: Cli, selector: str | None, limit: int | None) -> None:
     """List where HEAD, a branch or an alias stood, newest first
 
     Of HEAD in this workspace, or of the branch or alias that is named, also when it is deleted. Each line begins with
-    the commit that it moved to. Those of branches and aliases are revisions, too: `aimdvc reset --hard images@main@{1}`
-    goes back by one move.
+    the commit that it moved to. What it calls them are revisions: `aimdvc reset --hard images@HEAD@{1}` goes back by
+    one move.
 
     \b
     Example:
