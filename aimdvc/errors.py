@@ -15,7 +15,7 @@ An error carries data; its message is made from that data; `hint` says what to r
 not in this tree is a bug: exit 70.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 
 class AimdvcError(Exception):
@@ -156,9 +156,11 @@ class ShallowHistory(Refused):
 class MergeConflict(Refused):
     """Both sides changed the same paths; both contents are kept."""
 
-    def __init__(self, artifact: str, paths: Sequence[str], hint: str) -> None:
-        self.paths = list(paths)
-        shown = ", ".join(f"'{path}'" for path in self.paths[:5])
+    def __init__(self, artifact: str, kinds: Mapping[str, str], hint: str) -> None:
+        self.paths = list(kinds)
+        shown = ", ".join(
+            f"'{path}'" + (f" ({kinds[path]})" if kinds[path] != "both modified" else "") for path in self.paths[:5]
+        )
         more = f" and {len(self.paths) - 5} more" if len(self.paths) > 5 else ""
         super().__init__(f"artifact '{artifact}': both sides changed {shown}{more}", hint)
 

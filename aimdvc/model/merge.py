@@ -17,6 +17,11 @@ class Conflict:
     ours: Entry | None
     theirs: Entry | None
 
+    @property
+    def kind(self) -> str:
+        """What happened to it, in Git's words."""
+        return conflict_kind(self.base, self.ours, self.theirs)
+
 
 @dataclass(frozen=True, slots=True)
 class Merge:
@@ -24,6 +29,15 @@ class Merge:
 
     edits: dict[str, Entry | None]
     conflicts: list[Conflict]
+
+
+def conflict_kind(base: object, ours: object, theirs: object) -> str:
+    """Returns what happened to a path that conflicts, None where a side has nothing, in the words of `git status`."""
+    if ours is None:
+        return "added by them" if base is None else "deleted by us"
+    if theirs is None:
+        return "deleted by them"
+    return "both added" if base is None else "both modified"
 
 
 def merge_entries(ours: Pairs, theirs: Pairs) -> Merge:

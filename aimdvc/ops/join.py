@@ -83,7 +83,7 @@ def join(workspace: Workspace, head: Head, incoming: Incoming, favor: Favor | No
     joined = join_trees(workspace, head, Trees(incoming.base, head.tree, incoming.theirs), favor, means)
     if joined.conflicts:
         _stop(workspace, head, incoming, joined, means)
-        raise conflict_error(head, [one.path for one in joined.conflicts])
+        raise conflict_error(head, joined.conflicts)
     if joined.tree == head.tree and incoming.parents == (head.commit,):
         return CheckedOut(head.name, head.path, label(history, head.commit), head.commit, branch, 0, 0)
     author = workspace.author()

@@ -1,8 +1,9 @@
 """A merge in progress, as all verbs see it: which paths are still to settle, and who has to wait until it ends."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from aimdvc.errors import MergeConflict, Refused
+from aimdvc.model.merge import Conflict
 from aimdvc.ops.workspace import Workspace
 from aimdvc.store.merging import Merging, OpenConflict, Side
 from aimdvc.store.state import Head
@@ -41,14 +42,14 @@ def require_settled(workspace: Workspace, head: Head) -> None:
     """Raises MergeConflict while the merge in progress has conflicts that are not settled."""
     left = open_conflicts(workspace, head)
     if left:
-        raise conflict_error(head, [conflict.path for conflict in left])
+        raise conflict_error(head, left)
 
 
-def conflict_error(head: Head, paths: Sequence[str]) -> MergeConflict:
+def conflict_error(head: Head, conflicts: Iterable[Conflict | OpenConflict]) -> MergeConflict:
     """Returns the error for conflicts that are to be settled, with the commands that do."""
     return MergeConflict(
         head.name,
-        paths,
+        {conflict.path: conflict.kind for conflict in conflicts},
         hint=(
             f"`aimdvc merge --ours {head.name}` or `--theirs` (`-- PATH` for some), or `aimdvc add PATH`, settles them;"
             f" then `aimdvc commit`. `aimdvc merge --abort {head.name}` undoes it"

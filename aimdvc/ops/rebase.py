@@ -86,7 +86,7 @@ def _replay(workspace: Workspace, head: Head, commit: Commit, onto: GitId, means
     if joined.conflicts:
         raise MergeConflict(
             head.name,
-            [conflict.path for conflict in joined.conflicts],
+            {conflict.path: conflict.kind for conflict in joined.conflicts},
             hint=f"nothing was changed; run `aimdvc pull {head.name}` to merge instead, and settle them there",
         )
     if joined.tree == tree:

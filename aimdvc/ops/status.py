@@ -23,7 +23,7 @@ from aimdvc.store.state import Head, Place
 
 @dataclass(frozen=True, slots=True)
 class PathChange:
-    """One changed path: `kind` is added, modified, deleted or untracked."""
+    """One changed path: `kind` is added, modified, deleted or untracked; of a conflict both modified, and so on."""
 
     kind: str
     path: str
@@ -48,7 +48,7 @@ class MergeInProgress:
 
     kind: str
     title: str
-    conflicts: list[str]
+    conflicts: list[PathChange]
 
 
 @dataclass(slots=True)
@@ -127,7 +127,7 @@ def _status(workspace: Workspace, head: Head, lock: str) -> ArtifactStatus:
     result.untracked = sorted(path_text(path) for path in found.untracked)
     merging = workspace.state.merges.get(head.id)
     if merging is not None:
-        left = [conflict.path for conflict in open_conflicts(workspace, head)]
+        left = [PathChange(conflict.kind, conflict.path) for conflict in open_conflicts(workspace, head)]
         result.merging = MergeInProgress(merging.kind, merging.title, left)
     result.part = workspace.state.parts.get(head.id)
     result.absent = workspace.state.parts.count_absent(head.id)

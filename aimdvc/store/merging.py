@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from aimdvc.model.entries import path_bytes, path_text
+from aimdvc.model.merge import conflict_kind
 from aimdvc.model.oid import GitId
 
 MERGING_SCHEMA = """
@@ -39,6 +40,11 @@ class OpenConflict(NamedTuple):
     ours: Side | None
     theirs: Side | None
     is_settled: bool = False
+
+    @property
+    def kind(self) -> str:
+        """What happened to it, in Git's words."""
+        return conflict_kind(self.base, self.ours, self.theirs)
 
 
 class Merging(NamedTuple):

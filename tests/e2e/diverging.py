@@ -50,5 +50,4 @@ def data(shell: Shell) -> dict[str, bytes]:
 
 def conflicts(shell: Shell) -> list[str]:
     merging = shell("status", "--json").json["artifacts"][0]["merging"]
-    found: list[str] = merging["conflicts"]
-    return found
+    return [conflict["path"] for conflict in merging["conflicts"]]

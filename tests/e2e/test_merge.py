@@ -5,7 +5,7 @@ import pytest
 from aimdvc.fs.disk import Disk
 from aimdvc.git.history import History
 from tests.e2e.diverging import BASE, conflicting, conflicts, data, in_git, repository, two_lines, write_all
-from tests.shell import Shell
+from tests.shell import Shell, git
 
 
 def test_a_merge_is_what_git_would_make(shell: Shell) -> None:
@@ -62,11 +62,25 @@ def test_a_conflict_stops_with_ours_in_place_and_the_rest_staged(shell: Shell) -
     assert data(shell) == {"a.txt": b"ours a\n", "c.md": b"theirs c\n", "mine": b"m\n", "new/n": b"n\n"}
     text = shell("status").out
     assert "merge of branch 'topic' in progress" in text
-    assert "both changed: a.txt" in text
-    assert shell("status", "-s").out == "UU data/a.txt\nUU data/b.txt\nM  data/c.md\nD  data/dir/d\nA  data/new/n\n"
+    assert "both modified: a.txt\n    deleted by us: b.txt\n" in text
+    assert shell("status", "-s").out == "UU data/a.txt\nDU data/b.txt\nM  data/c.md\nD  data/dir/d\nA  data/new/n\n"
     refused = shell("commit", "-m", "x", "--json", code=1).json
     assert refused["error"] == "merge-conflict"
-    assert "'a.txt', 'b.txt'" in refused["message"]
+    assert "'a.txt', 'b.txt' (deleted by us)" in refused["message"]
+
+
+def test_conflicts_are_called_what_git_calls_them(shell: Shell) -> None:
+    base: dict[str, str | None] = {"a.txt": "ours\n", "b.txt": None, "c.md": "ours\n", "both": "ours\n"}
+    two_lines(shell, base, {"a.txt": "theirs\n", "b.txt": "theirs\n", "c.md": None, "both": "theirs\n"})
+    git(shell.here, "clone", "-q", str(repository(shell)), "plain")
+    plain = shell.here / "plain"
+    identity = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
+    with pytest.raises(AssertionError, match="CONFLICT"):
+        git(plain, *identity, "-c", "core.attributesFile=/dev/null", "merge", "origin/topic")
+    theirs = sorted(git(plain, "status", "--porcelain").splitlines())
+    assert [line[:2] for line in theirs] == ["AA", "DU", "UD", "UU"]
+    shell("merge", "topic", code=1)
+    assert sorted(shell("status", "-s").out.replace("data/", "").splitlines()) == theirs
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,7 @@ class LineRules(Sides):
         side, shell = self.both(number)
         if conflicts:
             state = shell("status", "--json").json["artifacts"][0]
-            assert set(state["merging"]["conflicts"]) == named(conflicts), done.err
+            assert {one["path"] for one in state["merging"]["conflicts"]} == named(conflicts), done.err
             shell("merge", favor)
             if favor == "--abort":
                 return

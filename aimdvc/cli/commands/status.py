@@ -16,6 +16,15 @@ from aimdvc.ops.status import ArtifactStatus, MergeInProgress, Status, status
 from aimdvc.ops.targets import Target
 
 _LETTERS = {"added": "A", "modified": "M", "deleted": "D"}
+_CONFLICTS = {
+    "both modified": "UU",
+    "both added": "AA",
+    "added by them": "UA",
+    "deleted by us": "DU",
+    "deleted by them": "UD",
+}
+"""As `git status --short` writes them."""
+
 _LOCK_LINES = {
     "moved": "aimdvc.lock names another commit: `aimdvc checkout` follows it",
     "elsewhere": "aimdvc.lock names another path: `aimdvc checkout` moves it there",
@@ -26,7 +35,10 @@ _LOCK_LINES = {
 @command("status")
 @click.argument("paths", nargs=-1, metavar="[PATH…]", type=click.Path())
 @click.option(
-    "-s", "--short", is_flag=True, help="One line a path: staged and workspace letter (UU: a conflict), path."
+    "-s",
+    "--short",
+    is_flag=True,
+    help="One line a path: staged and workspace letter (UU AA UA DU UD: a conflict), path.",
 )
 @zero_option
 def status_command(cli: Cli, paths: tuple[str, ...], short: bool, is_zero: bool) -> int:
@@ -75,8 +87,8 @@ def _short(found: Status) -> Iterator[tuple[str, str]]:
             letters.setdefault(change.path, [" ", " "])[0] = _LETTERS[change.kind]
         for change in artifact.unstaged:
             letters.setdefault(change.path, [" ", " "])[1] = _LETTERS[change.kind]
-        for path in artifact.merging.conflicts if artifact.merging is not None else ():
-            letters[path] = ["U", "U"]
+        for change in artifact.merging.conflicts if artifact.merging is not None else ():
+            letters[change.path] = [*_CONFLICTS[change.kind]]
         for path in sorted(letters):
             yield "".join(letters[path]), _place(artifact, path)
         # What was taken out of the index alone is deleted there, and untracked.
@@ -149,7 +161,7 @@ def _merging(name: str, merging: MergeInProgress) -> Iterator[str]:
         return
     how = "`aimdvc merge --ours|--theirs -- PATH`, or `aimdvc add PATH`"
     yield f"    {plural(len(merging.conflicts), 'conflict')}, now as ours ({how}):"
-    for path in merging.conflicts[:50]:
-        yield f"    both changed: {shown_path(path)}"
+    for change in merging.conflicts[:50]:
+        yield f"    {change.kind}: {shown_path(change.path)}"
     if len(merging.conflicts) > 50:
         yield f"    … and {len(merging.conflicts) - 50:,} more (`aimdvc status --json` lists all)"
