@@ -32,6 +32,7 @@ MEMBERS = {
     "track": ("artifacts", "artifact rules"),
     "meta": ("artifact metadata", "artifact KEY"),
     "remote": ("remotes",),
+    "ls-remote": ("url refs",),
     "login": ("origin",),
     "logout": ("origin removed",),
     "fsck": ("is_whole checked",),

@@ -17,7 +17,7 @@ COMMANDS = {
     "import-url": "`aimdvc ref add URI NAME:KEY` records what lies elsewhere",
     "install": "nothing has to be installed in a repository: run `aimdvc init`",
     "lfs": "there are no lfs commands here: `aimdvc help from-git-lfs` names ours",
-    "list": "`aimdvc ls` lists",
+    "list": "`aimdvc ls` lists what is here, `aimdvc ls-remote` what a remote has",
     "ls-files": "`aimdvc ls NAME` lists the files of a version",
     "ls-tree": "`aimdvc ls NAME@REV` lists the files of a version",
     "migrate": "`aimdvc add PATH` takes files over; Git has to forget them: `git rm --cached -r PATH`",

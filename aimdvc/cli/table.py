@@ -15,7 +15,8 @@ _PACKAGE = "aimdvc.cli.commands"
 
 
 def _row(name: str, help_: str, module: str | None = None) -> Row:
-    return Row(f"{_PACKAGE}.{module or name}", f"{name}_command", help_)
+    identifier = name.replace("-", "_")
+    return Row(f"{_PACKAGE}.{module or identifier}", f"{identifier}_command", help_)
 
 
 COMMANDS: dict[str, Row] = {
@@ -50,6 +51,7 @@ COMMANDS: dict[str, Row] = {
     "remote": _row("remote", "List and change the remotes"),
     "login": _row("login", "Store the key for a server"),
     "logout": _row("logout", "Forget the key for a server", "login"),
+    "ls-remote": _row("ls-remote", "List the refs that a remote has of an artifact"),
     "fetch": _row("fetch", "Bring a remote's versions and aliases here", "pull"),
     "pull": _row("pull", "Fetch, then bring the files up to date"),
     "push": _row("push", "Send versions and aliases to the remote"),

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from aimdvc.errors import UnknownRemote
+from aimdvc.fs.disk import Disk
 from aimdvc.git.folder import FolderTransport
 from aimdvc.git.http import HttpTransport
 from aimdvc.git.transport import Transport
@@ -54,14 +55,12 @@ class Connector:
     open_session: Callable[[], Session]
     _session: Session | None = field(default=None)
 
-    def connect(self, workspace: Workspace, remote: str, url: str, path: str) -> Connection:
+    def connect(self, disk: Disk, remote: str, url: str, path: str) -> Connection:
         """Returns the connection to the artifact at `path` below a remote's URL. No round trip."""
         place = artifact_url(url, path)
         folder = folder_path(place)
         if folder is not None:
-            return Connection(
-                remote, place, FolderTransport(folder, workspace.disk), FolderBlobs(folder, workspace.disk)
-            )
+            return Connection(remote, place, FolderTransport(folder, disk), FolderBlobs(folder, disk))
         session = self.session()
         return Connection(remote, place, HttpTransport(session, place), LfsRemote(session, place))
 
@@ -85,7 +84,7 @@ def connect_artifact(workspace: Workspace, connector: Connector, head: Head) -> 
 def connect_source(workspace: Workspace, connector: Connector, name: str, source: str | None) -> Connection:
     """Returns the connection to where an artifact comes from that isn't in the workspace yet. Raises UnknownRemote."""
     remote, path = origin_of_source(name, source)
-    return connector.connect(workspace, remote, remote_url(workspace, remote), path)
+    return connector.connect(workspace.disk, remote, remote_url(workspace, remote), path)
 
 
 def remote_url(workspace: Workspace, remote: str) -> str:

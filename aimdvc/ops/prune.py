@@ -142,7 +142,7 @@ def prove(
         if not places:
             proven.difference_update(pointer.oid for pointer in needed)
         for its_remote, path in places:
-            connection = connector.connect(workspace, its_remote, remote_url(workspace, its_remote), path)
+            connection = connector.connect(workspace.disk, its_remote, remote_url(workspace, its_remote), path)
             try:
                 present = connection.blobs.present(needed, progress)
             except RemoteRefused:

@@ -121,7 +121,7 @@ def _connections(workspace: Workspace, connector: Connector, head: Head, notes: 
     remotes = workspace.settings.remotes
     for remote in sorted(remotes, key=lambda name: (name != own, name)):
         try:
-            yield connector.connect(workspace, remote, remotes[remote], path)
+            yield connector.connect(workspace.disk, remote, remotes[remote], path)
         except AimdvcError as error:
             notes.append(f"{remote}: {error.message}")
 
