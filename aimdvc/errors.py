@@ -283,8 +283,8 @@ class RemoteWentBack(ConcurrentChange):
         more = f" and {len(versions) - 3} more" if len(versions) > 3 else ""
         lost = f"{', '.join(versions[:3])}{more}" if versions else "commits of main"
         super().__init__(
-            f"'{url}' went back: it lost {lost}; all is kept here",
-            f"run `aimdvc push --restore {artifact}` to push again what it lost (also if this is another, new remote),"
+            f"'{url}' lacks {lost}, which the remote had: it went back, or is another one; all is kept here",
+            f"run `aimdvc push --restore {artifact}` to push what it lacks,"
             f" or `aimdvc fetch --force {artifact}` to follow it",
         )
 

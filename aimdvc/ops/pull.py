@@ -30,17 +30,19 @@ from aimdvc.ops.merging import require_no_merge
 from aimdvc.ops.part import unmatched_patterns
 from aimdvc.ops.rebase import rebase
 from aimdvc.ops.relocate import relocate
-from aimdvc.ops.revisions import label, short_branch
+from aimdvc.ops.revisions import label, short_branch, tracking_ref
 from aimdvc.ops.settle import settle
+from aimdvc.ops.status import count_beyond
 from aimdvc.ops.workspace import Workspace
-from aimdvc.store.state import origin_of_source
+from aimdvc.store.state import Head, origin_of_source
 
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
     """What a pull did to one artifact: `how` is up-to-date, fast-forward, merge, rebase, checkout, detached or local.
 
-    Local is a branch that the remote doesn't have. `unmatched` are new patterns that matched no file.
+    Local is a branch that the remote doesn't have. `unmatched` are new patterns that matched no file. After a checkout
+    of what the lock pins, `behind` counts the commits that the remote's branch has beyond it.
     """
 
     artifact: str
@@ -51,6 +53,7 @@ class Pulled:
     written: int = 0
     deleted: int = 0
     unmatched: tuple[str, ...] = ()
+    behind: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +116,18 @@ def _bring(
             raise not_published(name, pin, connection.url)
     start_branch(workspace, history, origin_of_source(name, pin.source)[0])
     head = adopt(workspace, name, pin, options.part, is_known=True)
-    result = follow_pin(workspace, head, pin, force=False, means=means)
-    sync_lock(workspace, moved={name})
-    return Pulled(name, "checkout", result.version, None, result.commit, result.written, result.deleted)
+    return _follow(workspace, head, pin, means)
+
+
+def _follow(workspace: Workspace, head: Head, pin: Pin, means: Means) -> Pulled:
+    done = follow_pin(workspace, head, pin, force=False, means=means)
+    sync_lock(workspace, moved={head.name})
+    history = workspace.history(head.name)
+    theirs = history.ref(tracking_ref(head, done.branch)) if done.branch is not None else None
+    behind = count_beyond(history, theirs, pin.commit) if theirs is not None else 0
+    return Pulled(
+        head.name, "checkout", done.version, head.commit, done.commit, done.written, done.deleted, behind=behind
+    )
 
 
 def not_published(name: str, pin: Pin, url: str) -> UnknownRevision:
@@ -149,9 +161,7 @@ def _pull_one(
         bring_commit(workspace, name, connection, pin.commit, means.progress)
         if not history.has(pin.commit):
             raise not_published(name, pin, connection.url)
-        moved = follow_pin(workspace, head, pin, force=False, means=means)
-        sync_lock(workspace, moved={name})
-        return Pulled(name, "checkout", moved.version, old, moved.commit, moved.written, moved.deleted)
+        return _follow(workspace, head, pin, means)
     start_branch(workspace, history, connection.remote)
     if head.branch is None and head.commit is not None:
         return Pulled(name, "detached", label(history, head.commit), old, old)

@@ -146,10 +146,19 @@ def test_a_pull_of_the_code_and_then_of_the_data_stays_on_the_branch(tmp_path: P
         state = two("status", "--json").json["artifacts"][0]
         assert (state["branch"], state["behind"], state["lock"]) == ("refs/heads/main", 0, "same")
         assert git(two.here, "status", "--porcelain") == ""
+    publish("fourth\n")
+    one.write("data/a", "fifth\n")
+    one.commit("data", "fifth")
+    one("push")
+    git(two.here, "pull", "-q")
+    assert "the remote is 1 commit further, which another pull brings" in two("pull").out
+    assert (two.here / "data/a").read_text() == "fourth\n"
+    assert "fast-forward to v5" in two("pull").out
+    git(two.here, "commit", "-qam", "fifth")
     git(two.here, "checkout", "-q", "HEAD~1")
     assert "detached" in two("checkout").out
     git(two.here, "checkout", "-q", "main")
     assert "detached" not in two("checkout").out
-    two.write("data/a", "fourth\n")
-    two.commit("data", "fourth")
-    assert "pushed v4" in two("push").out
+    two.write("data/a", "sixth\n")
+    two.commit("data", "sixth")
+    assert "pushed v6" in two("push").out

@@ -102,7 +102,7 @@ def test_each_verb_notices_it_and_keeps_what_is_here(behind: Shell, verb: str) -
     assert behind("status", "--json").json["artifacts"][0]["has_remote_gone_back"] is False
     done = behind(verb, "--json", code=5).json
     assert done["error"] == "remote-went-back"
-    assert "went back: it lost v3, v4; all is kept here" in done["message"]
+    assert "lacks v3, v4, which the remote had: it went back, or is another one; all is kept here" in done["message"]
     assert "`aimdvc push --restore data`" in done["hint"]
     assert (refs(behind), files_of(behind.here)) == (before, files)
     assert "origin went back when last asked: `aimdvc push --restore`" in behind("status").out
@@ -199,6 +199,6 @@ def test_without_versions_a_main_behind_what_was_seen_went_back(tmp_path: Path) 
     Shell(tmp_path)("clone", f"{bare.parent}/data", "clone")
     clone = Shell(tmp_path / "clone")
     git(bare, "update-ref", "refs/heads/main", one)
-    assert "it lost commits of main" in clone("pull", code=5).err
+    assert "lacks commits of main, which" in clone("pull", code=5).err
     clone("push", "--restore")
     assert git(bare, "rev-parse", "main").strip() == two

@@ -81,12 +81,12 @@ def pull_command(
 ) -> int:
     """Fetch, then bring the files up to date
 
-    After a `git clone`, bring what aimdvc.lock pins. Fast-forwards the current branch to the remote's same branch, else
-    merges by path. Where both sides changed one path it stops as `merge` does: --ours, --theirs, or `aimdvc merge`
-    afterwards, settle it. Local changes that would be lost stop it, too. --rebase changes nothing when there is a
-    conflict; it refuses to make anew what is published, or pinned by a commit of the code. --include and --exclude
-    bring only a part of one artifact's files, from now on, --depth only the newest versions of a history that is not
-    here yet (`aimdvc help partial`).
+    After a `git clone` or `git pull` that changed aimdvc.lock, bring what it pins, no more. Else fast-forward the
+    current branch to the remote's same branch, or merge by path. Where both sides changed one path it stops as `merge`
+    does: --ours, --theirs, or `aimdvc merge` afterwards, settle it. Local changes that would be lost stop it, too.
+    --rebase changes nothing when there is a conflict; it refuses to make anew what is published, or pinned by a commit
+    of the code. --include and --exclude bring only a part of one artifact's files, from now on, --depth only the newest
+    versions of a history that is not here yet (`aimdvc help partial`).
 
     \b
     Example:
@@ -118,4 +118,6 @@ def _pulled(one: Pulled) -> str:
         return f"{one.artifact}: fetched; the remote doesn't have this branch: `aimdvc push {one.artifact}` sends it"
     if one.how == "detached":
         return f"{one.artifact}: fetched; HEAD is detached at {one.version}: `aimdvc checkout {one.artifact}@main`"
-    return f"{one.artifact}: {one.how} to {one.version}: {plural(one.written, 'file')} written, {one.deleted:,} deleted"
+    further = f"; the remote is {plural(one.behind, 'commit')} further, which another pull brings" if one.behind else ""
+    counts = f"{plural(one.written, 'file')} written, {one.deleted:,} deleted"
+    return f"{one.artifact}: {one.how} to {one.version}: {counts}{further}"
