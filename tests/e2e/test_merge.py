@@ -62,7 +62,7 @@ def test_a_conflict_stops_with_ours_in_place_and_the_rest_staged(shell: Shell) -
     assert data(shell) == {"a.txt": b"ours a\n", "c.md": b"theirs c\n", "mine": b"m\n", "new/n": b"n\n"}
     text = shell("status").out
     assert "merge of branch 'topic' in progress" in text
-    assert "both modified: a.txt\n    deleted by us: b.txt\n" in text
+    assert "both modified: data/a.txt\n    deleted by us: data/b.txt\n" in text
     assert shell("status", "-s").out == "UU data/a.txt\nDU data/b.txt\nM  data/c.md\nD  data/dir/d\nA  data/new/n\n"
     refused = shell("commit", "-m", "x", "--json", code=1).json
     assert refused["error"] == "merge-conflict"

@@ -18,6 +18,7 @@ from aimdvc.ops.branch import (
     list_branches,
     rename_branch,
 )
+from aimdvc.ops.revisions import short_branch
 from aimdvc.ops.switching import Goal, switch_to
 from aimdvc.ops.targets import find_target, workspace_path
 
@@ -172,6 +173,6 @@ def switch_command(
             raise UsageError(f"no branch of '{name}' was given", hint=f"run `aimdvc switch {name}@BRANCH`")
         target = named or "HEAD"
     done = switch_to(cli.workspace, name, Goal(target, start, is_new, is_detached, force), cli.means)
-    where = "detached" if done.branch is None else f"on {target}"
+    where = "detached" if done.branch is None else f"on {short_branch(done.branch)}"
     files = f"{plural(done.written, 'file')} written, {done.deleted:,} deleted"
     cli.out.result({"artifacts": [done]}, [f"{name} at {done.version}, {where}: {files}"])

@@ -1,6 +1,7 @@
 """`aimdvc status`."""
 
-from collections.abc import Iterator
+import posixpath
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import click
@@ -13,7 +14,7 @@ from aimdvc.errors import IntegrityError
 from aimdvc.model.names import MAIN
 from aimdvc.ops.revisions import short_branch
 from aimdvc.ops.status import ArtifactStatus, MergeInProgress, Status, status
-from aimdvc.ops.targets import Target
+from aimdvc.ops.targets import Target, workspace_path
 
 _LETTERS = {"added": "A", "modified": "M", "deleted": "D"}
 _CONFLICTS = {
@@ -44,8 +45,9 @@ _LOCK_LINES = {
 def status_command(cli: Cli, paths: tuple[str, ...], short: bool, is_zero: bool) -> int:
     """Show what is staged, changed, untracked and pinned
 
-    Changes nothing, and asks no network: ahead and behind are as of the last fetch. With -z, the short form. Exits with
-    3 when a file that is a hard link to a blob was edited in place, and the blob with it.
+    Changes nothing, and asks no network: ahead and behind are as of the last fetch. Paths are relative to the current
+    directory; with -z, the short form, to the workspace; with --json to the artifact. Exits with 3 when a file that is
+    a hard link to a blob was edited in place, and the blob with it.
 
     \b
     Example:
@@ -55,13 +57,20 @@ def status_command(cli: Cli, paths: tuple[str, ...], short: bool, is_zero: bool)
     found = status(cli.workspace, list(dict.fromkeys(target.head.name for target in targets)))
     if targets:
         found = replace(found, artifacts=[_below(one, targets) for one in found.artifacts])
-    lines = (f"{letters} {shown_path(path)}" for letters, path in _short(found)) if short else _long(found)
+    here = _from(cli)
+    lines = (f"{letters} {shown_path(here(path))}" for letters, path in _short(found)) if short else _long(found, here)
     fields = (f"{letters} {path}" for letters, path in _short(found)) if is_zero else None
     cli.out.result({"artifacts": found.artifacts, "missing": found.missing}, lines, fields)
     for artifact in found.artifacts:
         for edited in artifact.edited:
             cli.out.note(f"{edited.message}: `aimdvc fsck --repair` or `aimdvc add` keeps both")
     return IntegrityError.exit_code if any(artifact.edited for artifact in found.artifacts) else 0
+
+
+def _from(cli: Cli) -> Callable[[str], str]:
+    """Returns what turns a path of the workspace into one that can be typed here."""
+    base = posixpath.normpath(workspace_path(cli.workspace, cli.here, "."))
+    return (lambda path: path) if base == "." else (lambda path: posixpath.relpath(path, base))
 
 
 def _below(artifact: ArtifactStatus, targets: list[Target]) -> ArtifactStatus:
@@ -103,16 +112,16 @@ def _place(artifact: ArtifactStatus, path: str) -> str:
     return path if base == "." else f"{base}/{path}"
 
 
-def _long(found: Status) -> Iterator[str]:
+def _long(found: Status, here: Callable[[str], str]) -> Iterator[str]:
     if not found.artifacts and not found.missing:
         yield "No artifacts yet: `aimdvc add PATH` makes one"
     for artifact in found.artifacts:
-        yield from _artifact(artifact)
+        yield from _artifact(artifact, here)
     for name in found.missing:
         yield f"{name}: pinned in aimdvc.lock, not here: `aimdvc pull` brings it"
 
 
-def _artifact(artifact: ArtifactStatus) -> Iterator[str]:
+def _artifact(artifact: ArtifactStatus, here: Callable[[str], str]) -> Iterator[str]:
     at = f"at {artifact.version}" if artifact.version else "no version yet"
     if artifact.branch is None and artifact.commit is not None:
         at += ", detached"
@@ -128,12 +137,12 @@ def _artifact(artifact: ArtifactStatus) -> Iterator[str]:
     if artifact.has_remote_gone_back:
         yield f"  {artifact.remote} went back when last asked: `aimdvc push --restore` or `aimdvc fetch --force`"
     for one in artifact.alias_differences:
-        here = f"{one.here} here" if one.here else "not here"
+        ours = f"{one.here} here" if one.here else "not here"
         there = f"{one.there} on {artifact.remote}" if one.there else f"not on {artifact.remote}"
         what = "`aimdvc push` sends it" if one.is_settled else "`aimdvc alias set` or `delete` decides"
-        yield f"  alias {one.alias}: {here}, {there}: {what}"
+        yield f"  alias {one.alias}: {ours}, {there}: {what}"
     if artifact.merging is not None:
-        yield from _merging(artifact.artifact, artifact.merging)
+        yield from _merging(artifact, artifact.merging, here)
     yield from part_line(artifact.part, artifact.absent)
     if artifact.lock in _LOCK_LINES:
         yield f"  {_LOCK_LINES[artifact.lock]}"
@@ -149,19 +158,19 @@ def _artifact(artifact: ArtifactStatus) -> Iterator[str]:
             continue
         yield f"  {title}: {plural(len(changes), 'file')}"
         for kind, path in changes[:50]:
-            yield f"    {kind + ': ' if kind else ''}{shown_path(path)}"
+            yield f"    {kind + ': ' if kind else ''}{shown_path(here(_place(artifact, path)))}"
         if len(changes) > 50:
             yield f"    … and {len(changes) - 50:,} more (`aimdvc status -s` lists all)"
 
 
-def _merging(name: str, merging: MergeInProgress) -> Iterator[str]:
-    yield f"  {merging.kind} of {merging.title} in progress (`aimdvc merge --abort {name}` undoes it)"
+def _merging(artifact: ArtifactStatus, merging: MergeInProgress, here: Callable[[str], str]) -> Iterator[str]:
+    yield f"  {merging.kind} of {merging.title} in progress (`aimdvc merge --abort {artifact.artifact}` undoes it)"
     if not merging.conflicts:
         yield "    all conflicts are settled: `aimdvc commit` finishes it"
         return
     how = "`aimdvc merge --ours|--theirs -- PATH`, or `aimdvc add PATH`"
     yield f"    {plural(len(merging.conflicts), 'conflict')}, now as ours ({how}):"
     for change in merging.conflicts[:50]:
-        yield f"    {change.kind}: {shown_path(change.path)}"
+        yield f"    {change.kind}: {shown_path(here(_place(artifact, change.path)))}"
     if len(merging.conflicts) > 50:
         yield f"    … and {len(merging.conflicts) - 50:,} more (`aimdvc status --json` lists all)"

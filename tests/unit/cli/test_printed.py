@@ -107,9 +107,17 @@ def test_status_of_a_path_shows_what_lies_there(versions: Shell) -> None:
     versions.write("data/images/a", "3\n")
     versions.write("data/images/train/b", "3\n")
     versions.write("data/images/train/new", "3\n")
+    (versions.here / "models").mkdir(exist_ok=True)
     assert versions("status", "-s", "data/images/a").out == " M data/images/a\n"
     below = versions("status", "-s", "train", at=versions.here / "data/images").out
-    assert below == " M data/images/train/b\n?? data/images/train/new\n"
+    assert below == " M train/b\n?? train/new\n"
+    asked = versions("status", "train", at=versions.here / "data/images").out
+    assert "modified: train/b\n" in asked
+    assert (
+        versions("status", "-z", "train", at=versions.here / "data/images").out.split("\0")[0]
+        == " M data/images/train/b"
+    )
+    assert "modified: ../data/images/train/b\n" in versions("status", at=versions.here / "models").out
     found = versions("status", "data/images/train/new", "--json").json["artifacts"][0]
     assert (found["unstaged"], found["untracked"]) == ([], ["train/new"])
     assert versions("status", "-s", "data").out.count("\n") == 3
