@@ -1,5 +1,6 @@
 """`aimdvc status`."""
 
+import os
 import posixpath
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -14,7 +15,7 @@ from aimdvc.errors import IntegrityError
 from aimdvc.model.names import MAIN
 from aimdvc.ops.revisions import short_branch
 from aimdvc.ops.status import ArtifactStatus, MergeInProgress, Status, status
-from aimdvc.ops.targets import Target, workspace_path
+from aimdvc.ops.targets import Target
 
 _LETTERS = {"added": "A", "modified": "M", "deleted": "D"}
 _CONFLICTS = {
@@ -69,7 +70,7 @@ def status_command(cli: Cli, paths: tuple[str, ...], short: bool, is_zero: bool)
 
 def _from(cli: Cli) -> Callable[[str], str]:
     """Returns what turns a path of the workspace into one that can be typed here."""
-    base = posixpath.normpath(workspace_path(cli.workspace, cli.here, "."))
+    base = os.path.relpath(os.path.realpath(cli.here), os.path.realpath(cli.workspace.root)).replace(os.sep, "/")
     return (lambda path: path) if base == "." else (lambda path: posixpath.relpath(path, base))
 
 
