@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ from hypothesis import settings
 from aimdvc.server.app import Application
 from aimdvc.server.embedded import EmbeddedServer
 from aimdvc.server.guard import StartResponse
+from tests.postgres import Postgres, programs
 from tests.shell import Shell
 
 # The same examples in every run, so that a failure is a change's; `HYPOTHESIS_PROFILE=long` looks for new ones.
@@ -55,6 +57,19 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for variable in _FOREIGN:
         monkeypatch.delenv(variable, raising=False)
     return place
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL cluster."""
+    if programs() is None:
+        pytest.skip("PostgreSQL is not installed")
+    with tempfile.TemporaryDirectory() as place:
+        # Its user is another one, and has to come through.
+        Path(place).chmod(0o755)
+        made = Postgres(Path(place) / "postgresql")
+        yield made
+        made.stop()
 
 
 @pytest.fixture

@@ -11,26 +11,27 @@ from aimdvc.errors import CorruptBlob, MalformedPointer, ProtocolError
 from aimdvc.model.frames import read_frames, stream_size
 from aimdvc.model.oid import Oid, parse_oid
 from aimdvc.model.pointer import Pointer
+from aimdvc.server.bodies import JSON, Body, read_json
 from aimdvc.server.guard import HttpError, Request, Response
 from aimdvc.server.lfs import PACK_DOWNLOAD, PACK_UPLOAD
 from aimdvc.server.limits import CHUNK_BYTES, Limits
-from aimdvc.server.messages import json_response, read_json
+from aimdvc.server.messages import json_response
 from aimdvc.server.ownership import claim, owned
-from aimdvc.server.site import Site
+from aimdvc.server.routing import Call
 
 MEDIA_TYPE = "application/x-aimd-pack"
+_LIST = Body((JSON,))
 
 
-def transfer(site: Site, request: Request, path: str, tail: str) -> Response:
+def transfer(call: Call) -> Response:
     """Answers `POST aimd-pack`: a stream is stored; a list of oids is answered with a stream."""
-    if request.content_type == MEDIA_TYPE:
-        return _receive(site, request, path)
-    return _send(site, request, path)
+    return _receive(call) if call.request.content_type == MEDIA_TYPE else _send(call)
 
 
-def _receive(site: Site, request: Request, path: str) -> Response:
+def _receive(call: Call) -> Response:
+    site, request = call.site, call.request
     grant = site.signer.check(request.query, "POST", PACK_UPLOAD)
-    artifact = site.granted_artifact(grant.artifact, path)
+    artifact = site.granted_artifact(grant.artifact, call.artifact)
     request.body.limit(site.limits.aimd_pack_bytes)
     arrived: list[Pointer] = []
     try:
@@ -73,10 +74,11 @@ class _Buffered:
         return part
 
 
-def _send(site: Site, request: Request, path: str) -> Response:
+def _send(call: Call) -> Response:
+    site, request = call.site, call.request
     grant = site.signer.check(request.query, "POST", PACK_DOWNLOAD)
-    artifact = site.granted_artifact(grant.artifact, path)
-    oids = _wanted(read_json(request, site.limits).get("oids"), site.limits)
+    artifact = site.granted_artifact(grant.artifact, call.artifact)
+    oids = _wanted(read_json(request, _LIST, site.limits).get("oids"), site.limits)
     found = owned(site.database, artifact, oids)
     if len(found) < len(oids) or site.storage.blobs.missing(found):
         raise HttpError(404, "the artifact does not have all of these blobs")

@@ -1,65 +1,27 @@
-"""The WSGI application: the route table, permission at the door, and the one error boundary.
+"""The WSGI application: permission at the door, and the one error boundary.
 
-Every route says what it needs; what no route names is refused. An unexpected error is logged with the request's id
-and answered with that id alone.
+Every route says what it needs (routes.py); what no route names is refused. An unexpected error is logged with the
+request's id and answered with that id alone.
 """
 
 import json
 import logging
-import re
 import uuid
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterable, Mapping
 
 from aimdvc.errors import AimdvcError, Busy, DiskFull, StorageError
-from aimdvc.server import aimd_pack, git_http, lfs
-from aimdvc.server.catalogue import Caller, key_of
+from aimdvc.server.accounts import key_of
+from aimdvc.server.bodies import JSON, Body, check_type, read_json
 from aimdvc.server.guard import HttpError, Request, Response, StartResponse, read_request, write_response
-from aimdvc.server.messages import MEDIA_TYPE
+from aimdvc.server.messages import MEDIA_TYPE, json_response
+from aimdvc.server.openapi import document
+from aimdvc.server.rights import ANONYMOUS, SCOPES, Caller
+from aimdvc.server.routes import ROUTER, ROUTES
+from aimdvc.server.routing import Call, Route
 from aimdvc.server.site import Site
 
 logger = logging.getLogger(__name__)
 
-WithKey = Callable[[Site, Request, Caller, str], Response]
-Signed = Callable[[Site, Request, str, str], Response]
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """One thing that can be asked of an artifact: method, what follows its path, and who may.
-
-    `key`: the handler gets the caller, and resolves the artifact itself. `signed`: the handler checks the href.
-    """
-
-    method: str
-    tail: str
-    door: Literal["key", "signed"]
-    with_key: WithKey | None = None
-    signed: Signed | None = None
-
-
-_OID = "[0-9a-f]{64}"
-_LFS = "info/lfs/"
-
-ROUTES = (
-    Route("GET", "info/refs", "key", git_http.info_refs),
-    Route("POST", "git-upload-pack", "key", git_http.fetch),
-    Route("POST", "git-receive-pack", "key", git_http.push),
-    Route("POST", _LFS + "objects/batch", "key", lfs.batch),
-    Route("POST", _LFS + "objects/verify", "signed", signed=lfs.verify),
-    Route("PUT", _LFS + f"objects/{_OID}", "signed", signed=lfs.put_blob),
-    Route("GET", _LFS + f"objects/{_OID}", "signed", signed=lfs.get_blob),
-    Route("POST", _LFS + "aimd-pack", "signed", signed=aimd_pack.transfer),
-    Route("GET", _LFS + "locks", "key", lfs.no_locks),
-    Route("POST", _LFS + "locks", "key", lfs.no_locks),
-    Route("POST", _LFS + "locks/verify", "key", lfs.no_locks),
-    Route("POST", _LFS + "locks/[^/]{1,100}/unlock", "key", lfs.no_locks),
-)
-
-_TAILS = "|".join(dict.fromkeys(route.tail for route in ROUTES))
-_PATH = re.compile(rf"/(?P<artifact>[^/]+(?:/[^/]+)*?)/(?P<tail>{_TAILS})")
-_MAX_PATH = 4096
 _CHALLENGE = {"WWW-Authenticate": 'Basic realm="aimdvc"', "LFS-Authenticate": 'Basic realm="aimdvc"'}
 
 
@@ -90,33 +52,68 @@ class Application:
 
 
 def _answer(site: Site, request: Request) -> Response:
-    if request.path == "/healthz" and request.method == "GET":
-        return Response(200, b"ok\n", content_type="text/plain; charset=utf-8")
-    match = _PATH.fullmatch(request.path) if len(request.path) <= _MAX_PATH else None
-    if match is None:
+    if request.method == "GET" and request.path in _OPEN:
+        return _OPEN[request.path]()
+    found = ROUTER.find(request.method, request.path)
+    if found is None:
         # The same answer for what can't be there and for what a caller without a key may not know of.
-        _caller(site, request)
-        raise HttpError(404, "there is nothing here")
-    tail, path = match["tail"], match["artifact"].removesuffix(".git")
-    routes = [route for route in ROUTES if re.fullmatch(route.tail, tail)]
-    route = next((route for route in routes if route.method == request.method), None)
-    if route is None:
-        raise HttpError(405, "this method is not for here", {"Allow": ", ".join(route.method for route in routes)})
-    if any(segment in (".", "..") for segment in path.split("/")):
-        raise HttpError(400, "the path has '.' or '..' in it")
-    if route.with_key is not None:
-        return route.with_key(site, request, _caller(site, request), path)
-    if route.signed is not None:
-        return route.signed(site, request, path, tail)
-    raise HttpError(404, "there is nothing here")
+        raise HttpError(404, "there is nothing here") if _caller(site, request).is_known else _unknown()
+    route, params = found
+    caller = ANONYMOUS if route.door == "signed" else _admitted(site, request, route)
+    try:
+        return route.handler(Call(site, request, caller, params, _json(site, request, route.body)))
+    except HttpError as error:
+        # What everyone may not see or do, somebody with a key perhaps may: clients ask for one when they read this.
+        if error.status in (403, 404) and route.door == "shared" and not caller.is_known:
+            raise _unknown() from error
+        raise
+
+
+def _alive() -> Response:
+    return Response(200, b"ok\n", content_type="text/plain; charset=utf-8")
+
+
+def _openapi() -> Response:
+    return json_response(document(ROUTES), content_type=JSON)
+
+
+_OPEN = {"/healthz": _alive, "/openapi.json": _openapi}
+"""What anybody may ask, by path."""
+
+
+def _admitted(site: Site, request: Request, route: Route) -> Caller:
+    """Returns who asks, if they may come in at all. Raises HttpError (401, 403)."""
+    caller = _caller(site, request)
+    if not caller.is_known and (route.door != "shared" or route.scope != "read"):
+        raise _unknown()
+    if SCOPES.index(caller.scope) < SCOPES.index(route.scope):
+        what = "this key may only read" if caller.scope == "read" else f"this takes a key of the scope '{route.scope}'"
+        raise HttpError(403, what)
+    if route.door == "admin" and not caller.administers:
+        raise HttpError(403, "this is for administrators")
+    return caller
+
+
+def _json(site: Site, request: Request, body: Body | None) -> Mapping[str, object]:
+    if body is None:
+        return {}
+    check_type(request, body)
+    return read_json(request, body, site.limits) if body.schema is not None else {}
 
 
 def _caller(site: Site, request: Request) -> Caller:
-    key = key_of(request.headers.get("authorization"))
-    caller = site.catalogue.caller(key) if key else None
+    """Returns who asks. The old AIMD clients send their key in the query. Raises HttpError (401) for a wrong key."""
+    key = key_of(request.headers.get("authorization")) or request.query.get("apikey")
+    if not key:
+        return ANONYMOUS
+    caller = site.accounts.caller(key)
     if caller is None:
-        raise HttpError(401, "a key is needed" if key is None else "the key is not known", _CHALLENGE)
+        raise HttpError(401, "the key is not known", _CHALLENGE)
     return caller
+
+
+def _unknown() -> HttpError:
+    return HttpError(401, "a key is needed", _CHALLENGE)
 
 
 def _failure(path: str, error: AimdvcError, request_id: str) -> Response:
@@ -134,5 +131,8 @@ def _refusal(path: str, status: int, message: str, request_id: str, headers: Map
     if "/info/lfs/" in path:
         body = json.dumps({"message": message, "request_id": request_id}).encode()
         return Response(status, body, content_type=MEDIA_TYPE, headers=headers)
+    if path.startswith("/api/"):
+        body = json.dumps({"message": message, "request_id": request_id}).encode()
+        return Response(status, body, content_type=JSON, headers=headers)
     # Stock Git shows a refusal to its user only when it is plain text.
     return Response(status, f"{message}\n".encode(), content_type="text/plain; charset=utf-8", headers=headers)

@@ -40,9 +40,10 @@ class EmbeddedServer:
         backend: StartBackend = GranianBackend,
         limits: Limits | None = None,
         disk: Disk | None = None,
+        database_url: str | None = None,
     ) -> None:
-        self._site: Site = open_site(directory, limits, disk)
-        self.admin_key = self._site.catalogue.first_start()
+        self._site: Site = open_site(directory, limits, disk, database_url)
+        self.admin_key = self._site.accounts.first_start()
         """The administrator's key, or None when the directory had been served before."""
         self._backend = backend(Application(self._site), "127.0.0.1", 0, _THREADS)
         self.url = f"http://127.0.0.1:{self._backend.port}"

@@ -23,10 +23,16 @@ _HEADERS = ("ACCEPT", "AUTHORIZATION", "CONTENT_ENCODING", "HOST", "RANGE", "EXP
 
 
 class HttpError(Exception):
-    """A request that is answered with this status. The message is for the client: no path, no secret."""
+    """A request that is answered with this status. The message is for the client: no path, no secret.
 
-    def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
+    `hint` is for whoever administers the server on its machine.
+    """
+
+    def __init__(
+        self, status: int, message: str, headers: Mapping[str, str] | None = None, hint: str | None = None
+    ) -> None:
         super().__init__(message)
+        self.hint = hint
         self.status = status
         self.message = message
         self.headers = dict(headers or {})

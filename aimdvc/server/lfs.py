@@ -1,4 +1,4 @@
-"""Git LFS: batch, basic transfers with ranges, verify; and locks, which are answered as not there.
+"""Git LFS: batch, basic transfers with ranges, verify. Locks: lfs_locks.py.
 
 Protocol: git-lfs, docs/api/batch.md and basic-transfers.md. Hrefs are signed, so transfers need no key. "The server
 has it" always means: this artifact owns it. A claim to a blob that only another artifact has needs the bytes again.
@@ -10,28 +10,29 @@ from collections.abc import Iterable, Mapping
 from aimdvc.errors import CorruptBlob, MalformedPointer
 from aimdvc.model.oid import Oid, parse_oid
 from aimdvc.model.pointer import Pointer
-from aimdvc.server.catalogue import Artifact, Caller
+from aimdvc.server.catalogue import Artifact
 from aimdvc.server.guard import HttpError, Request, Response
-from aimdvc.server.messages import AIMD_PACK, MEDIA_TYPE, Batch, json_response, parse_batch, read_json
+from aimdvc.server.messages import AIMD_PACK, MEDIA_TYPE, Batch, json_response, parse_batch
 from aimdvc.server.ownership import claim, owned
+from aimdvc.server.routing import Call
 from aimdvc.server.signing import Grant
-from aimdvc.server.site import Site
 
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 PACK_UPLOAD = "pack-upload"
 PACK_DOWNLOAD = "pack-download"
 
 
-def batch(site: Site, request: Request, caller: Caller, path: str) -> Response:
+def batch(call: Call) -> Response:
     """Answers `POST objects/batch`: what to send or get, and where."""
-    _check_accept(request)
-    wish = parse_batch(read_json(request, site.limits), site.limits)
+    site, caller = call.site, call.caller
+    _check_accept(call.request)
+    wish = parse_batch(call.json, site.limits)
     if wish.operation == "upload":
-        artifact = site.catalogue.ensure(caller, path)
+        artifact = site.catalogue.ensure(caller, call.artifact)
     else:
-        artifact = site.artifact(caller, path)
+        artifact = site.artifact(caller, call.artifact)
     found = owned(site.database, artifact.id, (Oid(pointer.oid) for pointer in wish.pointers))
-    hrefs = _Hrefs(site, request, caller, artifact)
+    hrefs = _Hrefs(call, artifact)
     packed = AIMD_PACK in wish.transfers
     if wish.operation == "download":
         objects = [_download(hrefs, pointer, found, packed) for pointer in wish.pointers]
@@ -52,12 +53,12 @@ def batch(site: Site, request: Request, caller: Caller, path: str) -> Response:
 class _Hrefs:
     """Makes signed hrefs for one request."""
 
-    def __init__(self, site: Site, request: Request, caller: Caller, artifact: Artifact) -> None:
-        self._site = site
-        self._base = f"{request.base_url}/{artifact.path}.git/info/lfs"
-        self._caller = caller
+    def __init__(self, call: Call, artifact: Artifact) -> None:
+        self._site = call.site
+        self._base = f"{call.request.base_url}/{artifact.path}.git/info/lfs"
+        self._caller = call.caller
         self._artifact = artifact
-        self.packed_bytes = site.limits.packed_blob_bytes
+        self.packed_bytes = call.site.limits.packed_blob_bytes
 
     def action(self, method: str, tail: str, what: str, size: int) -> dict[str, object]:
         """Returns a batch action; its href permits one method on one blob, or one direction of aimd-pack."""
@@ -110,28 +111,30 @@ def _upload(
     return _reply(pointer, {"upload": upload, "verify": verify})
 
 
-def put_blob(site: Site, request: Request, path: str, tail: str) -> Response:
+def put_blob(call: Call) -> Response:
     """Takes one blob: hashed as it comes, durable, then owned. Safe to repeat; a wrong one leaves nothing."""
-    pointer, artifact = _granted(site, request, path, "PUT", tail)
-    length = request.body.length
+    site, body = call.site, call.request.body
+    pointer, artifact = _granted(call, "PUT")
+    length = body.length
     if length is not None and length != pointer.size:
         raise HttpError(422, f"the body has {length} bytes, expected {pointer.size}")
-    request.body.limit(pointer.size)
+    body.limit(pointer.size)
     try:
-        site.storage.blobs.receive(pointer, request.body.iter_chunks())
+        site.storage.blobs.receive(pointer, body.iter_chunks())
     except CorruptBlob as error:
         raise HttpError(422, error.message) from error
     claim(site.database, artifact, [pointer])
     return json_response({})
 
 
-def get_blob(site: Site, request: Request, path: str, tail: str) -> Response:
+def get_blob(call: Call) -> Response:
     """Gives one blob, or the range that is asked for."""
-    pointer, artifact = _granted(site, request, path, "GET", tail)
+    site = call.site
+    pointer, artifact = _granted(call, "GET")
     if pointer.oid not in owned(site.database, artifact, [pointer.oid]) or site.storage.blobs.missing([pointer.oid]):
         raise HttpError(404, "the artifact has no such blob")
     headers = {"Accept-Ranges": "bytes", "ETag": f'"{pointer.oid}"'}
-    wanted = _range(request.headers.get("range"), pointer.size)
+    wanted = _range(call.request.headers.get("range"), pointer.size)
     if wanted is None:
         return Response(200, site.storage.blobs.iter_blob(pointer), pointer.size, headers=headers)
     start, end = wanted
@@ -139,33 +142,25 @@ def get_blob(site: Site, request: Request, path: str, tail: str) -> Response:
     return Response(206, site.storage.blobs.iter_range(pointer, start, end), end - start, headers=headers)
 
 
-def verify(site: Site, request: Request, path: str, tail: str) -> Response:
+def verify(call: Call) -> Response:
     """Answers whether a blob arrived: 200, or 404."""
-    message = read_json(request, site.limits)
-    text, size = message.get("oid"), message.get("size")
-    if not isinstance(text, str):
-        raise HttpError(422, "the oid is not a text")
+    site, size = call.site, call.json["size"]
     try:
-        oid = parse_oid(text)
+        oid = parse_oid(str(call.json["oid"]))
     except MalformedPointer as error:
         raise HttpError(422, error.message) from error
-    grant = site.signer.check(request.query, "POST", oid)
-    artifact = site.granted_artifact(grant.artifact, path)
+    grant = site.signer.check(call.request.query, "POST", oid)
+    artifact = site.granted_artifact(grant.artifact, call.artifact)
     found = owned(site.database, artifact, [oid]).get(oid)
     if found is None or found != size or site.storage.blobs.missing([oid]):
         raise HttpError(404, "the artifact has no such blob")
     return json_response({})
 
 
-def no_locks(site: Site, request: Request, caller: Caller, path: str) -> Response:
-    """Answers every lock call: 404 with a message is how the client learns that there are none."""
-    raise HttpError(404, "this server keeps no locks")
-
-
-def _granted(site: Site, request: Request, path: str, method: str, tail: str) -> tuple[Pointer, str]:
-    oid = tail.rpartition("/")[2]
-    grant = site.signer.check(request.query, method, oid)
-    return Pointer(Oid(oid), grant.size), site.granted_artifact(grant.artifact, path)
+def _granted(call: Call, method: str) -> tuple[Pointer, str]:
+    oid = call.params["oid"]
+    grant = call.site.signer.check(call.request.query, method, oid)
+    return Pointer(Oid(oid), grant.size), call.site.granted_artifact(grant.artifact, call.artifact)
 
 
 def _range(header: str | None, size: int) -> tuple[int, int] | None:

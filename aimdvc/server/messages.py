@@ -1,4 +1,4 @@
-"""JSON that comes in, read strictly and bounded, and the LFS batch request in it."""
+"""The LFS batch request, and answers in JSON."""
 
 import json
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from aimdvc.errors import MalformedPointer
 from aimdvc.model.oid import parse_oid
 from aimdvc.model.pointer import Pointer
-from aimdvc.server.guard import HttpError, Request, Response
+from aimdvc.server.guard import HttpError, Response
 from aimdvc.server.limits import Limits
 
 MEDIA_TYPE = "application/vnd.git-lfs+json"
@@ -36,24 +36,6 @@ class Batch:
     transfers: tuple[str, ...]
     pointers: tuple[Pointer, ...]
     refused: tuple[RefusedObject, ...]
-
-
-def read_json(request: Request, limits: Limits) -> Mapping[str, object]:
-    """Returns the JSON object in a request's body. Raises HttpError (400, 413, 415)."""
-    if request.content_type not in (MEDIA_TYPE, "application/json"):
-        raise HttpError(415, f"expected {MEDIA_TYPE}")
-    raw = request.body.read_all(limits.json_bytes)
-    try:
-        message = json.loads(raw, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        raise HttpError(400, "the body is not JSON") from error
-    if not isinstance(message, dict):
-        raise HttpError(422, "expected a JSON object")
-    return message
-
-
-def _no_constant(name: str) -> object:
-    raise ValueError(f"{name} is not JSON")
 
 
 def parse_batch(message: Mapping[str, object], limits: Limits) -> Batch:
@@ -96,6 +78,6 @@ def _parse_object(blob: object, limits: Limits) -> Pointer | RefusedObject:
         return RefusedObject(oid[:200], size, error.message)
 
 
-def json_response(message: Mapping[str, object], status: int = 200) -> Response:
-    """Returns an answer with the LFS media type."""
-    return Response(status, json.dumps(message).encode(), content_type=MEDIA_TYPE)
+def json_response(message: Mapping[str, object], status: int = 200, content_type: str = MEDIA_TYPE) -> Response:
+    """Returns an answer in JSON, with the LFS media type if none is given."""
+    return Response(status, json.dumps(message).encode(), content_type=content_type)

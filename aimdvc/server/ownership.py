@@ -7,7 +7,8 @@ from sqlalchemy import Connection, insert, select
 
 from aimdvc.model.oid import Oid
 from aimdvc.model.pointer import Pointer
-from aimdvc.server.database import Database, owned_blobs
+from aimdvc.server.database import Database
+from aimdvc.server.schema import owned_blobs
 
 _GROUP = 800
 """Values in one IN list; SQLite of 2020 and before allows 999."""
@@ -24,7 +25,7 @@ def owned(database: Database, artifact: str, oids: Iterable[Oid]) -> dict[Oid, i
 
 def claim(database: Database, artifact: str, pointers: Iterable[Pointer]) -> None:
     """Makes the artifact own blobs whose bytes it sent, and which are durable. Safe to repeat."""
-    with database.write() as connection:
+    with database.write(artifact) as connection:
         for group in _pointer_groups(pointers):
             known = _owned_of(connection, artifact, [pointer.oid for pointer in group])
             rows = [

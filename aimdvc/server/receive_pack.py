@@ -22,6 +22,7 @@ from aimdvc.model.oid import GitId, Oid, is_git_id
 from aimdvc.server.database import Database
 from aimdvc.server.guard import Body, HttpError, Response
 from aimdvc.server.limits import Limits
+from aimdvc.server.lock_check import locked_refusals
 from aimdvc.server.ownership import owned
 from aimdvc.server.refs import LOST, Move, Moved, Ref, move_refs, note_abandoned, read_refs
 from aimdvc.server.repositories import Repository
@@ -150,9 +151,14 @@ def _push(push: Push, repository: Repository, body: Body, commands: _Commands, i
         # What is refused already is noted before the pack can be read, so that a crash does not lose the note.
         _note_unreached(push, checked, commands, results)
         _publish(repository, incoming, checked)
-    moved = move_refs(push.database, push.artifact, push.user, moves, is_atomic)
+    results |= locked_refusals(push.database, push.artifact, push.user, repository, refs, moves)
+    if is_atomic and results:
+        moved = Moved({u.ref: results.get(u.ref) or "atomic transaction failed" for u in commands.updates}, {})
+    else:
+        free = [move for move in moves if move.update.ref not in results]
+        moved = move_refs(push.database, push.artifact, push.user, free, is_atomic)
     if publishes:
-        _note_unreached(push, checked, commands, moved.results)
+        _note_unreached(push, checked, commands, {**results, **moved.results})
     return Moved({**results, **moved.results}, moved.versions)
 
 

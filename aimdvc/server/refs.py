@@ -14,8 +14,9 @@ from aimdvc.model.commits import RefUpdate
 from aimdvc.model.entries import path_bytes, path_text
 from aimdvc.model.names import MAIN
 from aimdvc.model.oid import GitId
-from aimdvc.server.database import Database, now_s, ref_history, refs
+from aimdvc.server.database import Database, now_s
 from aimdvc.server.refnames import RefNames
+from aimdvc.server.schema import ref_history, refs
 
 VERSION_TAG = re.compile(r"refs/tags/v([0-9]+)", re.IGNORECASE)
 _CANONICAL = re.compile(r"refs/tags/v[1-9][0-9]{0,8}")
@@ -72,7 +73,7 @@ def note_abandoned(database: Database, artifact: str, user: str, changes: Sequen
     """Notes that a pack was published with the objects of changes that were refused; nothing without any."""
     if not changes:
         return
-    with database.write() as connection:
+    with database.write(artifact) as connection:
         _note(connection, artifact, user, changes[0], ABANDONS)
 
 
@@ -82,7 +83,7 @@ def move_refs(database: Database, artifact: str, user: str, moves: Sequence[Move
     With `atomic` one lost race refuses all. Durable when this returns.
     """
     versions: dict[str, GitId] = {}
-    with database.write() as connection:
+    with database.write(artifact) as connection:
         found = _read(connection, artifact)
         results = _refusals(found, moves)
         if atomic and any(results.values()):

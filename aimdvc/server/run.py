@@ -42,15 +42,23 @@ Ready = Callable[[str, str | None], None]
 """Takes the server's URL and, at the first start, the administrator's key."""
 
 
-def serve(directory: Path, host: str, port: int, ready: Ready, kill_timeout_s: int = _KILL_TIMEOUT_S) -> None:
+def serve(
+    directory: Path,
+    host: str,
+    port: int,
+    ready: Ready,
+    database_url: str | None = None,
+    kill_timeout_s: int = _KILL_TIMEOUT_S,
+) -> None:
     """Serves a directory until SIGTERM, SIGINT, or a SIGHUP that isn't ignored; call it in the main thread.
 
-    Running requests get `kill_timeout_s` to finish. `ready` is called once, when connections are taken already.
+    Its database is in there, or at `database_url`. Running requests get `kill_timeout_s` to finish. `ready` is called
+    once, when connections are taken already.
     """
     # The key is told once: where the port is taken it must not have been made yet.
     sock = listen(host, port)
     try:
-        admin_key = _first_start(directory)
+        admin_key = _first_start(directory, database_url)
     except BaseException:  # Whatever stopped it, an interrupt too, frees the port.
         sock.close()
         raise
@@ -76,13 +84,13 @@ def serve(directory: Path, host: str, port: int, ready: Ready, kill_timeout_s: i
     server.own_socket = sock
     server.ignores_hangup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     parent = os.getpid()
-    server.serve(target_loader=lambda: _application(directory, parent), wrap_loader=False)
+    server.serve(target_loader=lambda: _application(directory, database_url, parent), wrap_loader=False)
 
 
-def _first_start(directory: Path) -> str | None:
-    site = open_site(directory)
+def _first_start(directory: Path, database_url: str | None) -> str | None:
+    site = open_site(directory, database_url=database_url)
     try:
-        return site.catalogue.first_start()
+        return site.accounts.first_start()
     finally:
         site.close()
 
@@ -111,7 +119,7 @@ class _OwnSocketServer(MPServer):
         state._sso = self.own_socket
 
 
-def _application(directory: Path, parent: int) -> Application:
+def _application(directory: Path, database_url: str | None, parent: int) -> Application:
     """Opens the site in a worker, after the fork."""
     # Until granian takes the signals here, too, they end the worker: the parent's handlers would swallow them.
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -120,7 +128,7 @@ def _application(directory: Path, parent: int) -> Application:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD)
     _die_with(parent)
-    return Application(open_site(directory))
+    return Application(open_site(directory, database_url=database_url))
 
 
 def _die_with(parent: int) -> None:

@@ -4,10 +4,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from aimdvc.fs.disk import Disk
-from aimdvc.server.catalogue import Artifact, Caller, Catalogue
+from aimdvc.server.accounts import Accounts
+from aimdvc.server.catalogue import Artifact, Catalogue
 from aimdvc.server.database import Database
 from aimdvc.server.guard import HttpError
 from aimdvc.server.limits import Limits
+from aimdvc.server.rights import Caller
+from aimdvc.server.sharing import Folders
 from aimdvc.server.signing import Signer
 from aimdvc.server.storage import LocalStorage, Storage
 
@@ -17,7 +20,9 @@ class Site:
     """The open server: its database, its storage and its limits. Close it."""
 
     database: Database
+    accounts: Accounts
     catalogue: Catalogue
+    folders: Folders
     storage: Storage
     signer: Signer
     limits: Limits = field(default_factory=Limits)
@@ -42,11 +47,24 @@ class Site:
         self.database.close()
 
 
-def open_site(directory: Path, limits: Limits | None = None, disk: Disk | None = None) -> Site:
-    """Opens, or makes, a server's directory. Open it after forking."""
+def open_site(
+    directory: Path, limits: Limits | None = None, disk: Disk | None = None, database_url: str | None = None
+) -> Site:
+    """Opens, or makes, a server's directory; its database is in there where no `postgresql://…` is given.
+
+    Open it after forking.
+    """
     limits = limits or Limits()
     disk = disk or Disk()
     disk.make_directory(directory)
-    database = Database(directory / "server.db")
+    database = Database(database_url or directory / "server.db")
     signer = Signer(database.secret(), limits.href_seconds)
-    return Site(database, Catalogue(database), LocalStorage(directory, disk), signer, limits)
+    return Site(
+        database,
+        Accounts(database),
+        Catalogue(database),
+        Folders(database),
+        LocalStorage(directory, disk),
+        signer,
+        limits,
+    )

@@ -256,8 +256,8 @@ def test_a_wrong_key_and_a_reader_are_turned_away(server: EmbeddedServer, tmp_pa
     one = Stock(tmp_path / "one", server).start("a")
     one.commit(a_bin=b"1")
     one.git("push", "origin", "main")
-    reader = server.site.catalogue.add_user("reader")
-    key = server.site.catalogue.add_key(reader, may_write=False)
+    reader = server.site.accounts.add_user("reader")
+    key = server.site.accounts.add_key(reader, "read")
     wrong = server.url.replace("http://", "http://any:wrong@")
     assert "Authentication failed" in one.git("ls-remote", f"{wrong}/a", fails=True)
     other = server.url.replace("http://", f"http://any:{key}@")
@@ -275,3 +275,28 @@ def test_fetching_aliases_into_a_stock_clone_works(server: EmbeddedServer, tmp_p
     mirror = Stock(tmp_path / "mirror", server)
     mirror.git("clone", "-q", "--mirror", f"{mirror.url}/a", str(mirror.path))
     assert mirror.git("rev-parse", "refs/aliases/best").strip() == commit
+
+
+def test_stock_locks_hold_off_the_pushes_of_others(server: EmbeddedServer, tmp_path: Path) -> None:
+    one = Stock(tmp_path / "one", server).start("a")
+    one.commit(a_bin=b"1", b_bin=b"1")
+    one.git("push", "-q", "origin", "main")
+    accounts = server.site.accounts
+    key = accounts.add_key(accounts.add_user("bob"))
+    admin = accounts.caller(server.admin_key or "")
+    assert admin is not None
+    server.site.folders.share(admin, "admin/a", "user", "bob", "edit")
+    two = Stock(tmp_path / "two", server)
+    two.url = server.url.replace("http://", f"http://any:{key}@")
+    two.clone("admin/a")
+    assert "Locked a.bin" in one.git("lfs", "lock", "a.bin")
+    assert "a.bin\tadmin\t" in two.git("lfs", "locks")
+    assert "already" in two.git("lfs", "lock", "a.bin", fails=True)
+    two.commit(a_bin=b"2")
+    assert "'a.bin' is locked by admin" in two.git("push", "origin", "main", fails=True)
+    two.git("config", "lfs.locksverify", "true")
+    assert "a.bin" in two.git("push", "origin", "main", fails=True)
+    assert "admin's" in two.git("lfs", "unlock", "a.bin", fails=True)
+    one.git("lfs", "unlock", "a.bin")
+    assert one.git("lfs", "locks") == ""
+    two.git("push", "-q", "origin", "main")

@@ -78,8 +78,10 @@ def test_blobs_of_another_artifact_are_not_given(client: Client) -> None:
     place = href(client, "download", [pointer_of(CONTENTS[0])])
     body = json.dumps({"oids": [other.oid]}).encode()
     assert client.request("POST", place, body, {"Content-Type": "application/json"}, key=False).status == 404
-    assert client.request("POST", place.replace("/a.git", "/b.git"), body, key=False).status == 404
-    assert client.request("POST", place.partition("?")[0], body, key=False).status == 403
+    elsewhere = place.replace("/a.git", "/b.git")
+    assert client.request("POST", elsewhere, body, {"Content-Type": "application/json"}, key=False).status == 404
+    unsigned = place.partition("?")[0]
+    assert client.request("POST", unsigned, body, {"Content-Type": "application/json"}, key=False).status == 403
 
 
 def test_an_empty_stream_is_fine(client: Client) -> None:

@@ -45,9 +45,9 @@ def test_who_may_not_write_is_told_at_once(client: Client, server: EmbeddedServe
     made = Made()
     commit = made.commit(made.tree([]))
     client.push("a", [(None, commit, MAIN)], made.pack())
-    caller = server.site.catalogue.caller(client.key or "")
+    caller = server.site.accounts.caller(client.key or "")
     assert caller is not None
-    reader = Client(server.url, server.site.catalogue.add_key(caller.id, may_write=False))
+    reader = Client(server.url, server.site.accounts.add_key(caller.id, "read"))
     for path, status in (("a", 403), ("b", 404)):
         assert reader.request("GET", f"/{path}.git/info/refs?service=git-receive-pack").status == status
     assert client.request("GET", "/b.git/info/refs?service=git-receive-pack", key=False).status == 401

@@ -9,10 +9,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from sqlalchemy import select
 
 from aimdvc.server.embedded import EmbeddedServer
 from aimdvc.server.limits import Limits
 from aimdvc.server.refs import read_refs
+from aimdvc.server.schema import ref_history
 from tests.contract import git_packs as packs
 from tests.contract.git_packs import EMPTY_PACK, Made
 from tests.contract.server_client import (
@@ -189,7 +191,9 @@ def test_an_alias_moves_and_its_history_is_kept(client: Client, server: Embedded
     client.push("a", [(first, second, alias)], made.pack())
     client.push("a", [(second, None, alias)], b"")
     with server.site.database.read() as connection:
-        rows = connection.exec_driver_sql("SELECT old, new FROM ref_history WHERE CAST(name AS TEXT) = ?", (alias,))
+        columns = (ref_history.c.old, ref_history.c.new)
+        query = select(*columns).where(ref_history.c.name == alias.encode()).order_by(ref_history.c.id)
+        rows = connection.execute(query).all()
         assert [tuple(row) for row in rows] == [(None, first), (first, second), (second, None)]
 
 

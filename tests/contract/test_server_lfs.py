@@ -165,14 +165,9 @@ def test_json_that_is_none_is_400(client: Client) -> None:
 
 def test_an_answer_that_the_client_does_not_want_is_406(client: Client) -> None:
     url = "/a.git/info/lfs/objects/batch"
-    reply = client.request("POST", url, b"{}", {"Content-Type": LFS, "Accept": "text/html"})
+    body = b'{"operation": "download", "objects": []}'
+    reply = client.request("POST", url, body, {"Content-Type": LFS, "Accept": "text/html"})
     assert reply.status == 406
-
-
-def test_locks_are_not_there_and_it_is_said_in_json(client: Client) -> None:
-    for method, tail in (("GET", "locks"), ("POST", "locks"), ("POST", "locks/verify"), ("POST", "locks/1/unlock")):
-        reply = client.request(method, f"/a.git/info/lfs/{tail}", b"{}" if method == "POST" else None)
-        assert (reply.status, reply.json()["message"]) == (404, "this server keeps no locks")
 
 
 @pytest.mark.parametrize("asked", [None, "bytes=0-", f"bytes=0-{len(LARGE) - 1}", f"bytes=-{len(LARGE)}"])
@@ -193,7 +188,8 @@ def test_what_is_no_oid_is_not_verified(client: Client, oid: str) -> None:
     message = json.dumps({"oid": oid, "size": 1}).encode()
     for tail in ("", f"?{query}"):
         url = f"/a.git/info/lfs/objects/verify{tail}"
-        assert client.request("POST", url, message, {"Content-Type": LFS}, key=False).status == 422
+        status = 400 if oid == "\ud800" else 422
+        assert client.request("POST", url, message, {"Content-Type": LFS}, key=False).status == status
 
 
 def test_a_body_that_is_no_gzip_is_400(client: Client) -> None:

@@ -31,6 +31,7 @@ ONLY_IN = {
     "urllib3": {"remote"},
     "sqlite3": {"fs", "store"},
     "sqlalchemy": {"server"},
+    "alembic": {"server"},
     "granian": {"server"},
     "cheroot": {"server"},
 }

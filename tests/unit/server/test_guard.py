@@ -92,7 +92,7 @@ def test_a_failure_is_told_without_what_is_inside(
     def fail(key: str) -> None:
         raise error
 
-    monkeypatch.setattr(site.catalogue, "caller", fail)
+    monkeypatch.setattr(site.accounts, "caller", fail)
     found, headers, body = ask(site, PATH_INFO=path, HTTP_AUTHORIZATION="Basic eDprZXk=")
     assert found == status and said in body
     assert b"secret" not in body and "X-Request-Id" in headers
@@ -107,7 +107,7 @@ class Broken(io.RawIOBase):
 
 @pytest.mark.parametrize("source", [Broken(), io.BytesIO(b"")])
 def test_a_body_that_breaks_off_is_400(site: Site, source: io.IOBase) -> None:
-    key = site.catalogue.first_start()
+    key = site.accounts.first_start()
     assert key is not None
     authorization = "Basic " + base64.b64encode(f"x:{key}".encode()).decode()
     found, _, _ = ask(

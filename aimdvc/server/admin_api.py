@@ -1,0 +1,175 @@
+"""The REST of who is who and who may what: users, groups, keys, folders and shares."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+
+from aimdvc.server.accounts import Key, User
+from aimdvc.server.guard import HttpError, Response
+from aimdvc.server.messages import json_response
+from aimdvc.server.rights import SCOPES, Caller
+from aimdvc.server.routing import Call
+
+_JSON = "application/json"
+
+
+def whoami(call: Call) -> Response:
+    """Whose the key is, and what it passes on."""
+    caller = call.caller
+    folder = call.site.folders.path_of(caller.folder) if caller.folder is not None else None
+    return _answer({"user": caller.name, "is_admin": caller.is_admin, "scope": caller.scope, "folder": folder})
+
+
+def list_users(call: Call) -> Response:
+    """All users, by name."""
+    return _answer({"users": [_user(user) for user in call.site.accounts.list_users()]})
+
+
+def add_user(call: Call) -> Response:
+    """Makes a user with a root of their name."""
+    name = str(call.json["name"])
+    call.site.accounts.add_user(name, bool(call.json.get("is_admin", False)))
+    return _answer(_user(call.site.accounts.user(name)), 201)
+
+
+def change_user(call: Call) -> Response:
+    """Makes a user an administrator, disables them, or takes that back."""
+    name = call.params["user"]
+    wish = {field: call.json.get(field) for field in ("is_admin", "is_disabled")}
+    call.site.accounts.change_user(name, **{field: bool(value) for field, value in wish.items() if value is not None})
+    return _answer(_user(call.site.accounts.user(name)))
+
+
+def list_groups(call: Call) -> Response:
+    """All groups, by name, with their members."""
+    return _answer({"groups": [_group(one.name, one.members) for one in call.site.accounts.list_groups()]})
+
+
+def add_group(call: Call) -> Response:
+    """Makes a group."""
+    name = str(call.json["name"])
+    call.site.accounts.add_group(name)
+    return _answer(_group(name, ()), 201)
+
+
+def join_group(call: Call) -> Response:
+    """Makes a user a member. Safe to repeat."""
+    call.site.accounts.join(call.params["group"], call.params["user"])
+    return Response(204)
+
+
+def leave_group(call: Call) -> Response:
+    """Ends a membership. Safe to repeat."""
+    call.site.accounts.leave(call.params["group"], call.params["user"])
+    return Response(204)
+
+
+def list_keys(call: Call) -> Response:
+    """What is known of the caller's keys, or of another user's to an administrator."""
+    user = _subject(call, call.request.query.get("user"))
+    return _answer({"keys": [_key(call, key) for key in call.site.accounts.list_keys(user.id)]})
+
+
+def add_key(call: Call) -> Response:
+    """Makes a key, of the caller or, by an administrator, of another user; it is shown this once."""
+    wish = call.json
+    user = _subject(call, wish.get("user"))
+    scope = str(wish.get("scope", "write"))
+    folder = call.caller.folder
+    if SCOPES.index(scope) > SCOPES.index(call.caller.scope):
+        raise HttpError(403, "a key can't make one that may more")
+    if wish.get("folder") is not None:
+        folder = call.site.folders.id_of(call.caller, str(wish["folder"]))
+    wanted = wish.get("expires_s")
+    # A key makes none that outlives it.
+    ends = [float(end) for end in (wanted, call.caller.expires_s) if isinstance(end, (int, float))]
+    key = call.site.accounts.add_key(user.id, scope, str(wish.get("name", "")), folder, min(ends, default=None))
+    return _answer({"key": key, "user": user.name, "scope": scope}, 201)
+
+
+def revoke_key(call: Call) -> Response:
+    """Ends a key at once: one of the caller's, or anybody's to an administrator."""
+    key = call.params["key"]
+    mine = {one.id for one in call.site.accounts.list_keys(call.caller.id)}
+    if key not in mine and not call.caller.administers:
+        raise HttpError(404, "there is no such key")
+    call.site.accounts.revoke_key(key)
+    return Response(204)
+
+
+def list_roots(call: Call) -> Response:
+    """The roots that the caller sees something of."""
+    return _folder(call, "")
+
+
+def list_folder(call: Call) -> Response:
+    """What of a folder the caller sees."""
+    return _folder(call, call.params["path"])
+
+
+def make_folder(call: Call) -> Response:
+    """Makes a folder, and those on the way to it; a name alone is a shared root, which administrators make."""
+    path = call.params["path"]
+    if "/" in path or not call.caller.administers:
+        made = call.site.folders.make(call.caller, path)
+    else:
+        call.site.folders.make_root(path)
+        made = path
+    return _answer({"path": made}, 201)
+
+
+def move_node(call: Call) -> Response:
+    """Moves or renames a folder or an artifact; the shares that it had end where it goes to another folder."""
+    return _answer({"path": call.site.folders.move(call.caller, call.params["path"], str(call.json["to"]))})
+
+
+def list_shares(call: Call) -> Response:
+    """With whom a folder or an artifact itself is shared."""
+    shares = call.site.folders.shares(call.caller, call.params["path"])
+    return _answer({"shares": [asdict(share) for share in shares]})
+
+
+def add_share(call: Call) -> Response:
+    """Shares a node and all below it; what was shared with them before is replaced."""
+    call.site.folders.share(call.caller, call.params["path"], *_with(call.json), str(call.json["may"]))
+    return list_shares(call)
+
+
+def remove_share(call: Call) -> Response:
+    """Ends a share. Safe to repeat."""
+    call.site.folders.share(call.caller, call.params["path"], *_with(call.request.query), "")
+    return list_shares(call)
+
+
+def _answer(message: Mapping[str, object], status: int = 200) -> Response:
+    return json_response(message, status, _JSON)
+
+
+def _folder(call: Call, path: str) -> Response:
+    return _answer({"nodes": [asdict(node) for node in call.site.folders.children(call.caller, path)]})
+
+
+def _with(wish: Mapping[str, object]) -> tuple[str, str]:
+    return str(wish.get("kind", "")), str(wish.get("subject", ""))
+
+
+def _subject(call: Call, name: object) -> User:
+    """Returns the user whose keys are meant: to others than administrators there is none but themselves."""
+    caller: Caller = call.caller
+    if name is None or str(name).casefold() == caller.name.casefold():
+        return call.site.accounts.user(caller.name)
+    if not caller.administers:
+        raise HttpError(403, "these are another user's keys")
+    return call.site.accounts.user(str(name))
+
+
+def _user(user: User) -> dict[str, object]:
+    return {name: value for name, value in asdict(user).items() if name != "id"}
+
+
+def _group(name: str, members: tuple[str, ...]) -> dict[str, object]:
+    return {"name": name, "members": list(members)}
+
+
+def _key(call: Call, key: Key) -> dict[str, object]:
+    shown = {name: value for name, value in asdict(key).items() if name not in ("user", "folder")}
+    return {**shown, "folder": call.site.folders.path_of(key.folder) if key.folder is not None else None}

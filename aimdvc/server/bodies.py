@@ -1,0 +1,70 @@
+"""What a request's body may be: media types, how large, and for JSON its shape, checked before a handler sees it."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+
+import fastjsonschema
+
+from aimdvc.server.guard import HttpError, Request
+from aimdvc.server.limits import Limits
+
+JSON = "application/json"
+ANY = ("*/*",)
+_SHOWN = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A body. `schema` is the JSON Schema of one in JSON, None for bytes; `limit` the field of Limits that bounds it.
+
+    None for a `limit` leaves that to the handler, which knows how much is to come.
+    """
+
+    media_types: tuple[str, ...] = (JSON,)
+    schema: str | None = None
+    limit: str | None = "json_bytes"
+
+
+def read_json(request: Request, body: Body, limits: Limits) -> Mapping[str, object]:
+    """Returns the JSON object of a body. Raises HttpError (400, 413, 415, 422)."""
+    raw = request.body.read_all(getattr(limits, body.limit or "json_bytes"))
+    try:
+        message = json.loads(raw, parse_constant=_no_constant, object_pairs_hook=_no_twins)
+        if b"\\ud" in raw.lower():
+            # Half a surrogate pair is no text: no database and no answer could hold it.
+            json.dumps(message, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise HttpError(400, "the body is not JSON") from error
+    if not isinstance(message, dict):
+        raise HttpError(422, "expected a JSON object")
+    if body.schema is not None:
+        try:
+            _checker(body.schema)(message)
+        except fastjsonschema.JsonSchemaValueException as error:
+            raise HttpError(422, str(error.message).removeprefix("data.").removeprefix("data ")[:_SHOWN]) from error
+    return message
+
+
+def check_type(request: Request, body: Body) -> None:
+    """Raises HttpError (415) for a body of another media type."""
+    if body.media_types != ANY and request.content_type not in body.media_types:
+        raise HttpError(415, f"expected {' or '.join(body.media_types)}")
+
+
+@cache
+def _checker(schema: str) -> Callable[[object], object]:
+    made: Callable[[object], object] = fastjsonschema.compile(json.loads(schema), use_default=False)
+    return made
+
+
+def _no_constant(name: str) -> object:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _no_twins(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name comes twice")
+    return found

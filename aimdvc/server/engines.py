@@ -1,0 +1,157 @@
+"""The databases under server/database.py: how each is opened, how its writers wait for each other, how it fails.
+
+SQLite has one writer at a time, by BEGIN IMMEDIATE. PostgreSQL has many; those that would decide on the same rows name
+what they write, and an advisory lock of that name, held until the transaction ends, makes them wait.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
+
+from aimdvc.errors import AimdvcError, Busy, DiskFull, StorageError, UsageError
+from aimdvc.fs.faults import mapped
+
+WRITES = "aimdvc_write"
+"""The execution option of a connection that writes."""
+
+_POOL = 8
+_OVERFLOW = 120
+_WAIT_S = 60
+_PATIENCE_MS = 30_000
+_SESSION = {
+    "application_name": "aimdvc",
+    "lock_timeout": str(_PATIENCE_MS),
+    "idle_in_transaction_session_timeout": "120000",
+    "synchronous_commit": "on",
+    "timezone": "UTC",
+}
+_POSTGRESQL = frozenset({"postgresql", "postgres", "postgresql+psycopg"})
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """One kind of database, open: `hold` makes writers of the same name wait, `failure` says what an error means.
+
+    `name` may be shown: it has no password. `failure` is None for what is a fault of ours.
+    """
+
+    name: str
+    engine: Engine
+    hold: Callable[[Connection, str], None]
+    failure: Callable[[DBAPIError], AimdvcError | None]
+
+
+def open_backend(place: Path | str) -> Backend:
+    """Returns the database in a file, or at a `postgresql://…` URL. Connects to nothing yet. Raises UsageError."""
+    return _sqlite(place) if isinstance(place, Path) else _postgresql(place)
+
+
+def _sqlite(path: Path) -> Backend:
+    _keep_private(path)
+    engine = create_engine(
+        f"sqlite:///{path}", poolclass=QueuePool, pool_size=_POOL, max_overflow=_OVERFLOW, pool_timeout=_WAIT_S
+    )
+    event.listen(engine, "connect", _configure)
+    event.listen(engine, "begin", _begin)
+
+    def failure(error: DBAPIError) -> AimdvcError | None:
+        reason = str(error.orig)
+        if "locked" in reason or "busy" in reason:
+            return Busy("the server's database")
+        if "full" in reason:
+            return DiskFull(path.name, "no space left")
+        return None
+
+    # BEGIN IMMEDIATE is the lock.
+    return Backend(str(path), engine, lambda connection, what: None, failure)
+
+
+def _keep_private(path: Path) -> None:
+    """The signing secret is in the database: whoever reads it may read and write every blob."""
+    with mapped(path):
+        path.touch(mode=0o600)
+        if path.stat().st_mode & 0o077:
+            path.chmod(0o600)
+        for beside in (path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+            # SQLite gives them the database's mode, and removes them when the last process closes it.
+            with suppress(FileNotFoundError):
+                beside.chmod(0o600)
+
+
+def _configure(connection: "object", record: ConnectionPoolEntry) -> None:
+    # isolation_level None: SQLAlchemy's begin event says BEGIN, not the driver's guess about the first statement.
+    connection.isolation_level = None  # type: ignore[attr-defined]
+    cursor = connection.cursor()  # type: ignore[attr-defined]
+    for pragma in (f"busy_timeout={_PATIENCE_MS}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get(WRITES, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _postgresql(text_url: str) -> Backend:
+    url = _checked(text_url)
+    try:
+        engine = create_engine(
+            url,
+            pool_size=_POOL,
+            max_overflow=_OVERFLOW,
+            pool_timeout=_WAIT_S,
+            # A connection that a restart of the database ended is replaced before it is used.
+            pool_pre_ping=True,
+            connect_args={
+                "connect_timeout": 10,
+                "options": " ".join(f"-c {name}={value}" for name, value in _SESSION.items()),
+            },
+        )
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"PostgreSQL needs '{error.name}', not installed", hint="run `pip install 'aimdvc[postgresql]'`"
+        ) from error
+    event.listen(engine, "begin", _isolate)
+    name = url.set(drivername="postgresql").render_as_string(hide_password=True)
+    return Backend(name, engine, _hold, lambda error: _postgresql_failure(name, error))
+
+
+def _checked(text_url: str) -> URL:
+    try:
+        url = make_url(text_url)
+    except ArgumentError as error:
+        # The text may hold a password: it is not repeated.
+        raise UsageError("the database is no URL", hint="write postgresql://USER:PASSWORD@HOST/NAME") from error
+    if url.drivername not in _POSTGRESQL:
+        raise UsageError(
+            f"a database of the kind '{url.drivername}' is not known", hint="write postgresql://USER:PASSWORD@HOST/NAME"
+        )
+    return url.set(drivername="postgresql+psycopg")
+
+
+def _isolate(connection: Connection) -> None:
+    # A reader sees one state. A writer sees what those had written that it waited for, so each statement looks anew.
+    if not connection.get_execution_options().get(WRITES, False):
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+
+
+def _hold(connection: Connection, what: str) -> None:
+    connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:what, 0))"), {"what": what})
+
+
+def _postgresql_failure(name: str, error: DBAPIError) -> AimdvcError | None:
+    state = str(getattr(error.orig, "sqlstate", None) or "")
+    # https://www.postgresql.org/docs/15/errcodes-appendix.html
+    if state == "53100":
+        return DiskFull(name, "no space left")
+    if state in ("40001", "40P01", "55P03", "53300", "57014"):
+        return Busy("the server's database")
+    is_cut = error.connection_invalidated or (isinstance(error, (InterfaceError, OperationalError)) and not state)
+    if is_cut or state[:2] in ("08", "53", "57", "58"):
+        return StorageError(name, "the database does not answer")
+    return None

@@ -1,0 +1,108 @@
+"""Who may do what to a node: default deny, what its owner may, what was shared with whom, and what a key lets through.
+
+A root's owner, and an administrator, may everything below it. A share of a node holds for all below it, and one with
+everyone also for callers without a key, who may never more than view. A key passes on at most what its scope says, and
+what lies outside of its folder does not exist for it. What a caller may not view is answered as if it were not there.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+from sqlalchemy import ColumnElement, Connection, and_, or_, select
+
+from aimdvc.server.schema import shares
+
+SCOPES = ("read", "write", "admin")
+"""What a key lets through, each with the ones before it: to look, to push, to share and to administer."""
+
+
+class Rights(IntEnum):
+    """What somebody may do to a node; each with the ones before it."""
+
+    NONE = 0
+    VIEW = 1
+    EDIT = 2
+    OWN = 3
+
+
+_OF_SCOPE = {"read": Rights.VIEW, "write": Rights.EDIT, "admin": Rights.OWN}
+_OF_SHARE = {"view": Rights.VIEW, "edit": Rights.EDIT}
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, and by which key: ids are "" for somebody without one. `folder` is the node that bounds the key.
+
+    `expires_s` is when the key ends, in seconds since the epoch.
+    """
+
+    id: str
+    name: str
+    is_admin: bool
+    scope: str
+    key: str = ""
+    folder: str | None = None
+    groups: frozenset[str] = frozenset()
+    expires_s: float | None = None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether a key came along."""
+        return self.id != ""
+
+    @property
+    def administers(self) -> bool:
+        """Whether users and their keys are theirs to manage: no key that is bound to a folder may."""
+        return self.is_admin and self.scope == "admin" and self.folder is None
+
+
+ANONYMOUS = Caller("", "", is_admin=False, scope="read")
+"""Somebody without a key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One root, folder or artifact. The owner of a shared root is ""."""
+
+    id: str
+    kind: str
+    name: str
+    owner: str
+
+
+def rights_on(connection: Connection, caller: Caller, chain: Sequence[Node]) -> Rights:
+    """Returns what a caller may do to the last node of a chain that begins with its root."""
+    if not chain or (caller.folder is not None and all(node.id != caller.folder for node in chain)):
+        return Rights.NONE
+    return min(_given(connection, caller, chain), _OF_SCOPE[caller.scope])
+
+
+def sees_root(connection: Connection, caller: Caller, root: Node) -> bool:
+    """Returns whether anything at or below a root is a caller's to view."""
+    if caller.is_admin or _owns(caller, root):
+        return True
+    query = select(shares.c.node).where(shares.c.root == root.id, _concerns(caller)).limit(1)
+    return connection.scalar(query) is not None
+
+
+def _given(connection: Connection, caller: Caller, chain: Sequence[Node]) -> Rights:
+    if caller.is_admin or _owns(caller, chain[0]):
+        return Rights.OWN
+    query = select(shares.c.may).where(shares.c.node.in_([node.id for node in chain]), _concerns(caller))
+    found = max((_OF_SHARE[may] for may in connection.scalars(query)), default=Rights.NONE)
+    return found if caller.is_known else min(found, Rights.VIEW)
+
+
+def _owns(caller: Caller, root: Node) -> bool:
+    return caller.is_known and root.owner == caller.id
+
+
+def _concerns(caller: Caller) -> ColumnElement[bool]:
+    """The shares that count for a caller."""
+    everyone = shares.c.kind == "everyone"
+    if not caller.is_known:
+        return everyone
+    own = and_(shares.c.kind == "user", shares.c.subject == caller.id)
+    group = and_(shares.c.kind == "group", shares.c.subject.in_(caller.groups))
+    return or_(everyone, own, group)

@@ -1,0 +1,102 @@
+"""What a route is, and which one a request means. The table itself is routes.py.
+
+A path is a template: `{artifact}` and `{path}` stand for one or more names, `{oid}` for 64 hex digits, any other word
+in braces for one. The checks at the door, the OpenAPI document and the tests of who may do what are made from routes.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from aimdvc.server.bodies import Body
+from aimdvc.server.guard import HttpError, Request, Response
+from aimdvc.server.rights import Caller
+from aimdvc.server.site import Site
+
+Door = Literal["open", "shared", "user", "admin", "signed"]
+"""Who comes in: everyone; who may see the artifact, with a key or not; users; administrators; who has an href."""
+
+_PARTS = {"artifact": "[^/]+(?:/[^/]+)*?", "path": "[^/]+(?:/[^/]+)*", "oid": "[0-9a-f]{64}"}
+_ONE = "[^/]{1,200}"
+_MAX_PATH = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request as its handler gets it: checked at the door. `params` are the parts of the path, `json` the body."""
+
+    site: Site
+    request: Request
+    caller: Caller
+    params: Mapping[str, str]
+    json: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def artifact(self) -> str:
+        """The path of the artifact that was asked for, as it was typed."""
+        return self.params["artifact"].removesuffix(".git")
+
+
+Handler = Callable[[Call], Response]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One thing that can be asked: `door` says who, `scope` what their key must pass on at least.
+
+    `body` is None for none; `query` is what may stand in the query, by name with its JSON Schema; `answers` are the
+    statuses of success with what they mean.
+    """
+
+    method: str
+    path: str
+    summary: str
+    door: Door
+    handler: Handler
+    scope: str = "read"
+    body: Body | None = None
+    query: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    answers: Mapping[int, str] = field(default_factory=lambda: {200: "Done"})
+
+    @property
+    def params(self) -> list[str]:
+        """The names of the parts of its path."""
+        return re.findall(r"\{([a-z_]+)\}", self.path)
+
+
+class Router:
+    """Finds the route of a request."""
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self._by_path: dict[str, list[Route]] = {}
+        for route in routes:
+            self._by_path.setdefault(route.path, []).append(route)
+        self._patterns = [(re.compile(_pattern(path)), path) for path in self._by_path]
+
+    def find(self, method: str, path: str) -> tuple[Route, Mapping[str, str]] | None:
+        """Returns the route and the parts of its path, None where there is nothing. Raises HttpError (405, 400)."""
+        if len(path) > _MAX_PATH:
+            return None
+        for pattern, template in self._patterns:
+            match = pattern.fullmatch(path)
+            if match is None:
+                continue
+            routes = self._by_path[template]
+            route = next((route for route in routes if route.method == method), None)
+            if route is None:
+                allowed = ", ".join(route.method for route in routes)
+                raise HttpError(405, "this method is not for here", {"Allow": allowed})
+            if any(name in (".", "..") for name in path.split("/")):
+                raise HttpError(400, "the path has '.' or '..' in it")
+            return route, match.groupdict()
+        return None
+
+
+def _pattern(template: str) -> str:
+    """Returns the regular expression of a template."""
+    parts = re.split(r"\{([a-z_]+)\}", template)
+    made = [
+        re.escape(part) if at % 2 == 0 else f"(?P<{part}>{_PARTS.get(part, _ONE)})" for at, part in enumerate(parts)
+    ]
+    return "".join(made)

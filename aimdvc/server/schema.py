@@ -1,0 +1,141 @@
+"""The server's tables. Nothing in them is one database's alone: SQLite and PostgreSQL hold the same rows.
+
+Times are seconds since the epoch, sizes are bytes, ids are UUIDs in 32 hex digits. A change here needs a migration
+beside it (migrations/), and the test that both lead to the same tables.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+BIG = BigInteger().with_variant(Integer, "sqlite")
+"""64 bits: PostgreSQL's own INTEGER has 32; SQLite numbers rows of INTEGER alone by itself."""
+
+metadata = MetaData()
+
+settings = Table("settings", metadata, Column("name", String(64), primary_key=True), Column("value", LargeBinary))
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("name", String(100), nullable=False),
+    Column("name_key", String(100), nullable=False, unique=True),
+    Column("is_admin", Boolean, nullable=False),
+    Column("created_s", Float, nullable=False),
+    Column("disabled_s", Float),
+)
+
+groups = Table(
+    "groups",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("name", String(100), nullable=False),
+    Column("name_key", String(100), nullable=False, unique=True),
+    Column("created_s", Float, nullable=False),
+)
+
+members = Table(
+    "members",
+    metadata,
+    Column("group", String(32), ForeignKey("groups.id"), primary_key=True),
+    Column("user", String(32), ForeignKey("users.id"), primary_key=True, index=True),
+)
+
+# Only the SHA-256 of a key is kept. `scope` is read, write or admin; `folder`, where it is one, bounds the key.
+keys = Table(
+    "keys",
+    metadata,
+    Column("hash", LargeBinary(32), primary_key=True),
+    Column("id", String(32), nullable=False, unique=True),
+    Column("user", String(32), ForeignKey("users.id"), nullable=False, index=True),
+    Column("name", String(100), nullable=False),
+    Column("scope", String(8), nullable=False),
+    Column("folder", String(32)),
+    Column("created_s", Float, nullable=False),
+    Column("expires_s", Float),
+    Column("revoked_s", Float),
+    Column("used_s", Float),
+)
+
+# Roots, folders and artifacts in one table, so that one constraint keeps names unique among all of them. The parent of
+# a root is ""; `owner` is who made it, and of a root whose it is, "" for a shared one.
+nodes = Table(
+    "nodes",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("parent", String(32), nullable=False),
+    Column("kind", String(8), nullable=False),
+    Column("name", String(400), nullable=False),
+    Column("name_key", String(400), nullable=False),
+    Column("owner", String(32), nullable=False),
+    Column("created_s", Float, nullable=False),
+    UniqueConstraint("parent", "name_key"),
+)
+
+# What a node, and all below it, is to others. `kind` is user, group or everyone, whose subject is ""; `may` is view or
+# edit; `root` is the node's root, so that one look tells which roots somebody sees.
+shares = Table(
+    "shares",
+    metadata,
+    Column("node", String(32), ForeignKey("nodes.id"), primary_key=True),
+    Column("kind", String(8), primary_key=True),
+    Column("subject", String(32), primary_key=True),
+    Column("may", String(4), nullable=False),
+    Column("root", String(32), ForeignKey("nodes.id"), nullable=False, index=True),
+    Column("created_s", Float, nullable=False),
+)
+
+refs = Table(
+    "refs",
+    metadata,
+    Column("artifact", String(32), ForeignKey("nodes.id"), primary_key=True),
+    Column("name", LargeBinary(1000), primary_key=True),
+    Column("target", String(40), nullable=False),
+    Column("peeled", String(40)),
+    sqlite_with_rowid=False,
+)
+
+ref_history = Table(
+    "ref_history",
+    metadata,
+    Column("id", BIG, primary_key=True, autoincrement=True),
+    Column("artifact", String(32), ForeignKey("nodes.id"), nullable=False, index=True),
+    Column("name", LargeBinary(1000), nullable=False),
+    Column("old", String(40)),
+    Column("new", String(40)),
+    Column("user", String(32), nullable=False),
+    Column("time_s", Float, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+
+owned_blobs = Table(
+    "owned_blobs",
+    metadata,
+    Column("artifact", String(32), ForeignKey("nodes.id"), primary_key=True),
+    Column("oid", LargeBinary(32), primary_key=True),
+    Column("size", BIG, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+locks = Table(
+    "locks",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("artifact", String(32), ForeignKey("nodes.id"), nullable=False),
+    Column("path", LargeBinary(4096), nullable=False),
+    Column("owner", String(32), ForeignKey("users.id"), nullable=False),
+    Column("created_s", Float, nullable=False),
+    UniqueConstraint("artifact", "path"),
+)

@@ -1,0 +1,84 @@
+"""The nodes of the tree in SQL: looking one up, making one, and what a path means to a caller. Within transactions."""
+
+import uuid
+
+from sqlalchemy import Connection, insert, select
+
+from aimdvc.errors import InvalidName
+from aimdvc.model.names import check_artifact_name
+from aimdvc.server.accounts import NAME
+from aimdvc.server.database import now_s
+from aimdvc.server.guard import HttpError
+from aimdvc.server.rights import Caller, Node, sees_root
+from aimdvc.server.schema import nodes
+
+MAX_DEPTH = 32
+"""How many names a path may have."""
+
+
+def child(connection: Connection, parent: str, name: str) -> Node | None:
+    """Returns a node's child by name, in any case; a root for the parent ""."""
+    columns = (nodes.c.id, nodes.c.kind, nodes.c.name, nodes.c.owner)
+    row = connection.execute(
+        select(*columns).where(nodes.c.parent == parent, nodes.c.name_key == name.casefold())
+    ).first()
+    return Node(*row) if row is not None else None
+
+
+def walk(connection: Connection, segments: list[str]) -> list[Node]:
+    """Returns the nodes from the root to the one at an absolute path; none when it is not there."""
+    chain: list[Node] = []
+    for segment in segments[: MAX_DEPTH + 1]:
+        node = child(connection, chain[-1].id if chain else "", segment)
+        if node is None:
+            return []
+        chain.append(node)
+    return chain if len(segments) <= MAX_DEPTH else []
+
+
+def existing(connection: Connection, segments: list[str]) -> list[Node]:
+    """Returns the nodes that are there already on the way to a path, from its root on."""
+    found: list[Node] = []
+    for segment in segments:
+        node = child(connection, found[-1].id if found else "", segment)
+        if node is None:
+            break
+        found.append(node)
+    return found
+
+
+def absolute(connection: Connection, caller: Caller, segments: list[str]) -> list[str]:
+    """Returns the path that is meant: one that does not begin with a root the caller can see is below their own."""
+    root = child(connection, "", segments[0])
+    if not caller.is_known or (root is not None and sees_root(connection, caller, root)):
+        return segments
+    return [caller.name, *segments]
+
+
+def add_node(connection: Connection, parent: str, kind: str, name: str, owner: str) -> str:
+    """Makes a node and returns its id."""
+    node = uuid.uuid4().hex
+    row = {
+        "id": node,
+        "parent": parent,
+        "kind": kind,
+        "name": name,
+        "name_key": name.casefold(),
+        "owner": owner,
+        "created_s": now_s(),
+    }
+    connection.execute(insert(nodes), row)
+    return node
+
+
+def check_name(name: str, kind: str) -> None:
+    """Raises HttpError (400) for what no artifact, or no folder, may be called."""
+    if kind == "artifact":
+        try:
+            check_artifact_name(name)
+        except InvalidName as error:
+            raise HttpError(400, error.message) from error
+        return
+    lowered = name.lower()
+    if not NAME.fullmatch(name) or lowered.endswith((".git", ".lock")):
+        raise HttpError(400, f"folder name '{name}': expected letters, digits, '.', '_', '+', '-' or spaces")

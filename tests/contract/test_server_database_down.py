@@ -1,0 +1,83 @@
+"""PostgreSQL that goes and comes back: answered as such, and over without a restart; and races on it lose nothing."""
+
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from aimdvc.server.embedded import EmbeddedServer
+from tests.contract.git_packs import Made
+from tests.contract.server_client import Client, report_of
+from tests.postgres import Postgres, programs
+
+MAIN = "refs/heads/main"
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[Postgres]:
+    """A cluster that a test may stop."""
+    if programs() is None:
+        pytest.skip("PostgreSQL is not installed")
+    with tempfile.TemporaryDirectory() as place:
+        Path(place).chmod(0o755)
+        made = Postgres(Path(place) / "postgresql")
+        yield made
+        made.stop()
+
+
+@pytest.mark.parametrize("mode", ["immediate", "fast"])
+def test_a_database_that_goes_is_503_and_comes_back(own_postgres: Postgres, tmp_path: Path, mode: str) -> None:
+    with EmbeddedServer(tmp_path / "srv", database_url=own_postgres.database()) as server:
+        client = Client(server.url, server.admin_key)
+        made = Made()
+        first = made.commit(made.tree([]))
+        assert report_of(client.push("a", [(None, first, MAIN)], made.pack()))[1] == f"ok {MAIN}"
+        second = made.commit(made.tree([]), (first,))
+        own_postgres.stop(mode)
+        for _ in range(3):
+            reply = client.request("GET", "/a.git/info/refs?service=git-upload-pack")
+            assert (reply.status, reply.headers["retry-after"]) == (503, "30")
+            assert b"postgres" not in reply.body.lower()
+        assert client.request("GET", "/healthz").status == 200
+        assert client.push("a", [(first, second, MAIN)], made.pack()).status == 503
+        own_postgres.start()
+        assert client.refs("a")[MAIN] == first
+        assert report_of(client.push("a", [(first, second, MAIN)], made.pack()))[1] == f"ok {MAIN}"
+        assert client.refs("a") == {"HEAD": second, MAIN: second, "refs/tags/v1": first, "refs/tags/v2": second}
+
+
+def test_of_pushes_at_once_one_wins_and_all_artifacts_are_there(postgres: Postgres, tmp_path: Path) -> None:
+    url = postgres.database()
+    # Two processes' worth: each server has a pool of its own, and knows nothing of the other.
+    with (
+        EmbeddedServer(tmp_path / "srv", database_url=url) as one,
+        EmbeddedServer(tmp_path / "srv", database_url=url) as two,
+    ):
+        assert two.admin_key is None
+        made = Made()
+        base = made.commit(made.tree([]))
+        commits = [made.commit(made.tree([]), (base,), b"%d\n" % number) for number in range(12)]
+        pack = made.pack()
+        clients = [Client(server.url, one.admin_key) for server in (one, two)]
+        assert report_of(clients[0].push("a", [(None, base, MAIN)], pack))[1] == f"ok {MAIN}"
+        told: list[str] = []
+
+        def act(number: int) -> None:
+            client = clients[number % 2]
+            report = report_of(client.push("a", [(base, commits[number], MAIN)], pack))
+            told.append(report[1])
+            # All make the same folders, and the last one of two each makes the same artifact.
+            client.push(f"deep/er/b{number // 2}", [(None, commits[number], f"refs/heads/x{number}")], pack)
+
+        threads = [threading.Thread(target=act, args=(number,)) for number in range(12)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(told) == sorted([f"ok {MAIN}", *[f"ng {MAIN} fetch first"] * 11])
+        refs = clients[1].refs("a")
+        assert set(refs) == {"HEAD", MAIN, "refs/tags/v1", "refs/tags/v2"}
+        for number in range(12):
+            assert clients[0].refs(f"deep/er/b{number // 2}")[f"refs/heads/x{number}"] == commits[number]

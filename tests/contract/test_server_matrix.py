@@ -1,0 +1,223 @@
+"""Every route of the table, asked by every role with every scope of key: what comes of it follows from the table.
+
+A route without its row here fails.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import count
+
+import pytest
+
+from aimdvc.server.embedded import EmbeddedServer
+from aimdvc.server.rights import SCOPES, Rights
+from aimdvc.server.routes import ROUTES
+from aimdvc.server.routing import Route
+from aimdvc.server.sharing import SYSTEM
+from tests.contract.git_packs import Made
+from tests.contract.server_client import LFS, Client, pkt
+
+MAIN = "refs/heads/main"
+JSON = "application/json"
+OID = "ab" * 32
+GIVEN = {
+    "anonymous": Rights.NONE,
+    "stranger": Rights.NONE,
+    "viewer": Rights.VIEW,
+    "editor": Rights.EDIT,
+    "alice": Rights.OWN,
+    "admin": Rights.OWN,
+}
+_CAP = {"read": Rights.VIEW, "write": Rights.EDIT, "admin": Rights.OWN}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A request that succeeds for whoever may: `needs` is what it takes on alice's node, NONE where it is of none.
+
+    `is_own`: a stranger means a place of their own, and has it made. `then` is the status of success.
+    """
+
+    url: str
+    body: bytes | None = None
+    kind: str = JSON
+    needs: Rights = Rights.NONE
+    is_own: bool = False
+    then: int = 200
+
+
+class Place:
+    """A server with somebody in each role, and what the samples ask for."""
+
+    def __init__(self, server: EmbeddedServer) -> None:
+        self.server = server
+        self.accounts = server.site.accounts
+        self.folders = server.site.folders
+        self.numbers = count()
+        self.ids = {"admin": self.accounts.user("admin").id}
+        for name in ("stranger", "viewer", "editor", "alice"):
+            self.ids[name] = self.accounts.add_user(name)
+        self.accounts.add_group("team")
+        made = Made()
+        self.commit = made.commit(made.tree([]))
+        self.client("alice", "admin").push("data/a", [(None, self.commit, MAIN)], made.pack())
+        self.folders.share(SYSTEM, "alice/data", "user", "viewer", "view")
+        self.folders.share(SYSTEM, "alice/data", "user", "editor", "edit")
+
+    def client(self, role: str, scope: str) -> Client:
+        key = None if role == "anonymous" else self.accounts.add_key(self.ids[role], scope)
+        return Client(self.server.url, key)
+
+    def new(self) -> str:
+        return f"x{next(self.numbers)}"
+
+    def lock(self) -> str:
+        url = "/alice/data/a.git/info/lfs/locks"
+        body = json.dumps({"path": self.new()}).encode()
+        reply = self.client("alice", "write").request("POST", url, body, {"Content-Type": LFS})
+        return str(reply.json()["lock"]["id"])
+
+    def key_of(self, role: str) -> str:
+        self.accounts.add_key(self.ids.get(role, self.ids["alice"]), "read")
+        return self.accounts.list_keys(self.ids.get(role, self.ids["alice"]))[-1].id
+
+    def folder(self) -> str:
+        return self.folders.make(SYSTEM, f"alice/data/{self.new()}")
+
+
+def body(**fields: object) -> bytes:
+    return json.dumps(fields).encode()
+
+
+A = "/alice/data/a.git"
+UPLOAD, RECEIVE = ("application/x-git-upload-pack-request", "application/x-git-receive-pack-request")
+VIEW, EDIT, OWN = Rights.VIEW, Rights.EDIT, Rights.OWN
+SAMPLES: dict[tuple[str, str], Callable[[Place, str], Sample]] = {
+    ("GET", "/api/v1/whoami"): lambda at, role: Sample("/api/v1/whoami"),
+    ("GET", "/api/v1/users"): lambda at, role: Sample("/api/v1/users"),
+    ("POST", "/api/v1/users"): lambda at, role: Sample("/api/v1/users", body(name=at.new()), then=201),
+    ("PATCH", "/api/v1/users/{user}"): lambda at, role: Sample("/api/v1/users/stranger", body(is_disabled=False)),
+    ("GET", "/api/v1/groups"): lambda at, role: Sample("/api/v1/groups"),
+    ("POST", "/api/v1/groups"): lambda at, role: Sample("/api/v1/groups", body(name=at.new()), then=201),
+    ("PUT", "/api/v1/groups/{group}/members/{user}"): lambda at, role: Sample(
+        "/api/v1/groups/team/members/alice", then=204
+    ),
+    ("DELETE", "/api/v1/groups/{group}/members/{user}"): lambda at, role: Sample(
+        "/api/v1/groups/team/members/alice", then=204
+    ),
+    ("GET", "/api/v1/keys"): lambda at, role: Sample("/api/v1/keys"),
+    ("POST", "/api/v1/keys"): lambda at, role: Sample("/api/v1/keys", body(name="x", scope="read"), then=201),
+    ("DELETE", "/api/v1/keys/{key}"): lambda at, role: Sample(f"/api/v1/keys/{at.key_of(role)}", then=204),
+    ("GET", "/api/v1/folders"): lambda at, role: Sample("/api/v1/folders"),
+    ("GET", "/api/v1/folders/{path}"): lambda at, role: Sample("/api/v1/folders/alice/data", needs=VIEW),
+    ("PUT", "/api/v1/folders/{path}"): lambda at, role: Sample(
+        f"/api/v1/folders/alice/data/{at.new()}", needs=EDIT, is_own=True, then=201
+    ),
+    ("PATCH", "/api/v1/folders/{path}"): lambda at, role: Sample(
+        f"/api/v1/folders/{at.folder()}", body(to=f"alice/data/{at.new()}"), needs=EDIT
+    ),
+    ("GET", "/api/v1/shares/{path}"): lambda at, role: Sample("/api/v1/shares/alice/data/a", needs=OWN),
+    ("PUT", "/api/v1/shares/{path}"): lambda at, role: Sample(
+        "/api/v1/shares/alice/data/a", body(kind="group", subject="team", may="view"), needs=OWN
+    ),
+    ("DELETE", "/api/v1/shares/{path}"): lambda at, role: Sample(
+        "/api/v1/shares/alice/data/a?kind=group&subject=team", needs=OWN
+    ),
+    ("GET", "/{artifact}/info/refs"): lambda at, role: Sample(f"{A}/info/refs?service=git-upload-pack", needs=VIEW),
+    ("POST", "/{artifact}/git-upload-pack"): lambda at, role: Sample(
+        f"{A}/git-upload-pack",
+        pkt(f"want {at.commit} side-band-64k thin-pack ofs-delta\n".encode()) + b"0000" + pkt(b"done\n"),
+        UPLOAD,
+        VIEW,
+    ),
+    ("POST", "/{artifact}/git-receive-pack"): lambda at, role: Sample(
+        f"{A}/git-receive-pack", b"0000", RECEIVE, EDIT, True
+    ),
+    ("POST", "/{artifact}/info/lfs/objects/batch"): lambda at, role: Sample(
+        f"{A}/info/lfs/objects/batch", body(operation="download", objects=[{"oid": OID, "size": 1}]), LFS, VIEW
+    ),
+    ("POST", "/{artifact}/info/lfs/objects/verify"): lambda at, role: Sample(
+        f"{A}/info/lfs/objects/verify", body(oid=OID, size=1), LFS
+    ),
+    ("PUT", "/{artifact}/info/lfs/objects/{oid}"): lambda at, role: Sample(f"{A}/info/lfs/objects/{OID}", b"x"),
+    ("GET", "/{artifact}/info/lfs/objects/{oid}"): lambda at, role: Sample(f"{A}/info/lfs/objects/{OID}"),
+    ("POST", "/{artifact}/info/lfs/aimd-pack"): lambda at, role: Sample(f"{A}/info/lfs/aimd-pack", body(oids=[OID])),
+    ("GET", "/{artifact}/info/lfs/locks"): lambda at, role: Sample(f"{A}/info/lfs/locks", needs=VIEW),
+    ("POST", "/{artifact}/info/lfs/locks"): lambda at, role: Sample(
+        f"{A}/info/lfs/locks", body(path=at.new()), LFS, EDIT, then=201
+    ),
+    ("POST", "/{artifact}/info/lfs/locks/verify"): lambda at, role: Sample(
+        f"{A}/info/lfs/locks/verify", body(), LFS, EDIT, True
+    ),
+    ("POST", "/{artifact}/info/lfs/locks/{lock}/unlock"): lambda at, role: Sample(
+        f"{A}/info/lfs/locks/{at.lock()}/unlock", body(force=True), LFS, EDIT
+    ),
+}
+"""A request for each route, by method and path."""
+
+
+def expected(route: Route, sample: Sample, role: str, scope: str) -> int:
+    """Returns the status that the table and the rights come to."""
+    if route.door == "signed":
+        return 403
+    may = min(GIVEN[role], _CAP[scope])
+    if role == "anonymous":
+        return 401
+    if SCOPES.index(scope) < SCOPES.index(route.scope) or (route.door == "admin" and role != "admin"):
+        return 403
+    if sample.needs == Rights.NONE or may >= sample.needs or (role == "stranger" and sample.is_own):
+        return sample.then
+    return 404 if may < Rights.VIEW else 403
+
+
+def test_every_route_has_its_row() -> None:
+    assert set(SAMPLES) == {(route.method, route.path) for route in ROUTES}
+
+
+@pytest.fixture
+def place(server: EmbeddedServer) -> Place:
+    return Place(server)
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
+def test_who_may_what_follows_from_the_table(place: Place, route: Route) -> None:
+    found, wanted = {}, {}
+    for role in GIVEN:
+        for scope in SCOPES:
+            sample = SAMPLES[route.method, route.path](place, role)
+            client = place.client(role, scope)
+            headers = {"Content-Type": sample.kind} if sample.body is not None else {}
+            reply = client.request(route.method, sample.url, sample.body, headers)
+            found[role, scope] = reply.status
+            wanted[role, scope] = expected(route, sample, role, scope)
+            if reply.status >= 400:
+                assert (
+                    "alice" not in reply.body.decode()
+                    or place.ids.get(role) == place.ids["alice"]
+                    or reply.status == 403
+                )
+    assert found == wanted
+    # Whatever a stranger did was in a place of their own.
+    refs = place.client("alice", "read").refs("alice/data/a")
+    assert refs == {MAIN: place.commit, "HEAD": place.commit, "refs/tags/v1": place.commit}
+
+
+def test_with_everyone_it_is_there_without_a_key(place: Place) -> None:
+    place.folders.share(SYSTEM, "alice/data/a", "everyone", "", "edit")
+    for route in ROUTES:
+        sample = SAMPLES[route.method, route.path](place, "anonymous")
+        headers = {"Content-Type": sample.kind} if sample.body is not None else {}
+        status = place.client("anonymous", "read").request(route.method, sample.url, sample.body, headers).status
+        shown = route.door == "shared" and sample.needs == Rights.VIEW
+        assert status == (sample.then if shown else 403 if route.door == "signed" else 401), (route.method, route.path)
+
+
+def test_the_document_tells_of_every_route(server: EmbeddedServer) -> None:
+    reply = Client(server.url, None).request("GET", "/openapi.json")
+    assert (reply.status, reply.headers["content-type"]) == (200, JSON)
+    paths = reply.json()["paths"]
+    assert {(method.upper(), path) for path, methods in paths.items() for method in methods} == set(SAMPLES)
+    assert paths["/api/v1/users"]["post"]["requestBody"]["content"][JSON]["schema"]["required"] == ["name"]
+    assert {} in paths["/{artifact}/info/refs"]["get"]["security"]
+    assert {} not in paths["/api/v1/whoami"]["get"]["security"]

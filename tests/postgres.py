@@ -1,0 +1,81 @@
+"""A real PostgreSQL for the tests: a cluster of its own in a directory, which can be stopped and started again."""
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+from functools import cache
+from itertools import count
+from pathlib import Path
+
+_SETTINGS = {
+    # The tests look at what the server does, not at what a power cut leaves of PostgreSQL.
+    "fsync": "off",
+    "full_page_writes": "off",
+    "max_connections": "200",
+    "unix_socket_directories": "",
+    "listen_addresses": "127.0.0.1",
+    "shared_buffers": "32MB",
+}
+
+
+@cache
+def programs() -> Path | None:
+    """Returns the directory of PostgreSQL's programs, None where it is not installed."""
+    versions = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
+    found = versions[-1] if versions else shutil.which("pg_ctl")
+    return Path(found).resolve().parent if found is not None else None
+
+
+class Postgres:
+    """One cluster. PostgreSQL refuses to run as root: there it runs as the user that its package made."""
+
+    def __init__(self, directory: Path) -> None:
+        self._data = directory / "data"
+        self._numbers = count(1)
+        self._as = [] if os.geteuid() else ["runuser", "-u", "postgres", "--"]
+        directory.mkdir(parents=True)
+        if self._as:
+            user = pwd.getpwnam("postgres")
+            os.chown(directory, user.pw_uid, user.pw_gid)
+        self._run("initdb", "-D", str(self._data), "-U", "aimdvc", "-A", "trust", "-E", "UTF8", "--no-sync")
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.start()
+
+    def start(self) -> None:
+        """Starts it, and waits until it answers."""
+        options = " ".join(f"-c {name}={value or chr(39) * 2}" for name, value in _SETTINGS.items())
+        log = self._data / "log"
+        self._run("pg_ctl", "-D", str(self._data), "-w", "-l", str(log), "-o", f"-p {self.port} {options}", "start")
+
+    def stop(self, mode: str = "immediate") -> None:
+        """Stops it; `immediate` is as when it is killed."""
+        self._run("pg_ctl", "-D", str(self._data), "-w", "-m", mode, "stop")
+
+    def database(self) -> str:
+        """Makes an empty database and returns its URL."""
+        name = f"made_{next(self._numbers)}"
+        self.sql(f"CREATE DATABASE {name}")
+        return f"postgresql://aimdvc@127.0.0.1:{self.port}/{name}"
+
+    def sql(self, statement: str, database: str = "postgres") -> str:
+        """Runs one statement by psql, and returns what it printed."""
+        where = ["-h", "127.0.0.1", "-p", str(self.port), "-U", "aimdvc", "-d", database]
+        return self._run("psql", *where, "-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-c", statement)
+
+    def _run(self, program: str, *arguments: str) -> str:
+        place = programs()
+        assert place is not None, "PostgreSQL is not installed"
+        done = subprocess.run(
+            [*self._as, str(place / program), *arguments],
+            # Whatever it leaves running must not hold a pipe of ours: else this would never end.
+            stdout=subprocess.PIPE if program != "pg_ctl" else subprocess.DEVNULL,
+            stderr=subprocess.STDOUT if program != "pg_ctl" else subprocess.DEVNULL,
+            cwd="/",
+            timeout=120,
+        )
+        assert done.returncode == 0, (program, arguments, done.stdout)
+        return (done.stdout or b"").decode()
