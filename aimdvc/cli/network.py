@@ -1,6 +1,6 @@
 """Connections for commands: the session with the user's keys, made from the environment."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from aimdvc.cli.context import Cli
@@ -32,8 +32,8 @@ def key_file(cli: Cli) -> KeyFile:
     return KeyFile(cli.user_directory / "keys.json", cli.disk)
 
 
-def open_session(cli: Cli) -> Session:
-    """Returns a session that knows which key may go where."""
+def open_session(cli: Cli, typed: Mapping[str, str] | None = None) -> Session:
+    """Returns a session that knows which key may go where; keys that were `typed`, by origin, go before all others."""
     given: dict[str, str] = {}
     hint = "run `aimdvc login URL`, or set AIMDVC_HOST=URL and AIMDVC_API_KEY"
     host = cli.environment.get("AIMDVC_HOST")
@@ -49,7 +49,7 @@ def open_session(cli: Cli) -> Session:
         if given:
             hint = f"if that is '{', '.join(given)}', it refused AIMDVC_API_KEY; {hint}"
     patience = Patience(read_s=_seconds(cli, "AIMDVC_TIMEOUT", _READ_S))
-    return Session(Credentials(key_file(cli), given, cli.environment, hint), patience)
+    return Session(Credentials(key_file(cli), {**given, **(typed or {})}, cli.environment, hint), patience)
 
 
 def _seconds(cli: Cli, variable: str, default: float) -> float:
