@@ -13,6 +13,7 @@ ENVIRONMENT = {
     "AIMDVC_HOST": "The http(s) URL of the server that AIMDVC_API_KEY is for; it goes to no other.",
     "AIMDVC_API_KEY": "The key for AIMDVC_HOST, or for the URL given to `clone` or `get`; goes before a stored one.",
     "AIMDVC_TIMEOUT": "How many seconds to wait for the next byte of an answer; else 120.",
+    "AIMDVC_DATABASE": "The URL of the PostgreSQL of `serve` and `server`; no list of processes shows it.",
     "XDG_CONFIG_HOME": "Where `aimdvc/keys.json`, written by `login`, lies; else `~/.config`.",
 }
 MEMBERS = {
@@ -33,7 +34,7 @@ MEMBERS = {
     "meta": ("artifact metadata", "artifact KEY"),
     "remote": ("remotes",),
     "ls-remote": ("url refs",),
-    "login": ("origin",),
+    "login": ("origin user",),
     "logout": ("origin removed",),
     "fsck": ("is_whole checked",),
     "du": ("artifacts on_disk spare trash",),

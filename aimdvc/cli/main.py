@@ -13,7 +13,7 @@ import click
 
 from aimdvc.cli import elsewhere
 from aimdvc.cli.output import drop, kind_of, say_error
-from aimdvc.cli.table import COMMANDS
+from aimdvc.cli.table import COMMANDS, FAMILIES, Row
 from aimdvc.errors import AimdvcError, StorageError, UsageError
 from aimdvc.fs.faults import storage_error
 from aimdvc.model.nearest import did_you_mean, nearest
@@ -25,18 +25,30 @@ _SIGPIPE = 13
 
 
 class _Lazy(click.Group):
-    """A group that imports a command when it is called, not before."""
+    """A group that imports a command when it is called; `family` is the word that all of its commands begin with."""
+
+    family = ""
+
+    def _rows(self) -> dict[str, Row]:
+        start = f"{self.family} " if self.family else ""
+        return {name[len(start) :]: row for name, row in COMMANDS.items() if name.startswith(start)}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+        return list(dict.fromkeys(name.partition(" ")[0] for name in self._rows()))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        row = COMMANDS.get(cmd_name)
+        row = self._rows().get(cmd_name)
         if row is None:
-            return None
+            return self._family(cmd_name) if cmd_name in self.list_commands(ctx) else None
         command = getattr(importlib.import_module(row.module), row.attribute)
         assert isinstance(command, click.Command)
         return command
+
+    def _family(self, word: str) -> click.Command:
+        settings = {"help_option_names": ["-h", "--help"]}
+        found = _Lazy(word, help=FAMILIES[word], context_settings=settings, no_args_is_help=False)
+        found.family = word
+        return found
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -44,14 +56,19 @@ class _Lazy(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            near = nearest(args[0], COMMANDS)
-            hint = f"did you mean `aimdvc {near}`?" if near else "`aimdvc --help` lists the commands"
-            hint = elsewhere.COMMANDS.get(args[0], hint)
-            raise UsageError(f"no such command '{args[0]}'", hint=hint) from error
+            known = self.list_commands(ctx)
+            near = nearest(args[0], known)
+            hint = (
+                f"did you mean `{ctx.command_path} {near}`?"
+                if near
+                else f"`{ctx.command_path} --help` lists the commands"
+            )
+            hint = hint if self.family else elsewhere.COMMANDS.get(args[0], hint)
+            raise UsageError(f"no such command '{' '.join([self.family, args[0]]).strip()}'", hint=hint) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, row.help) for name, row in COMMANDS.items()])
+            formatter.write_dl([(name, row.help) for name, row in self._rows().items()])
 
 
 def _print_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:

@@ -1,4 +1,7 @@
-"""The commands: name → (module, attribute, one line of help). Listing them imports none of them."""
+"""The commands: name → (module, attribute, one line of help). Listing them imports none of them.
+
+A name of two words, `server user`, is one of a family: `aimdvc server` lists it.
+"""
 
 from typing import NamedTuple
 
@@ -15,7 +18,7 @@ _PACKAGE = "aimdvc.cli.commands"
 
 
 def _row(name: str, help_: str, module: str | None = None) -> Row:
-    identifier = name.replace("-", "_")
+    identifier = name.replace("-", "_").replace(" ", "_")
     return Row(f"{_PACKAGE}.{module or identifier}", f"{identifier}_command", help_)
 
 
@@ -63,8 +66,16 @@ COMMANDS: dict[str, Row] = {
     "maintenance": _row("maintenance", "Join small packs and loose objects of the store"),
     "config": _row("config", "Read and set the workspace's settings"),
     "serve": _row("serve", "Serve artifacts to others, over HTTP"),
+    "server user": _row("server user", "List, add, disable and promote the users of a server", "server_accounts"),
+    "server group": _row("server group", "List and make groups of users, and who is in them", "server_accounts"),
+    "server key": _row("server key", "List, make and revoke API keys", "server_accounts"),
+    "server folder": _row("server folder", "List, make and move the folders of a server", "server_folders"),
+    "server share": _row("server share", "Say with whom a folder or an artifact is shared", "server_folders"),
     "demo": _row("demo", "Run the main job on copies of real files"),
     "help": _row("help", "Explain a concept or a command"),
     "version": _row("version", "Print the versions of aimdvc and its libraries"),
     "completion": _row("completion", "Print the completion script for a shell", "version"),
 }
+
+FAMILIES = {"server": "Administer a server, on the machine that keeps it."}
+"""The words that several commands begin with, and what those are for."""

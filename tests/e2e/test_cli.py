@@ -23,6 +23,7 @@ import requests
 from aimdvc.cli.main import aimdvc
 from aimdvc.cli.table import COMMANDS
 from aimdvc.server.embedded import EmbeddedServer
+from aimdvc.server.site import open_site
 from tests.shell import Shell
 from tests.unit.cli.versions import with_versions
 
@@ -249,6 +250,16 @@ def test_a_hangup_of_the_terminal_ends_a_server_but_not_under_nohup(tmp_path: Pa
     assert process.returncode == 0
 
 
+BEFORE = {
+    "server user": [],
+    "server group": ["user add ada"],
+    "server key": ["user add ada", "folder make ada/scans"],
+    "server folder": ["user add ada", "folder make ada/scans"],
+    "server share": ["group add vision", "folder make team", "folder make team/scans"],
+}
+"""What the examples of a server's commands take for granted."""
+
+
 def completed(line: str, here: Path) -> list[str]:
     """Returns what the sourced script tells bash for a line with the cursor at its end."""
     script = f"""
@@ -361,7 +372,11 @@ def test_the_examples_of_the_help_work_as_they_stand(server: EmbeddedServer, tmp
             shutil.copytree(new.here if name in IN_NEW else prepared.here, here)
         lines = [line for line in examples(name) if not line.startswith("aimdvc serve ")]
         script = "\n".join(lines).replace("https://aimd.example.org/team", url)
-        script = script.replace("https://aimd.example.org", server.url)
+        script = script.replace("https://aimd.example.org", server.url).replace("/srv/aimd", "srv")
+        if name.startswith("server "):
+            open_site(here / "srv").close()
+            before = [f"aimdvc server {line} -C srv" for line in BEFORE[name]]
+            script = "\n".join([*before, script])
         typed = "exec < key.txt\n" if name == "login" else ""
         done = in_bash(f"set -e\n{typed}{script}", here)
         if done.returncode:

@@ -17,8 +17,8 @@ _TOPICS = Path(__file__).parents[1] / "topics"
 
 
 @command("help")
-@click.argument("topic", required=False, metavar="[TOPIC|COMMAND]")
-def help_command(cli: Cli, topic: str | None) -> None:
+@click.argument("words", nargs=-1, metavar="[TOPIC|COMMAND]")
+def help_command(cli: Cli, words: tuple[str, ...]) -> None:
     """Explain a concept or a command
 
     Without a TOPIC, list what there is. On a terminal in a pager.
@@ -28,6 +28,7 @@ def help_command(cli: Cli, topic: str | None) -> None:
       aimdvc help selectors
       aimdvc help commit
     """
+    topic = " ".join(words) or None
     text = "\n".join(_overview()) if topic is None else _text(topic)
     value = {"topic": topic, "topics": topics(), "text": text}
     if not cli.as_json and sys.stdout.isatty():

@@ -23,7 +23,13 @@ except ModuleNotFoundError as error:  # the extra `aimdvc[server]` is not instal
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8750, show_default=True, help="The port; 0 takes a free one."
 )
-def serve_command(cli: Cli, directory_to_serve: str, host: str, port: int) -> None:
+@click.option(
+    "--database",
+    metavar="URL",
+    envvar="AIMDVC_DATABASE",
+    help="A PostgreSQL, postgresql://USER:PASSWORD@HOST/NAME; else SQLite in DIR. Also AIMDVC_DATABASE.",
+)
+def serve_command(cli: Cli, directory_to_serve: str, host: str, port: int, database: str | None) -> None:
     """Serve artifacts to others, over HTTP
 
     From DIR, to aimdvc, and to stock Git and git-lfs. At the first start it makes an administrator and prints the key,
@@ -48,7 +54,7 @@ def serve_command(cli: Cli, directory_to_serve: str, host: str, port: int) -> No
         sys.stdout.flush()
 
     try:
-        serve(place, host, port, ready)
+        serve(place, host, port, ready, database)
     except OSError as error:
         if error.errno not in (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES):
             raise

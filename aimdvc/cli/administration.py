@@ -1,0 +1,65 @@
+"""What the commands of `aimdvc server` work with: a server's database, on the machine itself."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from typing import Any
+
+import click
+
+from aimdvc.cli.context import Cli
+from aimdvc.errors import UsageError
+
+try:
+    from aimdvc.server.accounts import Accounts
+    from aimdvc.server.database import Database
+    from aimdvc.server.guard import HttpError
+    from aimdvc.server.sharing import SYSTEM, Folders
+except ModuleNotFoundError as error:  # the extra `aimdvc[server]` is not installed
+    missing: str | None = error.name
+else:
+    missing = None
+
+__all__ = ["SYSTEM", "Administered", "administered", "database_option", "day"]
+
+Function = Callable[..., Any]
+
+
+def database_option(function: Function) -> Function:
+    """Adds `--database`, as `serve` has it; it comes as `database`."""
+    made: Function = click.option(
+        "--database", metavar="URL", envvar="AIMDVC_DATABASE", help="The server's PostgreSQL; else SQLite in DIR."
+    )(function)
+    return made
+
+
+class Administered:
+    """A server's users and folders, to somebody who may read its database and so may everything."""
+
+    def __init__(self, database: "Database") -> None:
+        self.accounts = Accounts(database)
+        self.folders = Folders(database)
+
+
+@contextmanager
+def administered(cli: Cli, database: str | None) -> Iterator[Administered]:
+    """Opens the server of the current directory, or of a database. Raises UsageError where there is none."""
+    if missing is not None:
+        raise UsageError(f"the server needs '{missing}', not installed", hint="run `pip install 'aimdvc[server]'`")
+    place = cli.here / "server.db"
+    if database is None and not place.exists():
+        raise UsageError(
+            f"no server is kept in '{cli.here}'", hint="say where with -C DIR, the directory that `aimdvc serve` serves"
+        )
+    opened = Database(database or place)
+    try:
+        yield Administered(opened)
+    except HttpError as error:
+        raise UsageError(error.message, hint=error.hint) from error
+    finally:
+        opened.close()
+
+
+def day(time_s: float | None) -> str:
+    """Returns a time as a date in UTC, "" for none."""
+    return datetime.fromtimestamp(time_s, timezone.utc).strftime("%Y-%m-%d %H:%M") if time_s is not None else ""

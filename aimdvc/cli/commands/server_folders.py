@@ -1,0 +1,81 @@
+"""`aimdvc server folder` and `aimdvc server share`."""
+
+import click
+
+from aimdvc.cli.action import Action
+from aimdvc.cli.administration import SYSTEM, administered, database_option
+from aimdvc.cli.command import command
+from aimdvc.cli.context import Cli
+from aimdvc.cli.output import shown_path
+from aimdvc.errors import UsageError
+
+
+@command("server folder")
+@click.argument("action", type=Action(["list", "make", "move"]), default="list")
+@click.argument("path", required=False)
+@click.argument("to", required=False)
+@database_option
+def server_folder_command(cli: Cli, action: str, path: str | None, to: str | None, database: str | None) -> None:
+    """List, make and move the folders of a server
+
+    Of the server that is kept in the current directory. A PATH begins with a user's name, or with that of a shared
+    root; `make NAME` makes such a root. `move PATH TO` gives a folder, or an artifact, the new path TO. There it has
+    the rights of where it lies now: what it was shared with before has ended.
+
+    \b
+    Example:
+      aimdvc server folder make team -C /srv/aimd
+      aimdvc server folder move ada/scans team/scans -C /srv/aimd
+    """
+    with administered(cli, database) as server:
+        folders = server.folders
+        if action == "list":
+            found = folders.children(SYSTEM, path or "")
+            lines = [shown_path(one.path) + ("" if one.kind == "artifact" else "/") for one in found]
+            cli.out.result({"nodes": [{"path": one.path, "kind": one.kind} for one in found]}, lines)
+            return
+        if path is None or (action == "move" and to is None):
+            raise UsageError("no path was given", hint=f"run `aimdvc server folder {action} PATH`")
+        if action == "move":
+            made = folders.move(SYSTEM, path, str(to))
+        elif "/" in path.strip("/"):
+            made = folders.make(SYSTEM, path)
+        else:
+            made = path.strip("/")
+            folders.make_root(made)
+    cli.out.result({"path": made}, [shown_path(made)])
+
+
+@command("server share")
+@click.argument("action", type=Action(["list", "add", "remove"]), default="list")
+@click.argument("path", required=False)
+@click.argument("subject", required=False, metavar="[user:NAME|group:NAME|everyone]")
+@click.option("--edit", "may_edit", is_flag=True, help="To edit; else to view.")
+@database_option
+def server_share_command(
+    cli: Cli, action: str, path: str | None, subject: str | None, may_edit: bool, database: str | None
+) -> None:
+    """Say with whom a folder or an artifact is shared
+
+    Of the server that is kept in the current directory. What is shared is so with all that lies below. With everyone
+    includes those without a key, who may view at most.
+
+    \b
+    Example:
+      aimdvc server share add team/scans group:vision --edit -C /srv/aimd
+      aimdvc server share list team/scans -C /srv/aimd
+    """
+    if path is None:
+        raise UsageError("no path was given", hint=f"run `aimdvc server share {action} PATH`")
+    with administered(cli, database) as server:
+        if action != "list":
+            kind, _, name = (subject or "").partition(":")
+            if kind not in ("user", "group", "everyone") or bool(name) == (kind == "everyone"):
+                raise UsageError(
+                    f"'{subject or ''}' is nobody", hint="write user:NAME, group:NAME or everyone after the path"
+                )
+            may = ("edit" if may_edit else "view") if action == "add" else ""
+            server.folders.share(SYSTEM, path, kind, name, may)
+        found = server.folders.shares(SYSTEM, path)
+    lines = [f"{one.kind}{':' + one.subject if one.subject else ''}  {one.may}" for one in found]
+    cli.out.result({"path": path, "shares": found}, lines if action == "list" else [])

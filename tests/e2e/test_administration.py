@@ -1,0 +1,71 @@
+"""`aimdvc server …`: the users, groups, keys, folders and shares of a server, on its machine, while it runs."""
+
+from pathlib import Path
+
+from aimdvc.server.embedded import EmbeddedServer
+from tests.shell import Shell
+
+
+def test_a_team_is_set_up_and_works(server: EmbeddedServer, tmp_path: Path, shell: Shell) -> None:
+    machine = Shell(tmp_path / "server")
+    for line in (
+        "user add ada",
+        "user add bob",
+        "group add vision",
+        "group join vision bob",
+        "folder make team",
+        "folder make team/scans",
+        "share add team/scans group:vision --edit",
+        "share add team/scans user:ada",
+    ):
+        machine("server", *line.split())
+    key = machine("server", "key", "add", "bob", "--days", "3", "--name", "laptop", "--json").json["key"]
+    shell("login", server.url, typed=key)
+    shell("remote", "add", "origin", f"{server.url}/team/scans")
+    shell.write("data/a", "1\n")
+    shell.commit("data")
+    assert "pushed v1" in shell("push").out
+    assert machine("server", "folder", "list", "team/scans").out == "team/scans/data\n"
+    listed = machine("server", "key", "list", "bob").out
+    assert "bob  write  laptop  used " in listed and " until " in listed and key not in listed
+    viewer = machine("server", "key", "add", "ada", "--json").json["key"]
+    shell("login", server.url, typed=viewer)
+    assert "up to date" in shell("pull").out
+    shell.write("data/a", "2\n")
+    shell.commit("data")
+    assert "you may only view this" in shell("push", code=7).err
+    known = {one["user"]: one["id"] for one in machine("server", "key", "list", "--json").json["keys"]}
+    machine("server", "key", "revoke", known["ada"])
+    assert "wants a key that it accepts" in shell("push", code=7).err
+    assert "revoked" in machine("server", "key", "list", "ada").out
+    machine("server", "share", "remove", "team/scans", "user:ada")
+    assert machine("server", "share", "list", "team/scans").out == "group:vision  edit\n"
+
+
+def test_what_is_wrong_is_said_in_one_line(server: EmbeddedServer, tmp_path: Path) -> None:
+    machine = Shell(tmp_path / "server")
+    for line, said in (
+        ("user add", "no user was given"),
+        ("user add admin", "there is a user 'admin' already"),
+        ("user add ../x", "../x"),
+        ("user disable nobody", "there is no user 'nobody'"),
+        ("user demote admin", "last administrator"),
+        ("group join vision admin", "there is no group 'vision'"),
+        ("key add", "no user was given"),
+        ("key revoke 12", "there is no such key"),
+        ("key add admin --folder admin/nothing", "no such folder"),
+        ("folder move admin team", "no such folder"),
+        ("folder list nothing", "no such folder"),
+        ("share add admin", "write user:NAME, group:NAME or everyone"),
+        ("share add admin user:nobody", "there is no user 'nobody'"),
+        ("share add nothing everyone", "no such folder"),
+        ("usr list", "did you mean `aimdvc server user`?"),
+        ("user list --database mysql://a:secret@b/c", "'mysql' is not known"),
+        ("user list --database postgresql://a:secret@127.0.0.1:1/c", "the database does not answer"),
+    ):
+        done = machine("server", *line.split(), code=-1)
+        assert done.code in (2, 8), (line, done)
+        told = done.err.splitlines()[-1]
+        assert said in told, (line, done.err)
+        assert "secret" not in told
+    assert "-C DIR" in Shell(tmp_path)("server", "user", "list", code=2).err
