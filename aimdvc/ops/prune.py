@@ -19,6 +19,7 @@ from aimdvc.ops.maintain import maintaining
 from aimdvc.ops.roots import Roots, read_all_roots
 from aimdvc.ops.workspace import Workspace
 from aimdvc.store.catalog import FRESH_S
+from aimdvc.store.partial import forgotten_downloads
 from aimdvc.store.sweep import Stored, Sweeper, Taken
 
 EXPIRE_DAYS = 14.0
@@ -42,7 +43,8 @@ class PruneOptions:
 class Pruned:
     """What was taken, or with `is_dry_run` would be: `oids`, those that nothing reaches first. `size` is in bytes.
 
-    `young` are left since they were wanted of late, `unproven` since the remote was not proven to have them.
+    `young` are left since they were wanted of late, `unproven` since the remote was not proven to have them. `begun`
+    downloads that nobody went on with are deleted, `begun_size` bytes: they can be begun again.
     """
 
     is_dry_run: bool
@@ -51,6 +53,8 @@ class Pruned:
     size: int = 0
     young: int = 0
     unproven: int = 0
+    begun: int = 0
+    begun_size: int = 0
     oids: list[Oid] = field(default_factory=list)
 
 
@@ -95,6 +99,11 @@ def prune(workspace: Workspace, connector: Connector | None, options: PruneOptio
             other = take(sweeper, spare, int(now), workspace.blobs.trash.begin("remote"))
             result.unreachable, result.on_remote = taken.blobs, other.blobs
             result.size = taken.size + other.size
+        begun = forgotten_downloads(workspace.blobs.layout.partial, before)
+        result.begun, result.begun_size = len(begun), sum(size for _, size in begun)
+        if not options.is_dry_run:
+            for path, _ in begun:
+                workspace.disk.unlink(path)
     return result
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import stat
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -97,6 +98,18 @@ class PartialFile:
         while left and (chunk := os.read(self._temp.fd, min(_CHUNK, left))):
             left -= len(chunk)
             yield chunk
+
+
+def forgotten_downloads(directory: Path, before_s: float) -> list[tuple[Path, int]]:
+    """Returns begun downloads that got no byte since a time (seconds since the epoch), with their sizes in bytes."""
+    found = []
+    with suppress(FileNotFoundError), os.scandir(directory) as entries:
+        for entry in entries:
+            with suppress(FileNotFoundError):  # It was finished meanwhile.
+                about = entry.stat(follow_symlinks=False)
+                if stat.S_ISREG(about.st_mode) and about.st_mtime < before_s:
+                    found.append((directory / entry.name, about.st_size))
+    return found
 
 
 class PartialBlob(PartialFile):

@@ -36,6 +36,20 @@ def code(tmp_path: Path) -> Shell:
     return pinned(tmp_path / "code")
 
 
+def test_downloads_that_nobody_went_on_with_are_deleted(code: Shell) -> None:
+    partial = store(code) / "tmp/partial"
+    partial.mkdir(parents=True, exist_ok=True)
+    for name, days in (("ab" * 32, 15), ("cd" * 32, 13), ("ref-1234", 20)):
+        (partial / name).write_bytes(b"begun")
+        os.utime(partial / name, (time.time() - days * DAY_S,) * 2)
+    dry = pruned(code, "--dry-run")
+    assert (dry["begun"], dry["begun_size"], len(list(partial.iterdir()))) == (2, 10, 3)
+    assert "Would delete 2 begun downloads (10 B) that nobody went on with\n" in code("prune", "--dry-run").out
+    assert "Deleted 2 begun downloads" in code("prune").out
+    assert [path.name for path in partial.iterdir()] == ["cd" * 32]
+    assert (pruned(code)["begun"], pruned(code, "--expire", "0")["begun"]) == (0, 1)
+
+
 def test_what_nothing_needs_goes_to_the_trash_and_comes_back(code: Shell) -> None:
     gone = superseded(code)
     age(code)

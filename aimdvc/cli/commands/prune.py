@@ -29,7 +29,8 @@ def prune_command(
 
     What no branch, alias, version, reflog of 90 days, index, or aimdvc.lock of any commit of the code needs, and nobody
     wanted for DAYS. With --remote also what is in history only, when that remote is asked now and has it. A root
-    that can't be read stops it. It frees room only when `aimdvc trash empty` follows.
+    that can't be read stops it. It frees room only when `aimdvc trash empty` follows. Downloads that were begun, and
+    that nobody went on with for DAYS, are deleted.
 
     --limit does something else: it deletes at once, of what no workspace needs, what a remote is asked now and has.
 
@@ -69,6 +70,9 @@ def _lines(done: Pruned) -> Iterator[str]:
         if done.on_remote
         else ""
     )
+    if done.begun:
+        what = "Would delete" if done.is_dry_run else "Deleted"
+        yield f"{what} {plural(done.begun, 'begun download')} ({size_text(done.begun_size)}) that nobody went on with"
     if done.young:
         yield f"{plural(done.young, 'blob')} that nothing needs stay: they were wanted of late (--expire)"
     if done.unproven:
