@@ -12,9 +12,11 @@ from aimdvc.errors import UsageError
 
 try:
     from aimdvc.server.accounts import Accounts
+    from aimdvc.server.audit import Entry, Verified, read_audit, verify_audit
     from aimdvc.server.database import Database
     from aimdvc.server.guard import HttpError
-    from aimdvc.server.sharing import SYSTEM, Folders
+    from aimdvc.server.rights import SYSTEM
+    from aimdvc.server.sharing import Folders
 except ModuleNotFoundError as error:  # the extra `aimdvc[server]` is not installed
     missing: str | None = error.name
 else:
@@ -39,6 +41,18 @@ class Administered:
     def __init__(self, database: "Database") -> None:
         self.accounts = Accounts(database)
         self.folders = Folders(database)
+        self._database = database
+
+    def audit(self) -> "Iterator[Entry]":
+        """Yields the entries of the audit log."""
+        after = 0
+        while page := read_audit(self._database, after):
+            yield from page
+            after = page[-1].number
+
+    def verify_audit(self) -> "Verified":
+        """Reads the whole audit log. Raises CorruptRepository."""
+        return verify_audit(self._database)
 
 
 @contextmanager

@@ -13,9 +13,10 @@ from sqlalchemy import Connection, delete, insert, or_, select, update
 
 from aimdvc.errors import AimdvcError
 from aimdvc.model.nearest import did_you_mean
+from aimdvc.server.audit import note
 from aimdvc.server.database import Database, now_s
 from aimdvc.server.guard import HttpError
-from aimdvc.server.rights import SCOPES, Caller
+from aimdvc.server.rights import SCOPES, SYSTEM, Caller
 from aimdvc.server.schema import groups, keys, members, nodes, users
 
 NAME = re.compile(r"[^\W_](?:[\w .+-]{0,98}[\w+-])?")
@@ -77,12 +78,16 @@ class Accounts:
             if connection.scalar(select(users.c.id).limit(1)) is not None:
                 return None
             user = _add_user(connection, "admin", is_admin=True)
-            return _add_key(connection, {"user": user, "name": "first", "scope": "admin"})
+            key, _ = _add_key(connection, {"user": user, "name": "first", "scope": "admin"})
+            note(self._database, connection, SYSTEM, "user.add", "admin", is_admin=True)
+        return key
 
-    def add_user(self, name: str, is_admin: bool = False) -> str:
+    def add_user(self, name: str, is_admin: bool = False, by: Caller = SYSTEM) -> str:
         """Makes a user with a root of their name and returns the user's id. Raises HttpError (400, 409)."""
         with self._database.write("accounts") as connection:
-            return _add_user(connection, name, is_admin)
+            made = _add_user(connection, name, is_admin)
+            note(self._database, connection, by, "user.add", name, is_admin=is_admin)
+        return made
 
     def list_users(self) -> list[User]:
         """Returns all users, by name."""
@@ -94,7 +99,9 @@ class Accounts:
         """Returns a user by name. Raises HttpError for one that there is not."""
         return _named(self.list_users(), "user", name)
 
-    def change_user(self, name: str, is_admin: bool | None = None, is_disabled: bool | None = None) -> None:
+    def change_user(
+        self, name: str, is_admin: bool | None = None, is_disabled: bool | None = None, by: Caller = SYSTEM
+    ) -> None:
         """Makes a user an administrator or takes that away, disables or enables them; None leaves what is.
 
         Raises HttpError for an unknown user, and where no administrator would be left.
@@ -109,16 +116,28 @@ class Accounts:
             left = select(users.c.id).where(users.c.is_admin, users.c.disabled_s.is_(None))
             if connection.scalar(left.limit(1)) is None:
                 raise HttpError(409, f"'{user.name}' is the last administrator", hint="make another user one first")
+            wish = {"is_admin": is_admin, "is_disabled": is_disabled}
+            changed = {name: value for name, value in wish.items() if value is not None}
+            note(self._database, connection, by, "user.change", user.name, **changed)
 
     def add_key(
-        self, user: str, scope: str = "write", name: str = "", folder: str | None = None, expires_s: float | None = None
+        self,
+        user: str,
+        scope: str = "write",
+        name: str = "",
+        folder: str | None = None,
+        expires_s: float | None = None,
+        by: Caller = SYSTEM,
     ) -> str:
         """Makes a key for a user's id and returns it; it can't be read again. Raises HttpError."""
         if scope not in SCOPES:
             raise HttpError(422, f"a key's scope is one of {', '.join(SCOPES)}, not '{scope}'")
         row = {"user": user, "name": name or scope, "scope": scope, "folder": folder, "expires_s": expires_s}
         with self._database.write("accounts") as connection:
-            return _add_key(connection, row)
+            key, made = _add_key(connection, row)
+            whose = str(connection.scalar(select(users.c.name).where(users.c.id == user)))
+            note(self._database, connection, by, "key.add", made, user=whose, scope=scope)
+        return key
 
     def list_keys(self, user: str | None = None) -> list[Key]:
         """Returns what is known of the keys of a user's id, or of all, the newest last."""
@@ -129,15 +148,17 @@ class Accounts:
             rows = connection.execute(query).mappings().all()
         return [Key(**{name: value for name, value in row.items() if name != "hash"}) for row in rows]
 
-    def revoke_key(self, key: str) -> None:
+    def revoke_key(self, key: str, by: Caller = SYSTEM) -> None:
         """Ends a key at once, by its id or by itself; what it was given already lives out its minutes.
 
         Raises HttpError for one that there is not.
         """
         with self._database.write("accounts") as connection:
-            here = or_(keys.c.id == key, keys.c.hash == _hash(key))
-            if not connection.execute(update(keys).where(here).values(revoked_s=now_s())).rowcount:
+            found = connection.scalar(select(keys.c.id).where(or_(keys.c.id == key, keys.c.hash == _hash(key))))
+            if found is None:
                 raise HttpError(404, "there is no such key", hint="`aimdvc server key list` tells their ids")
+            connection.execute(update(keys).where(keys.c.id == found).values(revoked_s=now_s()))
+            note(self._database, connection, by, "key.revoke", str(found))
 
     def caller(self, key: str) -> Caller | None:
         """Returns who has this key, or None when it is not known, has expired or was revoked, or they are disabled."""
@@ -164,10 +185,12 @@ class Accounts:
         with self._database.write("used") as connection:
             connection.execute(update(keys).where(keys.c.id == key).values(used_s=now_s()))
 
-    def add_group(self, name: str) -> str:
+    def add_group(self, name: str, by: Caller = SYSTEM) -> str:
         """Makes a group and returns its id. Raises HttpError (400, 409)."""
         with self._database.write("accounts") as connection:
-            return _insert_named(connection, "group", name)
+            made = _insert_named(connection, "group", name)
+            note(self._database, connection, by, "group.add", name)
+        return made
 
     def list_groups(self) -> list[Group]:
         """Returns all groups, by name."""
@@ -189,19 +212,21 @@ class Accounts:
         """Returns a group by name. Raises HttpError for one that there is not."""
         return _named(self.list_groups(), "group", name)
 
-    def join(self, group: str, user: str) -> None:
+    def join(self, group: str, user: str, by: Caller = SYSTEM) -> None:
         """Makes a user of a name a member of a group of a name. Safe to repeat. Raises HttpError."""
         row = {"group": self.group(group).id, "user": self.user(user).id}
         with self._database.write("accounts") as connection:
             here = (members.c.group == row["group"]) & (members.c.user == row["user"])
             if connection.execute(select(members).where(here)).first() is None:
                 connection.execute(insert(members), row)
+                note(self._database, connection, by, "group.join", group, user=user)
 
-    def leave(self, group: str, user: str) -> None:
+    def leave(self, group: str, user: str, by: Caller = SYSTEM) -> None:
         """Ends a membership. Safe to repeat. Raises HttpError."""
         here = (members.c.group == self.group(group).id) & (members.c.user == self.user(user).id)
         with self._database.write("accounts") as connection:
-            connection.execute(delete(members).where(here))
+            if connection.execute(delete(members).where(here)).rowcount:
+                note(self._database, connection, by, "group.leave", group, user=user)
 
 
 def check_first_name(kind: str, name: str) -> None:
@@ -267,7 +292,8 @@ def _add_user(connection: Connection, name: str, is_admin: bool) -> str:
     return user
 
 
-def _add_key(connection: Connection, row: Mapping[str, object]) -> str:
-    key = str(uuid.uuid4())
-    connection.execute(insert(keys), {**row, "hash": _hash(key), "id": uuid.uuid4().hex, "created_s": now_s()})
-    return key
+def _add_key(connection: Connection, row: Mapping[str, object]) -> tuple[str, str]:
+    """Returns the key and its id."""
+    key, made = str(uuid.uuid4()), uuid.uuid4().hex
+    connection.execute(insert(keys), {**row, "hash": _hash(key), "id": made, "created_s": now_s()})
+    return key, made

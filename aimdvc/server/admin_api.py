@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 from aimdvc.server.accounts import Key, User
+from aimdvc.server.audit import read_audit
 from aimdvc.server.guard import HttpError, Response
 from aimdvc.server.messages import json_response
 from aimdvc.server.rights import SCOPES, Caller
@@ -27,7 +28,7 @@ def list_users(call: Call) -> Response:
 def add_user(call: Call) -> Response:
     """Makes a user with a root of their name."""
     name = str(call.json["name"])
-    call.site.accounts.add_user(name, bool(call.json.get("is_admin", False)))
+    call.site.accounts.add_user(name, bool(call.json.get("is_admin", False)), by=call.caller)
     return _answer(_user(call.site.accounts.user(name)), 201)
 
 
@@ -35,7 +36,8 @@ def change_user(call: Call) -> Response:
     """Makes a user an administrator, disables them, or takes that back."""
     name = call.params["user"]
     wish = {field: call.json.get(field) for field in ("is_admin", "is_disabled")}
-    call.site.accounts.change_user(name, **{field: bool(value) for field, value in wish.items() if value is not None})
+    changed = {field: bool(value) for field, value in wish.items() if value is not None}
+    call.site.accounts.change_user(name, **changed, by=call.caller)
     return _answer(_user(call.site.accounts.user(name)))
 
 
@@ -47,19 +49,19 @@ def list_groups(call: Call) -> Response:
 def add_group(call: Call) -> Response:
     """Makes a group."""
     name = str(call.json["name"])
-    call.site.accounts.add_group(name)
+    call.site.accounts.add_group(name, by=call.caller)
     return _answer(_group(name, ()), 201)
 
 
 def join_group(call: Call) -> Response:
     """Makes a user a member. Safe to repeat."""
-    call.site.accounts.join(call.params["group"], call.params["user"])
+    call.site.accounts.join(call.params["group"], call.params["user"], by=call.caller)
     return Response(204)
 
 
 def leave_group(call: Call) -> Response:
     """Ends a membership. Safe to repeat."""
-    call.site.accounts.leave(call.params["group"], call.params["user"])
+    call.site.accounts.leave(call.params["group"], call.params["user"], by=call.caller)
     return Response(204)
 
 
@@ -82,7 +84,8 @@ def add_key(call: Call) -> Response:
     wanted = wish.get("expires_s")
     # A key makes none that outlives it.
     ends = [float(end) for end in (wanted, call.caller.expires_s) if isinstance(end, (int, float))]
-    key = call.site.accounts.add_key(user.id, scope, str(wish.get("name", "")), folder, min(ends, default=None))
+    name, until = str(wish.get("name", "")), min(ends, default=None)
+    key = call.site.accounts.add_key(user.id, scope, name, folder, until, by=call.caller)
     return _answer({"key": key, "user": user.name, "scope": scope}, 201)
 
 
@@ -92,7 +95,7 @@ def revoke_key(call: Call) -> Response:
     mine = {one.id for one in call.site.accounts.list_keys(call.caller.id)}
     if key not in mine and not call.caller.administers:
         raise HttpError(404, "there is no such key")
-    call.site.accounts.revoke_key(key)
+    call.site.accounts.revoke_key(key, by=call.caller)
     return Response(204)
 
 
@@ -112,7 +115,7 @@ def make_folder(call: Call) -> Response:
     if "/" in path or not call.caller.administers:
         made = call.site.folders.make(call.caller, path)
     else:
-        call.site.folders.make_root(path)
+        call.site.folders.make_root(path, by=call.caller)
         made = path
     return _answer({"path": made}, 201)
 
@@ -173,3 +176,12 @@ def _group(name: str, members: tuple[str, ...]) -> dict[str, object]:
 def _key(call: Call, key: Key) -> dict[str, object]:
     shown = {name: value for name, value in asdict(key).items() if name not in ("user", "folder")}
     return {**shown, "folder": call.site.folders.path_of(key.folder) if key.folder is not None else None}
+
+
+def list_audit(call: Call) -> Response:
+    """Who changed what, in the order in which it was done, a page at a time."""
+    after = call.request.query.get("after", "0")
+    if not (after.isascii() and after.isdigit() and len(after) < 18):
+        raise HttpError(422, "after is not a number")
+    found = read_audit(call.site.database, int(after))
+    return _answer({"entries": [asdict(entry) for entry in found], "after": found[-1].number if found else int(after)})

@@ -39,6 +39,8 @@ def read_json(request: Request, body: Body, limits: Limits) -> Mapping[str, obje
         raise HttpError(400, "the body is not JSON") from error
     if not isinstance(message, dict):
         raise HttpError(422, "expected a JSON object")
+    if b"\\u0000" in raw:
+        raise HttpError(422, "a text has a NUL")
     if body.schema is not None:
         try:
             _checker(body.schema)(message)

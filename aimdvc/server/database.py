@@ -65,6 +65,10 @@ class Database:
                 self._backend.hold(writing, what)
                 yield writing
 
+    def hold(self, connection: Connection, what: str) -> None:
+        """Makes a writing transaction wait for those that write `what`, too; in one order everywhere."""
+        self._backend.hold(connection, what)
+
     @contextmanager
     def _mapped(self) -> Iterator[None]:
         try:

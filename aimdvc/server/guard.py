@@ -200,7 +200,10 @@ def _query(raw: str) -> dict[str, str]:
         raise HttpError(400, "the query can't be read") from error
     if any(len(values) > 1 for values in pairs.values()):
         raise HttpError(400, "the query names one thing twice")
-    return {name: values[0] for name, values in pairs.items()}
+    found = {name: values[0] for name, values in pairs.items()}
+    if any(ord(character) < 32 for text in (*found, *found.values()) for character in text):
+        raise HttpError(400, "the query has a character that no name may have")
+    return found
 
 
 def _length(environ: Mapping[str, object]) -> int | None:

@@ -69,7 +69,7 @@ def unlock(call: Call) -> Response:
     lock = found[0]
     if lock.owner != call.caller.id and not call.json.get("force", False):
         raise HttpError(403, f"the lock is {lock.owner_name}'s: force takes it away")
-    remove_lock(call.site.database, artifact.id, lock.id)
+    remove_lock(call.site.database, artifact.id, lock, call.caller)
     return json_response({"lock": _told(lock)})
 
 

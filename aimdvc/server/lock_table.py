@@ -7,7 +7,9 @@ from typing import Any
 from sqlalchemy import Connection, Select, delete, insert, select
 
 from aimdvc.model.entries import path_bytes, path_text
+from aimdvc.server.audit import note
 from aimdvc.server.database import Database, now_s
+from aimdvc.server.rights import Caller
 from aimdvc.server.schema import locks, users
 
 
@@ -61,10 +63,12 @@ def locked_by_others(connection: Connection, artifact: str, user: str) -> list[L
     return _read(connection, _select(artifact).where(locks.c.owner != user))
 
 
-def remove_lock(database: Database, artifact: str, lock: str) -> None:
-    """Ends a lock. Safe to repeat."""
+def remove_lock(database: Database, artifact: str, lock: Lock, by: Caller) -> None:
+    """Ends a lock; whose it was, and that another ended it, goes into the audit log. Safe to repeat."""
     with database.write(artifact) as connection:
-        connection.execute(delete(locks).where(locks.c.artifact == artifact, locks.c.id == lock))
+        here = (locks.c.artifact == artifact) & (locks.c.id == lock.id)
+        if connection.execute(delete(locks).where(here)).rowcount and lock.owner != by.id:
+            note(database, connection, by, "lock.force", artifact, path=lock.path, owner=lock.owner_name)
 
 
 def _select(artifact: str) -> "Select[Any]":

@@ -60,6 +60,9 @@ class Caller:
 ANONYMOUS = Caller("", "", is_admin=False, scope="read")
 """Somebody without a key."""
 
+SYSTEM = Caller("", "", is_admin=True, scope="admin")
+"""Who is on the machine itself and can read the database: everything is theirs."""
+
 
 @dataclass(frozen=True, slots=True)
 class Node:

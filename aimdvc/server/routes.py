@@ -81,6 +81,15 @@ _ADMIN = (
         "admin",
         answers={204: "Is none"},
     ),
+    Route(
+        "GET",
+        "/api/v1/audit",
+        "List who changed what",
+        "admin",
+        admin_api.list_audit,
+        "admin",
+        query={"after": {"type": "string"}},
+    ),
     Route("GET", "/api/v1/keys", "List one's keys", "user", admin_api.list_keys, "admin", query={"user": _NAME}),
     Route(
         "POST",

@@ -139,3 +139,16 @@ locks = Table(
     Column("created_s", Float, nullable=False),
     UniqueConstraint("artifact", "path"),
 )
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("number", BIG, primary_key=True, autoincrement=False),
+    Column("time_ms", BigInteger, nullable=False),
+    Column("user", String(100), nullable=False),
+    Column("key", String(32), nullable=False),
+    Column("action", String(64), nullable=False),
+    Column("target", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("hash", LargeBinary(32), nullable=False),
+)

@@ -9,14 +9,12 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, delete, insert, select, update
 
 from aimdvc.server.accounts import check_first_name
+from aimdvc.server.audit import note
 from aimdvc.server.database import Database, now_s
 from aimdvc.server.guard import HttpError
-from aimdvc.server.rights import Caller, Node, Rights, rights_on, sees_root
+from aimdvc.server.rights import SYSTEM, Caller, Node, Rights, rights_on, sees_root
 from aimdvc.server.schema import groups, nodes, shares, users
 from aimdvc.server.tree import MAX_DEPTH, absolute, add_node, check_name, child, existing, walk
-
-SYSTEM = Caller("", "", is_admin=True, scope="admin")
-"""Who is on the machine itself and can read the database: everything is theirs."""
 
 KINDS = ("user", "group", "everyone")
 MAY = ("view", "edit")
@@ -46,13 +44,14 @@ class Folders:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def make_root(self, name: str) -> None:
+    def make_root(self, name: str, by: Caller = SYSTEM) -> None:
         """Makes a root that is nobody's, for sharing. Raises HttpError (400, 409)."""
         check_first_name("root", name)
         with self._database.write("accounts") as connection:
             if child(connection, "", name) is not None:
                 raise HttpError(409, f"there is a root '{name}' already")
             add_node(connection, "", "root", name, "")
+            note(self._database, connection, by, "root.make", name)
 
     def make(self, caller: Caller, path: str) -> str:
         """Makes a folder, and those on the way to it; returns its absolute path. Safe to repeat. Raises HttpError."""
@@ -66,7 +65,10 @@ class Folders:
             for segment in segments[len(chain) :]:
                 check_name(segment, "folder")
                 parent = add_node(connection, parent, "folder", segment, caller.id)
-        return "/".join([node.name for node in chain] + segments[len(chain) :])
+            made = "/".join([node.name for node in chain] + segments[len(chain) :])
+            if len(segments) > len(chain):
+                note(self._database, connection, caller, "folder.make", made)
+        return made
 
     def move(self, caller: Caller, path: str, to: str) -> str:
         """Moves or renames a folder or an artifact; returns its new absolute path. Raises HttpError.
@@ -100,7 +102,9 @@ class Folders:
                     connection.execute(delete(shares).where(shares.c.node.in_(group)))
             values = {"parent": target[-1].id, "name": segments[-1], "name_key": segments[-1].casefold()}
             connection.execute(update(nodes).where(nodes.c.id == node.id).values(values))
-        return "/".join([*(one.name for one in target), segments[-1]])
+            moved = "/".join([*(one.name for one in target), segments[-1]])
+            note(self._database, connection, caller, "node.move", "/".join(one.name for one in chain), to=moved)
+        return moved
 
     def children(self, caller: Caller, path: str) -> list[Listed]:
         """Returns what a caller may see of a folder's nodes, by name; of the roots for "". Raises HttpError (404)."""
@@ -133,6 +137,8 @@ class Folders:
             connection.execute(delete(shares).where(*(shares.c[name] == value for name, value in row.items())))
             if may:
                 connection.execute(insert(shares), {**row, "may": may, "root": chain[0].id, "created_s": now_s()})
+            where = "/".join(one.name for one in chain)
+            note(self._database, connection, caller, "share", where, kind=kind, subject=subject, may=may)
 
     def path_of(self, node: str) -> str | None:
         """Returns the absolute path of a node's id, None when it is gone."""

@@ -11,10 +11,9 @@ from itertools import count
 import pytest
 
 from aimdvc.server.embedded import EmbeddedServer
-from aimdvc.server.rights import SCOPES, Rights
+from aimdvc.server.rights import SCOPES, SYSTEM, Rights
 from aimdvc.server.routes import ROUTES
 from aimdvc.server.routing import Route
-from aimdvc.server.sharing import SYSTEM
 from tests.contract.git_packs import Made
 from tests.contract.server_client import LFS, Client, pkt
 
@@ -106,6 +105,7 @@ SAMPLES: dict[tuple[str, str], Callable[[Place, str], Sample]] = {
     ("DELETE", "/api/v1/groups/{group}/members/{user}"): lambda at, role: Sample(
         "/api/v1/groups/team/members/alice", then=204
     ),
+    ("GET", "/api/v1/audit"): lambda at, role: Sample("/api/v1/audit"),
     ("GET", "/api/v1/keys"): lambda at, role: Sample("/api/v1/keys"),
     ("POST", "/api/v1/keys"): lambda at, role: Sample("/api/v1/keys", body(name="x", scope="read"), then=201),
     ("DELETE", "/api/v1/keys/{key}"): lambda at, role: Sample(f"/api/v1/keys/{at.key_of(role)}", then=204),

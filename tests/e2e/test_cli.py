@@ -255,6 +255,7 @@ BEFORE = {
     "server group": ["user add ada"],
     "server key": ["user add ada", "folder make ada/scans"],
     "server folder": ["user add ada", "folder make ada/scans"],
+    "server audit": [],
     "server share": ["group add vision", "folder make team", "folder make team/scans"],
 }
 """What the examples of a server's commands take for granted."""
