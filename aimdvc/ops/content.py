@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from aimdvc.fs.faults import mapped
 from aimdvc.fs.system import open_any
 from aimdvc.model.entries import Entry, Mode, path_bytes
+from aimdvc.model.oid import EMPTY_BLOB
 from aimdvc.ops.scan import CHUNK
 from aimdvc.ops.workspace import Workspace
 from aimdvc.store.state import Head
@@ -35,7 +36,12 @@ def iter_content(workspace: Workspace, head: Head, side: Side) -> Iterator[bytes
 
 
 def read_inline(workspace: Workspace, head: Head, entry: Entry) -> bytes:
-    """Returns the bytes of what Git keeps as it is. What is only staged lies in the blob store until the commit."""
+    """Returns the bytes of what Git keeps as it is. What is only staged lies in the blob store until the commit.
+
+    Of an empty file nothing lies anywhere until then.
+    """
+    if entry.git_id == EMPTY_BLOB:
+        return b""
     row = workspace.state.row(head, entry.path)
     if row is not None and row.git_id == entry.git_id and row.oid is not None and row.is_staged:
         return workspace.blobs.read(row.oid)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.shell import Shell, files_of
+from tests.shell import Shell, files_of, git
 
 
 def test_a_directory_becomes_an_artifact_and_a_version(shell: Shell) -> None:
@@ -176,6 +176,22 @@ def test_checkout_of_paths_restore_and_reset(shell: Shell) -> None:
     shell("reset", "--hard", "data@HEAD~1")
     assert files_of(shell.here) == {"data/a": b"1", "data/b": b"1"}
     assert len(shell("log", "--json").json["versions"]) == 1
+
+
+def test_an_empty_file_that_is_only_staged_comes_back(shell: Shell) -> None:
+    shell.write("data/a", "a\n")
+    shell.commit("data")
+    (shell.here / "data/empty").touch()
+    shell("add", "data")
+    shell("maintenance")
+    (shell.here / "data/empty").unlink()
+    assert "empty" in shell("diff").out
+    shell("restore", "data/empty")
+    assert (shell.here / "data/empty").read_bytes() == b""
+    assert shell("fsck").code == 0
+    shell("commit", "-m", "two")
+    assert shell("cat", "data:empty").out == ""
+    git(shell.here, "--git-dir", ".aimdvc/repos/data.git", "fsck", "--strict")
 
 
 def test_aliases_move_and_keep_their_history(shell: Shell) -> None:

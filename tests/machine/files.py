@@ -99,7 +99,7 @@ class FileRules(Sides):
         if side.is_partial or not below(source, side.files) or not below(source, side.index):
             return
         for content in (side.files, side.index):
-            if to == source or to in content or below(to, content):
+            if to == source or to.startswith(f"{source}/") or to in content or below(to, content):
                 return
         if (shell.here / to).is_dir():
             shutil.rmtree(shell.here / to)
