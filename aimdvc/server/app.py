@@ -14,6 +14,7 @@ from aimdvc.server.accounts import key_of
 from aimdvc.server.bodies import JSON, Body, check_type, read_json
 from aimdvc.server.guard import HttpError, Request, Response, StartResponse, read_request, write_response
 from aimdvc.server.messages import MEDIA_TYPE, json_response
+from aimdvc.server.observing import Observer, Trace
 from aimdvc.server.openapi import document
 from aimdvc.server.rights import ANONYMOUS, SCOPES, Caller
 from aimdvc.server.routes import ROUTER, ROUTES
@@ -28,38 +29,62 @@ _CHALLENGE = {"WWW-Authenticate": 'Basic realm="aimdvc"', "LFS-Authenticate": 'B
 class Application:
     """The WSGI application of one open site."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, observer: Observer | None = None) -> None:
         self._site = site
+        self._observer = observer or Observer()
 
     def __call__(self, environ: Mapping[str, object], start_response: StartResponse) -> Iterable[bytes]:
         """Answers one request."""
-        request_id = uuid.uuid4().hex
         path = str(environ.get("PATH_INFO", ""))
+        trace = Trace(uuid.uuid4().hex, str(environ.get("REQUEST_METHOD", "")), path)
+        self._observer.begin()
         try:
-            response = _answer(self._site, read_request(environ, self._site.limits))
+            response = self._response(environ, trace)
+            trace.status = response.status
+            return write_response(response, start_response, trace.id, lambda sent: self._observer.end(trace, sent))
+        except BaseException:  # no answer can be given: the server breaks the connection
+            self._observer.end(trace, 0)
+            raise
+
+    def _response(self, environ: Mapping[str, object], trace: Trace) -> Response:
+        request: Request | None = None
+        try:
+            request = read_request(environ, self._site.limits)
+            return self._answer(request, trace)
         except HttpError as error:
-            response = _refusal(path, error.status, error.message, request_id, error.headers)
+            return _refusal(trace.path, error.status, error.message, trace.id, error.headers)
         except AimdvcError as error:
-            response = _failure(path, error, request_id)
+            return _failure(trace.path, error, trace.id)
         except Exception:  # the boundary: logged with the request's id, and answered with that id alone
-            logger.exception("request %s failed", request_id)
-            response = _refusal(path, 500, "the server failed", request_id, {})
-        return write_response(response, start_response, request_id)
+            logger.exception("request %s failed", trace.id)
+            return _refusal(trace.path, 500, "the server failed", trace.id, {})
+        finally:
+            trace.received = request.body.taken if request is not None else 0
 
     def close(self) -> None:
         """Closes the site."""
+        self._observer.close()
         self._site.close()
 
+    def _answer(self, request: Request, trace: Trace) -> Response:
+        if request.method == "GET" and request.path in _OPEN:
+            return _OPEN[request.path](self._site)
+        if request.method == "GET" and request.path == "/metrics":
+            trace.caller = _caller(self._site, request)
+            if not trace.caller.is_known:
+                raise _unknown()
+            return Response(200, self._observer.metrics.text().encode(), content_type="text/plain; version=0.0.4")
+        return _answer(self._site, request, trace)
 
-def _answer(site: Site, request: Request) -> Response:
-    if request.method == "GET" and request.path in _OPEN:
-        return _OPEN[request.path]()
+
+def _answer(site: Site, request: Request, trace: Trace) -> Response:
     found = ROUTER.find(request.method, request.path)
     if found is None:
         # The same answer for what can't be there and for what a caller without a key may not know of.
         raise HttpError(404, "there is nothing here") if _caller(site, request).is_known else _unknown()
     route, params = found
-    caller = ANONYMOUS if route.door == "signed" else _admitted(site, request, route)
+    trace.route = route
+    caller = trace.caller = ANONYMOUS if route.door == "signed" else _admitted(site, request, route)
     try:
         return route.handler(Call(site, request, caller, params, _json(site, request, route.body)))
     except HttpError as error:
@@ -69,15 +94,22 @@ def _answer(site: Site, request: Request) -> Response:
         raise
 
 
-def _alive() -> Response:
+def _alive(site: Site) -> Response:
     return Response(200, b"ok\n", content_type="text/plain; charset=utf-8")
 
 
-def _openapi() -> Response:
+def _ready(site: Site) -> Response:
+    # Both raise what is answered with 503.
+    site.database.secret()
+    site.storage.check()
+    return _alive(site)
+
+
+def _openapi(site: Site) -> Response:
     return json_response(document(ROUTES), content_type=JSON)
 
 
-_OPEN = {"/healthz": _alive, "/openapi.json": _openapi}
+_OPEN = {"/healthz": _alive, "/readyz": _ready, "/openapi.json": _openapi}
 """What anybody may ask, by path."""
 
 

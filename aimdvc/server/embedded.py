@@ -45,7 +45,8 @@ class EmbeddedServer:
         self._site: Site = open_site(directory, limits, disk, database_url)
         self.admin_key = self._site.accounts.first_start()
         """The administrator's key, or None when the directory had been served before."""
-        self._backend = backend(Application(self._site), "127.0.0.1", 0, _THREADS)
+        self._application = Application(self._site)
+        self._backend = backend(self._application, "127.0.0.1", 0, _THREADS)
         self.url = f"http://127.0.0.1:{self._backend.port}"
 
     @property
@@ -56,7 +57,7 @@ class EmbeddedServer:
     def close(self) -> None:
         """Stops the server, after the running requests."""
         self._backend.stop()
-        self._site.close()
+        self._application.close()
 
     def __enter__(self) -> "EmbeddedServer":
         return self

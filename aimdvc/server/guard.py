@@ -55,9 +55,9 @@ class Body:
         self._source = source
         self._left = length
         self._inflate = zlib.decompressobj(16 + zlib.MAX_WBITS) if gzipped else None
-        self._taken = 0
         self._limit: int | None = None
         self._pending = b""
+        self.taken = 0
         self.length = None if gzipped else length
 
     def limit(self, size: int) -> None:
@@ -123,8 +123,8 @@ class Body:
         return chunk
 
     def _count(self, chunk: bytes) -> bytes:
-        self._taken += len(chunk)
-        if self._limit is not None and self._taken > self._limit:
+        self.taken += len(chunk)
+        if self._limit is not None and self.taken > self._limit:
             raise HttpError(413, f"the body is too large, expected at most {self._limit} bytes")
         return chunk
 
@@ -230,10 +230,12 @@ def _host(host: str | None, environ: Mapping[str, object]) -> str:
 class _Counted:
     """An answer's chunks, exactly as many bytes as were promised; else the connection breaks and the client knows."""
 
-    def __init__(self, chunks: Iterable[bytes], size: int) -> None:
+    def __init__(self, chunks: Iterable[bytes], size: int, done: Callable[[int], None]) -> None:
         self._chunks = chunks
         self._iterator = iter(chunks)
         self._left = size
+        self._sent = 0
+        self._done = done
 
     def __iter__(self) -> "_Counted":
         return self
@@ -243,16 +245,30 @@ class _Counted:
         self._left -= len(chunk)
         if self._left < 0:
             raise RuntimeError("an answer is longer than it said")
+        self._sent += len(chunk)
         return chunk
 
     def close(self) -> None:
         close = getattr(self._chunks, "close", None)
-        if close is not None:
-            close()
+        done, self._done = self._done, _nothing
+        try:
+            if close is not None:
+                close()
+        finally:
+            done(self._sent)
 
 
-def write_response(response: Response, start_response: StartResponse, request_id: str) -> Iterable[bytes]:
-    """Hands an answer to the WSGI server: status and headers before the iterable, always with Content-Length."""
+def _nothing(sent: int) -> None:
+    """Says nothing: what was said once is not said again."""
+
+
+def write_response(
+    response: Response, start_response: StartResponse, request_id: str, done: Callable[[int], None] = _nothing
+) -> Iterable[bytes]:
+    """Hands an answer to the WSGI server: status and headers before the iterable, always with Content-Length.
+
+    `done` is called once, with how many bytes of the body went to the WSGI server.
+    """
     body = response.body
     size = len(body) if isinstance(body, bytes) else response.size
     if size is None:
@@ -269,6 +285,12 @@ def write_response(response: Response, start_response: StartResponse, request_id
     for name, value in headers.items():
         if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
             raise RuntimeError(f"header {name!r} can't be sent")
+    if response.status == HTTPStatus.NO_CONTENT:
+        # https://www.rfc-editor.org/rfc/rfc9110#section-8.6
+        del headers["Content-Length"], headers["Content-Type"]
     start_response(f"{response.status} {HTTPStatus(response.status).phrase}", list(headers.items()))
-    # Granian's one-shot path wants a list; everything else goes chunk by chunk.
-    return [body] if isinstance(body, bytes) else _Counted(body, size)
+    if isinstance(body, bytes):
+        # Granian's one-shot path wants a list; everything else goes chunk by chunk.
+        done(size)
+        return [body]
+    return _Counted(body, size, done)

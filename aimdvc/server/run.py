@@ -5,11 +5,13 @@ database is made here and closed again before forking; every worker opens its ow
 """
 
 import ctypes
+import multiprocessing
 import os
 import signal
 import socket
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,11 @@ from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 from granian.server.mp import MPServer
 
+from aimdvc.server.access_log import AccessLog
 from aimdvc.server.app import Application
 from aimdvc.server.listening import BACKLOG, listen
+from aimdvc.server.metrics import Metrics
+from aimdvc.server.observing import Observer, new_metrics
 from aimdvc.server.site import open_site
 
 _PR_SET_PDEATHSIG = 1
@@ -38,6 +43,15 @@ _LOGGING: dict[str, object] = {
     },
 }
 
+
+@dataclass(frozen=True, slots=True)
+class ServeOptions:
+    """`database_url` is a PostgreSQL's, None for SQLite in the directory; `access_log` a file, `-` standard error."""
+
+    database_url: str | None = None
+    access_log: Path | None = None
+
+
 Ready = Callable[[str, str | None], None]
 """Takes the server's URL and, at the first start, the administrator's key."""
 
@@ -47,18 +61,18 @@ def serve(
     host: str,
     port: int,
     ready: Ready,
-    database_url: str | None = None,
+    options: ServeOptions = ServeOptions(),
     kill_timeout_s: int = _KILL_TIMEOUT_S,
 ) -> None:
     """Serves a directory until SIGTERM, SIGINT, or a SIGHUP that isn't ignored; call it in the main thread.
 
-    Its database is in there, or at `database_url`. Running requests get `kill_timeout_s` to finish. `ready` is called
+    Running requests get `kill_timeout_s` to finish. `ready` is called
     once, when connections are taken already.
     """
     # The key is told once: where the port is taken it must not have been made yet.
     sock = listen(host, port)
     try:
-        admin_key = _first_start(directory, database_url)
+        admin_key = _first_start(directory, options.database_url)
     except BaseException:  # Whatever stopped it, an interrupt too, frees the port.
         sock.close()
         raise
@@ -66,6 +80,7 @@ def serve(
     # Whoever reads what `ready` says may stop us at once: the signal waits until the workers can take it.
     signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
     ready(f"http://{shown}:{sock.getsockname()[1]}", admin_key)
+    workers = min(os.cpu_count() or 1, _MAX_WORKERS)
     server = _OwnSocketServer(
         "aimdvc.server.run:serve",
         address=host,
@@ -73,7 +88,7 @@ def serve(
         interface=Interfaces.WSGI,
         http=HTTPModes.http1,
         websockets=False,
-        workers=min(os.cpu_count() or 1, _MAX_WORKERS),
+        workers=workers,
         blocking_threads=_THREADS,
         blocking_threads_idle_timeout=30,
         backlog=BACKLOG,
@@ -84,7 +99,10 @@ def serve(
     server.own_socket = sock
     server.ignores_hangup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     parent = os.getpid()
-    server.serve(target_loader=lambda: _application(directory, database_url, parent), wrap_loader=False)
+    # In memory that the workers share; so they have to be forked, which is what Python 3.14 no longer does unasked.
+    multiprocessing.set_start_method("fork", force=True)
+    metrics = new_metrics(workers)
+    server.serve(target_loader=lambda: _application(directory, options, metrics, parent), wrap_loader=False)
 
 
 def _first_start(directory: Path, database_url: str | None) -> str | None:
@@ -119,7 +137,7 @@ class _OwnSocketServer(MPServer):
         state._sso = self.own_socket
 
 
-def _application(directory: Path, database_url: str | None, parent: int) -> Application:
+def _application(directory: Path, options: ServeOptions, metrics: Metrics, parent: int) -> Application:
     """Opens the site in a worker, after the fork."""
     # Until granian takes the signals here, too, they end the worker: the parent's handlers would swallow them.
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -128,7 +146,9 @@ def _application(directory: Path, database_url: str | None, parent: int) -> Appl
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD)
     _die_with(parent)
-    return Application(open_site(directory, database_url=database_url))
+    metrics.join()
+    log = AccessLog(options.access_log) if options.access_log is not None else None
+    return Application(open_site(directory, database_url=options.database_url), Observer(metrics, log))
 
 
 def _die_with(parent: int) -> None:

@@ -3,11 +3,12 @@
 Nothing here knows users, ownership or refs. Another kind (object storage) implements the same two Protocols.
 """
 
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
 
-from aimdvc.errors import CorruptBlob
+from aimdvc.errors import CorruptBlob, StorageError
 from aimdvc.fs.disk import Disk
 from aimdvc.model.frames import MAGIC, end_frame, frame_header
 from aimdvc.model.oid import Oid
@@ -43,6 +44,9 @@ class Storage(Protocol):
 
     def repository(self, artifact: str) -> Repository:
         """Returns the open git packs of an artifact, made when there are none; close it."""
+
+    def check(self) -> None:
+        """Raises StorageError where nothing can be read now."""
 
     def close(self) -> None: ...
 
@@ -144,6 +148,11 @@ class LocalStorage:
     def blobs(self) -> BlobStorage:
         """The blobs of all artifacts."""
         return self._blobs
+
+    def check(self) -> None:
+        """Raises StorageError where nothing can be read now."""
+        if not self._repos.is_dir() or not os.access(self._repos, os.R_OK | os.X_OK):
+            raise StorageError(self._repos.name, "can't be read")
 
     def repository(self, artifact: str) -> Repository:
         """Returns the open git packs of an artifact, made when there are none; close it."""

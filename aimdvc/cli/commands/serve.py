@@ -12,7 +12,7 @@ from aimdvc.errors import UsageError
 from aimdvc.fs.disk import Disk
 
 try:
-    from aimdvc.server.run import serve
+    from aimdvc.server.run import ServeOptions, serve
 except ModuleNotFoundError as error:  # the extra `aimdvc[server]` is not installed
     serve, missing = None, error.name  # type: ignore[assignment]
 
@@ -29,7 +29,10 @@ except ModuleNotFoundError as error:  # the extra `aimdvc[server]` is not instal
     envvar="AIMDVC_DATABASE",
     help="A PostgreSQL, postgresql://USER:PASSWORD@HOST/NAME; else SQLite in DIR. Also AIMDVC_DATABASE.",
 )
-def serve_command(cli: Cli, directory_to_serve: str, host: str, port: int, database: str | None) -> None:
+@click.option("--access-log", metavar="FILE", help="Append a line of JSON for each request; - is standard error.")
+def serve_command(
+    cli: Cli, directory_to_serve: str, host: str, port: int, database: str | None, access_log: str | None
+) -> None:
     """Serve artifacts to others, over HTTP
 
     From DIR, to aimdvc, and to stock Git and git-lfs. At the first start it makes an administrator and prints the key,
@@ -54,7 +57,8 @@ def serve_command(cli: Cli, directory_to_serve: str, host: str, port: int, datab
         sys.stdout.flush()
 
     try:
-        serve(place, host, port, ready, database)
+        log = None if access_log is None else Path("-") if access_log == "-" else cli.here / access_log
+        serve(place, host, port, ready, ServeOptions(database, log))
     except OSError as error:
         if error.errno not in (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES):
             raise

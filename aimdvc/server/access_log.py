@@ -1,0 +1,31 @@
+"""The access log: a line of JSON for each request, when it is answered. No query, so no signature and no key."""
+
+import json
+import os
+from contextlib import suppress
+from datetime import datetime, timezone
+from pathlib import Path
+
+from aimdvc.fs.faults import mapped
+
+STDERR = Path("-")
+"""What stands for the process's standard error."""
+
+
+class AccessLog:
+    """Appends lines to a file, or to the process's standard error; those of several processes don't mix."""
+
+    def __init__(self, path: Path) -> None:
+        with mapped(path):
+            self._fd = os.dup(2) if path == STDERR else os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
+
+    def write(self, **fields: object) -> None:
+        """Writes one line, with the time. A log that can't be written stops nothing."""
+        now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+        line = json.dumps({"time": now, **fields}, separators=(",", ":")).encode() + b"\n"
+        with suppress(OSError):  # a full disk, a reader that went: requests go on
+            os.write(self._fd, line)
+
+    def close(self) -> None:
+        """Closes the file."""
+        os.close(self._fd)
