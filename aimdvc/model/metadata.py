@@ -6,7 +6,8 @@ from typing import Any
 
 from aimdvc.errors import CorruptRepository
 
-_SOURCE = ".aimd/metadata.json"
+METADATA = ".aimd/metadata.json"
+"""Where it lies in an artifact's tree."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,17 +26,17 @@ def parse_metadata(raw: bytes) -> Metadata:
     try:
         loaded = json.loads(raw)
     except (ValueError, RecursionError) as error:
-        raise CorruptRepository(_SOURCE, "is not JSON") from error
+        raise CorruptRepository(METADATA, "is not JSON") from error
     if not isinstance(loaded, dict):
-        raise CorruptRepository(_SOURCE, "is not a JSON object")
+        raise CorruptRepository(METADATA, "is not a JSON object")
     description = loaded.pop("description", "")
     labels = loaded.pop("labels", [])
     metadata = loaded.pop("metadata", {})
     kind = loaded.pop("type", "")
     if not (isinstance(description, str) and isinstance(kind, str) and isinstance(metadata, dict)):
-        raise CorruptRepository(_SOURCE, "has a value of the wrong type")
+        raise CorruptRepository(METADATA, "has a value of the wrong type")
     if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
-        raise CorruptRepository(_SOURCE, "has labels that are no list of texts")
+        raise CorruptRepository(METADATA, "has labels that are no list of texts")
     return Metadata(description, tuple(labels), metadata, kind, loaded)
 
 

@@ -6,7 +6,7 @@ from aimdvc.errors import UnsafePath, UsageError
 from aimdvc.git.code import is_tracked
 from aimdvc.model.attributes import AIMD_ATTRIBUTES, DEFAULT_ATTRIBUTES
 from aimdvc.model.entries import Mode
-from aimdvc.model.metadata import Metadata, dump_metadata
+from aimdvc.model.metadata import METADATA, Metadata, dump_metadata
 from aimdvc.model.names import MAIN, check_artifact_name
 from aimdvc.model.paths import check_workspace_path
 from aimdvc.model.references import REFERENCES
@@ -16,7 +16,6 @@ from aimdvc.ops.workspace import Workspace
 from aimdvc.store.state import Head, Place, Row
 
 AIMD_DIRECTORY_ATTRIBUTES = ".aimd/.gitattributes"
-METADATA = ".aimd/metadata.json"
 _TOLD = (METADATA, REFERENCES)
 
 

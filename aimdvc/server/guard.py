@@ -19,7 +19,7 @@ from aimdvc.server.limits import CHUNK_BYTES, Limits
 _HEADER_NAME = re.compile(r"[A-Za-z0-9-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?")
-_HEADERS = ("ACCEPT", "AUTHORIZATION", "CONTENT_ENCODING", "HOST", "RANGE", "EXPECT")
+_HEADERS = ("ACCEPT", "AUTHORIZATION", "CONTENT_ENCODING", "HOST", "RANGE", "EXPECT", "IF_NONE_MATCH")
 
 
 class HttpError(Exception):
@@ -285,7 +285,7 @@ def write_response(
     for name, value in headers.items():
         if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
             raise RuntimeError(f"header {name!r} can't be sent")
-    if response.status == HTTPStatus.NO_CONTENT:
+    if response.status in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
         # https://www.rfc-editor.org/rfc/rfc9110#section-8.6
         del headers["Content-Length"], headers["Content-Type"]
     start_response(f"{response.status} {HTTPStatus(response.status).phrase}", list(headers.items()))

@@ -50,6 +50,12 @@ def batch(call: Call) -> Response:
     return json_response(reply)
 
 
+def blob_href(call: Call, artifact: Artifact, pointer: Pointer) -> str:
+    """Returns where a blob can be got for some minutes, without a key."""
+    action = _Hrefs(call, artifact).action("GET", f"objects/{pointer.oid}", pointer.oid, pointer.size)
+    return str(action["href"])
+
+
 class _Hrefs:
     """Makes signed hrefs for one request."""
 

@@ -6,7 +6,7 @@ scope are made from it.
 
 import json
 
-from aimdvc.server import admin_api, aimd_pack, git_http, lfs, lfs_locks
+from aimdvc.server import admin_api, aimd_pack, git_http, lfs, lfs_locks, versions_api
 from aimdvc.server.bodies import ANY, JSON, Body
 from aimdvc.server.messages import MEDIA_TYPE
 from aimdvc.server.routing import Route, Router
@@ -151,6 +151,39 @@ _ADMIN = (
     ),
 )
 
+_PAGED = {"limit": {"type": "string"}, "cursor": {"type": "string"}}
+
+_ARTIFACTS = (
+    Route("GET", "/api/v1/artifacts/{path}", "Show an artifact", "shared", versions_api.show_artifact),
+    Route("GET", "/api/v1/versions/{path}", "List the versions", "shared", versions_api.list_versions, query=_PAGED),
+    Route("GET", "/api/v1/aliases/{path}", "List the aliases", "shared", versions_api.list_aliases),
+    Route(
+        "GET",
+        "/api/v1/moves/{path}",
+        "List every move of the refs",
+        "shared",
+        versions_api.list_moves,
+        query={**_PAGED, "ref": {"type": "string"}},
+    ),
+    Route(
+        "GET",
+        "/api/v1/objects/{path}",
+        "List the objects of a version",
+        "shared",
+        versions_api.list_objects,
+        query={**_PAGED, "version": {"type": "string"}, "prefix": {"type": "string"}},
+    ),
+    Route(
+        "GET",
+        "/api/v1/diff/{path}",
+        "List what differs between two versions",
+        "shared",
+        versions_api.diff_versions,
+        query={**_PAGED, "old": {"type": "string"}, "new": {"type": "string"}},
+        answers={200: "The changes", 304: "As in the answer with this ETag"},
+    ),
+)
+
 _GIT = (
     Route(
         "GET",
@@ -258,7 +291,7 @@ _LFS = (
     ),
 )
 
-ROUTES: tuple[Route, ...] = (*_ADMIN, *_GIT, *_LFS)
+ROUTES: tuple[Route, ...] = (*_ADMIN, *_ARTIFACTS, *_GIT, *_LFS)
 """All of them, those with fixed beginnings first."""
 
 ROUTER = Router(ROUTES)

@@ -124,6 +124,12 @@ SAMPLES: dict[tuple[str, str], Callable[[Place, str], Sample]] = {
     ("DELETE", "/api/v1/shares/{path}"): lambda at, role: Sample(
         "/api/v1/shares/alice/data/a?kind=group&subject=team", needs=OWN
     ),
+    ("GET", "/api/v1/artifacts/{path}"): lambda at, role: Sample("/api/v1/artifacts/alice/data/a", needs=VIEW),
+    ("GET", "/api/v1/versions/{path}"): lambda at, role: Sample("/api/v1/versions/alice/data/a", needs=VIEW),
+    ("GET", "/api/v1/aliases/{path}"): lambda at, role: Sample("/api/v1/aliases/alice/data/a", needs=VIEW),
+    ("GET", "/api/v1/moves/{path}"): lambda at, role: Sample("/api/v1/moves/alice/data/a", needs=VIEW),
+    ("GET", "/api/v1/objects/{path}"): lambda at, role: Sample("/api/v1/objects/alice/data/a", needs=VIEW),
+    ("GET", "/api/v1/diff/{path}"): lambda at, role: Sample("/api/v1/diff/alice/data/a?old=v1&new=main", needs=VIEW),
     ("GET", "/{artifact}/info/refs"): lambda at, role: Sample(f"{A}/info/refs?service=git-upload-pack", needs=VIEW),
     ("POST", "/{artifact}/git-upload-pack"): lambda at, role: Sample(
         f"{A}/git-upload-pack",

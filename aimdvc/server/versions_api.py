@@ -1,0 +1,306 @@
+"""The REST of what an artifact holds: its versions, aliases, their history, the objects of a version, what differs.
+
+A version is named as everywhere: `v3`, an alias, a branch, `latest`, or the commit of one of these. Lists come a page
+at a time, with a cursor for the next. What a commit holds never changes: a diff has an ETag.
+"""
+
+import base64
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from itertools import islice
+
+from sqlalchemy import select
+
+from aimdvc.errors import CorruptRepository, UnsafeError
+from aimdvc.git.graph import Graph
+from aimdvc.git.trees import RawEntry, compare_trees, find_entry, iter_files
+from aimdvc.model.commits import Commit
+from aimdvc.model.entries import Mode, path_text
+from aimdvc.model.metadata import METADATA, parse_metadata
+from aimdvc.model.names import MAIN
+from aimdvc.model.oid import GitId
+from aimdvc.model.pointer import find_pointer
+from aimdvc.model.references import REFERENCES, References, parse_references
+from aimdvc.server.bodies import JSON
+from aimdvc.server.catalogue import Artifact
+from aimdvc.server.guard import HttpError, Response
+from aimdvc.server.lfs import blob_href
+from aimdvc.server.messages import json_response
+from aimdvc.server.refs import VERSION_TAG, Ref, highest_version, read_refs
+from aimdvc.server.repositories import Repository
+from aimdvc.server.routing import Call
+from aimdvc.server.schema import ref_history, users
+
+_PAGE = 100
+_MAX_PAGE = 1000
+_OWN = b".aimd/"
+_KEPT = {"Cache-Control": "private, no-cache"}
+"""What a client may keep, and has to ask for again before it uses it."""
+
+
+class _Opened:
+    """An artifact that the caller may see, with its refs and its git objects."""
+
+    def __init__(self, call: Call, artifact: Artifact, refs: Mapping[str, Ref], repository: Repository) -> None:
+        self.call = call
+        self.artifact = artifact
+        self.refs = refs
+        self.graph = Graph(repository.read, "the repository")
+        tags = {ref.target: name for name, ref in refs.items() if VERSION_TAG.fullmatch(name)}
+        self.versions = {commit: name.removeprefix("refs/tags/") for commit, name in tags.items()}
+
+    def commit(self, text: str) -> Commit:
+        """Returns the commit that a version's name means. Raises HttpError (404)."""
+        named = "main" if text == "latest" else text
+        found = next(
+            (
+                self.refs[ref]
+                for ref in (f"refs/tags/{named}", f"refs/aliases/{named}", f"refs/heads/{named}")
+                if ref in self.refs
+            ),
+            None,
+        )
+        if found is None:
+            found = next((ref for ref in self.refs.values() if text in (ref.target, ref.peeled)), None)
+        if found is None:
+            raise HttpError(404, "the artifact has no such version")
+        return self.graph.commit(found.peeled or found.target)
+
+    def told(self, commit: Commit) -> dict[str, object]:
+        """Returns what an answer says of a commit."""
+        author = commit.author
+        return {
+            "commit": commit.id,
+            "version": self.versions.get(commit.id),
+            "time_s": commit.committer.time_s,
+            "author": {"name": author.name, "email": author.email},
+            "message": commit.message,
+            "parents": list(commit.parents),
+        }
+
+    def blob(self, tree: GitId, path: str) -> bytes:
+        """Returns a file of a tree that Git keeps, b"" where there is none."""
+        entry = find_entry(self.graph.tree, tree, path)
+        return self.graph.read(entry.git_id)[1] if entry is not None and entry.mode != Mode.TREE else b""
+
+    def entry(self, raw: RawEntry) -> dict[str, object]:
+        """Returns what an answer says of a file: its blob's oid and size, and where it can be got for some minutes."""
+        told: dict[str, object] = {"path": path_text(raw.path), "mode": f"{raw.mode:06o}", "git_id": raw.git_id}
+        if raw.mode == Mode.GITLINK:
+            return told
+        content = self.graph.read(raw.git_id)[1]
+        pointer = find_pointer(content)
+        if pointer is None:
+            return {**told, "size": len(content)}
+        href = blob_href(self.call, self.artifact, pointer)
+        return {**told, "oid": pointer.oid, "size": pointer.size, "href": href}
+
+
+@contextmanager
+def _opened(call: Call) -> Iterator[_Opened]:
+    artifact = call.site.artifact(call.caller, call.params["path"])
+    refs = read_refs(call.site.database, artifact.id)
+    with call.site.storage.repository(artifact.id) as repository:
+        yield _Opened(call, artifact, refs, repository)
+
+
+def show_artifact(call: Call) -> Response:
+    """Where it is, its newest version with description, type, labels and metadata, and its aliases."""
+    with _opened(call) as opened:
+        main = opened.refs.get(MAIN)
+        commit = opened.graph.commit(main.target) if main is not None else None
+        return json_response(
+            {
+                "id": opened.artifact.id,
+                "path": opened.artifact.path,
+                "versions": highest_version(opened.refs),
+                "latest": opened.told(commit) if commit is not None else None,
+                "aliases": _aliases(opened),
+                **(_metadata(opened, commit.tree) if commit is not None else {}),
+            },
+            content_type=JSON,
+        )
+
+
+def list_versions(call: Call) -> Response:
+    """The versions, the newest first."""
+    with _opened(call) as opened:
+        numbers = {int(name[1:]): commit for commit, name in opened.versions.items()}
+        after = _number(call.request.query.get("cursor"), 1 << 62)
+        limit = _limit(call)
+        page = [number for number in sorted(numbers, reverse=True) if number < after][: limit + 1]
+        told = [opened.told(opened.graph.commit(numbers[number])) for number in page[:limit]]
+        return json_response({"versions": told, **_next(page, limit, str)}, content_type=JSON)
+
+
+def list_aliases(call: Call) -> Response:
+    """The aliases, each with the version that it names."""
+    with _opened(call) as opened:
+        return json_response({"aliases": _aliases(opened)}, content_type=JSON)
+
+
+def list_moves(call: Call) -> Response:
+    """Every move of a ref, such as `refs/aliases/production`, or of all: who, when, from, to, why; the newest first."""
+    artifact = call.site.artifact(call.caller, call.params["path"])
+    limit = _limit(call)
+    query = (
+        select(ref_history, users.c.name.label("who"))
+        .join(users, users.c.id == ref_history.c.user, isouter=True)
+        .where(
+            ref_history.c.artifact == artifact.id, ref_history.c.id < _number(call.request.query.get("cursor"), 1 << 62)
+        )
+        .order_by(ref_history.c.id.desc())
+        .limit(limit + 1)
+    )
+    if "ref" in call.request.query:
+        query = query.where(ref_history.c.name == call.request.query["ref"].encode())
+    with call.site.database.read() as connection:
+        rows = connection.execute(query).all()
+    moves = [
+        {
+            "ref": path_text(row.name),
+            "old": row.old,
+            "new": row.new,
+            "user": row.who,
+            "time_s": row.time_s,
+            "why": row.reason,
+        }
+        for row in rows[:limit]
+    ]
+    return json_response({"moves": moves, **_next([row.id for row in rows], limit, str)}, content_type=JSON)
+
+
+def list_objects(call: Call) -> Response:
+    """The objects of a version, by path: files with what they hold, references with their URIs."""
+    query = call.request.query
+    with _opened(call) as opened:
+        commit = opened.commit(query.get("version", "latest"))
+        prefix, after, limit = query.get("prefix", "").encode(), _path(query.get("cursor")), _limit(call)
+        files = (
+            raw
+            for raw in iter_files(opened.graph.tree, commit.tree)
+            if raw.path.startswith(prefix) and not raw.path.startswith(_OWN)
+        )
+        page = list(islice(_beyond(files, after), limit + 1))
+        references = [
+            asdict(one)
+            for key, one in _references(opened, commit.tree).items()
+            if key.encode("utf-8", "surrogateescape").startswith(prefix)
+        ]
+        told = {
+            **opened.told(commit),
+            "objects": [opened.entry(raw) for raw in page[:limit]],
+            # They are few: all of them stand on the first page.
+            "references": [] if after else references,
+            **_next([raw.path for raw in page], limit, _cursor),
+        }
+        return json_response(told, content_type=JSON)
+
+
+def diff_versions(call: Call) -> Response:
+    """What differs between two versions, by path: old and new, one of them null where a file was added or removed."""
+    query = call.request.query
+    with _opened(call) as opened:
+        old, new = opened.commit(query.get("old", "")), opened.commit(query.get("new", "latest"))
+        tag = hashlib.sha256(f"{old.id} {new.id} {query.get('cursor')} {_limit(call)}".encode()).hexdigest()[:40]
+        if call.request.headers.get("if-none-match") == f'"{tag}"':
+            return Response(304, headers={"ETag": f'"{tag}"', **_KEPT})
+        after, limit = _path(query.get("cursor")), _limit(call)
+        pairs = (
+            (one, other)
+            for one, other in compare_trees(opened.graph.tree, old.tree, new.tree)
+            if not (one or other or _NONE).path.startswith(_OWN)
+        )
+        page = list(islice(_beyond_pairs(pairs, after), limit + 1))
+        changes = [{"old": _side(opened, one), "new": _side(opened, other)} for one, other in page[:limit]]
+        paths = [(one or other or _NONE).path for one, other in page]
+        told = {"old": opened.told(old), "new": opened.told(new), "changes": changes, **_next(paths, limit, _cursor)}
+        reply = json_response(told, content_type=JSON)
+        return Response(200, reply.body, content_type=JSON, headers={"ETag": f'"{tag}"', **_KEPT})
+
+
+_NONE = RawEntry(b"", 0, GitId(""))
+
+
+def _side(opened: _Opened, raw: RawEntry | None) -> dict[str, object] | None:
+    if raw is None:
+        return None
+    told = opened.entry(raw)
+    told.pop("href", None)  # it would end while the answer is still good
+    return told
+
+
+def _aliases(opened: _Opened) -> dict[str, object]:
+    start = "refs/aliases/"
+    found = {
+        name[len(start) :]: ref.peeled or ref.target for name, ref in opened.refs.items() if name.startswith(start)
+    }
+    return {alias: {"commit": commit, "version": opened.versions.get(commit)} for alias, commit in found.items()}
+
+
+def _metadata(opened: _Opened, tree: GitId) -> dict[str, object]:
+    try:
+        raw = opened.blob(tree, METADATA)
+        found = parse_metadata(raw) if raw else None
+    except CorruptRepository:  # somebody else's, or damaged: it says nothing
+        found = None
+    if found is None:
+        return {"type": None, "description": "", "labels": [], "metadata": {}}
+    return {
+        "type": found.type,
+        "description": found.description,
+        "labels": list(found.labels),
+        "metadata": found.metadata,
+    }
+
+
+def _references(opened: _Opened, tree: GitId) -> References:
+    try:
+        return parse_references(opened.blob(tree, REFERENCES))
+    except (CorruptRepository, UnsafeError):  # somebody else's, or damaged: there are none
+        return {}
+
+
+def _limit(call: Call) -> int:
+    return max(1, min(_number(call.request.query.get("limit"), _PAGE), _MAX_PAGE))
+
+
+def _number(text: str | None, otherwise: int) -> int:
+    if text is None:
+        return otherwise
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise HttpError(422, "limit or cursor is not a number")
+    return int(text)
+
+
+def _next(page: Sequence[object], limit: int, written: Callable[[object], str]) -> dict[str, object]:
+    return {"next_cursor": written(page[limit - 1])} if len(page) > limit else {}
+
+
+def _cursor(path: object) -> str:
+    return base64.urlsafe_b64encode(bytes(path)).decode()  # type: ignore[call-overload]
+
+
+def _path(cursor: str | None) -> bytes:
+    try:
+        return base64.urlsafe_b64decode(cursor or "")
+    except ValueError as error:
+        raise HttpError(422, "the cursor is none of ours") from error
+
+
+def _beyond(files: Iterator[RawEntry], after: bytes) -> Iterator[RawEntry]:
+    return (raw for raw, _ in _beyond_pairs(((raw, None) for raw in files), after) if raw is not None)
+
+
+def _beyond_pairs(
+    pairs: Iterator[tuple[RawEntry | None, RawEntry | None]], after: bytes
+) -> Iterator[tuple[RawEntry | None, RawEntry | None]]:
+    """Yields what comes behind a path in the order of trees, in which it has to be."""
+    is_behind = not after
+    for one, other in pairs:
+        if is_behind:
+            yield one, other
+        elif (one or other or _NONE).path == after:
+            is_behind = True
