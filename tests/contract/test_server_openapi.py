@@ -1,0 +1,27 @@
+"""What a machine makes of the OpenAPI document: whatever it sends, the server does not fail."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from aimdvc.server.embedded import EmbeddedServer
+from tests.contract.server_client import Client, first_version
+from tests.postgres import Postgres
+
+
+@pytest.mark.parametrize("examples", [6, pytest.param(150, marks=[pytest.mark.sweep, pytest.mark.timeout(3600)])])
+@pytest.mark.parametrize("scope", ["admin", "none"])
+def test_no_request_makes_the_server_fail(tmp_path: Path, postgres: Postgres, scope: str, examples: int) -> None:
+    with EmbeddedServer(tmp_path / "srv", database_url=postgres.database()) as server:
+        first_version(Client(server.url, server.admin_key))
+        command = [str(Path(sys.executable).with_name("st")), "run", f"{server.url}/openapi.json"]
+        command += ["--checks", "not_a_server_error", "--max-examples", str(examples), "--seed", "1", "--no-color"]
+        # Git's own messages are not the document's: tests/fuzz and test_server_git.py make those up.
+        command += ["--exclude-path-regex", "git-(upload|receive)-pack"]
+        if scope != "none":
+            command += ["--header", f"Authorization: Bearer {server.admin_key}"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=3000)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "passed" in done.stdout
