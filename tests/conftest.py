@@ -2,7 +2,6 @@
 
 import os
 import sys
-import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -13,7 +12,7 @@ from hypothesis import settings
 from aimdvc.server.app import Application
 from aimdvc.server.embedded import EmbeddedServer
 from aimdvc.server.guard import StartResponse
-from tests.postgres import Postgres, programs
+from tests.postgres import Postgres, running
 from tests.shell import Shell
 
 # The same examples in every run, so that a failure is a change's; `HYPOTHESIS_PROFILE=long` looks for new ones.
@@ -62,14 +61,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """A PostgreSQL cluster."""
-    if programs() is None:
-        pytest.skip("PostgreSQL is not installed")
-    with tempfile.TemporaryDirectory() as place:
-        # Its user is another one, and has to come through.
-        Path(place).chmod(0o755)
-        made = Postgres(Path(place) / "postgresql")
+    with running() as made:
         yield made
-        made.stop()
 
 
 @pytest.fixture

@@ -5,9 +5,14 @@ import pwd
 import shutil
 import socket
 import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from itertools import count
 from pathlib import Path
+
+import pytest
 
 _SETTINGS = {
     # The tests look at what the server does, not at what a power cut leaves of PostgreSQL.
@@ -79,3 +84,18 @@ class Postgres:
         )
         assert done.returncode == 0, (program, arguments, done.stdout)
         return (done.stdout or b"").decode()
+
+
+@contextmanager
+def running() -> Iterator[Postgres]:
+    """A cluster while the `with` lasts; without PostgreSQL the test is skipped."""
+    if programs() is None:
+        pytest.skip("PostgreSQL is not installed")
+    with tempfile.TemporaryDirectory() as place:
+        # Its user is another one, and has to come through.
+        Path(place).chmod(0o755)
+        made = Postgres(Path(place) / "postgresql")
+        try:
+            yield made
+        finally:
+            made.stop()

@@ -1,6 +1,5 @@
 """PostgreSQL that goes and comes back: answered as such, and over without a restart; and races on it lose nothing."""
 
-import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +9,7 @@ import pytest
 from aimdvc.server.embedded import EmbeddedServer
 from tests.contract.git_packs import Made
 from tests.contract.server_client import Client, report_of
-from tests.postgres import Postgres, programs
+from tests.postgres import Postgres, running
 
 MAIN = "refs/heads/main"
 
@@ -18,13 +17,8 @@ MAIN = "refs/heads/main"
 @pytest.fixture
 def own_postgres() -> Iterator[Postgres]:
     """A cluster that a test may stop."""
-    if programs() is None:
-        pytest.skip("PostgreSQL is not installed")
-    with tempfile.TemporaryDirectory() as place:
-        Path(place).chmod(0o755)
-        made = Postgres(Path(place) / "postgresql")
+    with running() as made:
         yield made
-        made.stop()
 
 
 @pytest.mark.parametrize("mode", ["immediate", "fast"])
