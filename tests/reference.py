@@ -39,6 +39,7 @@ MEMBERS = {
     "server key": ("keys", "key user scope"),
     "server folder": ("nodes", "path"),
     "server share": ("path shares",),
+    "server protect": ("path protections",),
     "server audit": ("entries", "entries head"),
     "login": ("origin user",),
     "logout": ("origin removed",),

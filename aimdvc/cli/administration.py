@@ -15,6 +15,7 @@ try:
     from aimdvc.server.audit import Entry, Verified, read_audit, verify_audit
     from aimdvc.server.database import Database
     from aimdvc.server.guard import HttpError
+    from aimdvc.server.protection import Protections
     from aimdvc.server.rights import SYSTEM
     from aimdvc.server.sharing import Folders
 except ModuleNotFoundError as error:  # the extra `aimdvc[server]` is not installed
@@ -41,6 +42,7 @@ class Administered:
     def __init__(self, database: "Database") -> None:
         self.accounts = Accounts(database)
         self.folders = Folders(database)
+        self.protections = Protections(database)
         self._database = database
 
     def audit(self) -> "Iterator[Entry]":

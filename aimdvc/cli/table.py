@@ -71,6 +71,7 @@ COMMANDS: dict[str, Row] = {
     "server key": _row("server key", "List, make and revoke API keys", "server_accounts"),
     "server folder": _row("server folder", "List, make and move the folders of a server", "server_folders"),
     "server share": _row("server share", "Say with whom a folder or an artifact is shared", "server_folders"),
+    "server protect": _row("server protect", "Say who alone may move which branches and aliases", "server_folders"),
     "server audit": _row("server audit", "List, or verify, who changed what on a server", "server_audit"),
     "demo": _row("demo", "Run the main job on copies of real files"),
     "help": _row("help", "Explain a concept or a command"),

@@ -178,6 +178,28 @@ def _key(call: Call, key: Key) -> dict[str, object]:
     return {**shown, "folder": call.site.folders.path_of(key.folder) if key.folder is not None else None}
 
 
+def list_protections(call: Call) -> Response:
+    """The protected refs of a folder or an artifact itself."""
+    rules = call.site.protections.rules(call.caller, call.params["path"])
+    told = [{"pattern": rule.pattern, "kind": rule.kind, "subject": rule.subject} for rule in rules]
+    return _answer({"protections": told})
+
+
+def add_protection(call: Call) -> Response:
+    """Lets nobody but those who are named move the refs of a pattern."""
+    call.site.protections.protect(call.caller, call.params["path"], str(call.json["pattern"]), *_with(call.json))
+    return list_protections(call)
+
+
+def remove_protection(call: Call) -> Response:
+    """Takes a protection away. Safe to repeat."""
+    query = call.request.query
+    call.site.protections.protect(
+        call.caller, call.params["path"], query.get("pattern", ""), *_with(query), is_on=False
+    )
+    return list_protections(call)
+
+
 def list_audit(call: Call) -> Response:
     """Who changed what, in the order in which it was done, a page at a time."""
     after = call.request.query.get("after", "0")

@@ -35,6 +35,4 @@ def push(call: Call) -> Response:
     artifact = site.catalogue.ensure(call.caller, call.artifact)
     with site.storage.repository(artifact.id) as repository:
         repository.join_packs()
-        return receive_pack(
-            Push(site.database, artifact.id, call.caller.id, site.limits), repository, call.request.body
-        )
+        return receive_pack(Push(site.database, artifact.id, call.caller, site.limits), repository, call.request.body)

@@ -24,8 +24,10 @@ from aimdvc.server.guard import Body, HttpError, Response
 from aimdvc.server.limits import Limits
 from aimdvc.server.lock_check import locked_refusals
 from aimdvc.server.ownership import owned
+from aimdvc.server.protection import protected_refusals
 from aimdvc.server.refs import LOST, Move, Moved, Ref, move_refs, note_abandoned, read_refs
 from aimdvc.server.repositories import Repository
+from aimdvc.server.rights import Caller
 from aimdvc.server.rules import check_move
 from aimdvc.server.upload_pack import AGENT, advertise
 
@@ -47,7 +49,7 @@ class Push:
 
     database: Database
     artifact: str
-    user: str
+    caller: Caller
     limits: Limits
 
 
@@ -136,8 +138,11 @@ def _push(push: Push, repository: Repository, body: Body, commands: _Commands, i
     graph = Graph(_Incoming(repository, checked).read, "the repository")
     refs = read_refs(push.database, push.artifact)
     results: dict[str, str | None] = {}
+    results |= protected_refusals(push.database, push.artifact, push.caller, graph, commands.updates)
     moves: list[Move] = []
     for update in commands.updates:
+        if update.ref in results:
+            continue
         move = _check(graph, refs, update)
         if isinstance(move, str):
             results[update.ref] = move
@@ -151,12 +156,12 @@ def _push(push: Push, repository: Repository, body: Body, commands: _Commands, i
         # What is refused already is noted before the pack can be read, so that a crash does not lose the note.
         _note_unreached(push, checked, commands, results)
         _publish(repository, incoming, checked)
-    results |= locked_refusals(push.database, push.artifact, push.user, repository, refs, moves)
+    results |= locked_refusals(push.database, push.artifact, push.caller.id, repository, refs, moves)
     if is_atomic and results:
         moved = Moved({u.ref: results.get(u.ref) or "atomic transaction failed" for u in commands.updates}, {})
     else:
         free = [move for move in moves if move.update.ref not in results]
-        moved = move_refs(push.database, push.artifact, push.user, free, is_atomic)
+        moved = move_refs(push.database, push.artifact, push.caller.id, free, is_atomic)
     if publishes:
         _note_unreached(push, checked, commands, {**results, **moved.results})
     return Moved({**results, **moved.results}, moved.versions)
@@ -174,7 +179,7 @@ def _note_unreached(push: Push, checked: Checked, commands: _Commands, results: 
         and update.new not in named
         and bytes.fromhex(update.new) in checked.kinds
     ]
-    note_abandoned(push.database, push.artifact, push.user, unreached)
+    note_abandoned(push.database, push.artifact, push.caller.id, unreached)
 
 
 def _receive(push: Push, repository: Repository, body: Body, incoming: TempFile) -> Checked:

@@ -151,6 +151,30 @@ _ADMIN = (
     ),
 )
 
+_RULE = {"enum": ["user", "group", "nobody", "forward"]}
+
+_PROTECTIONS = (
+    Route("GET", "/api/v1/protections/{path}", "List protected refs", "user", admin_api.list_protections, "admin"),
+    Route(
+        "PUT",
+        "/api/v1/protections/{path}",
+        "Protect refs",
+        "user",
+        admin_api.add_protection,
+        "admin",
+        _json(("pattern", "kind"), pattern={"type": "string", "maxLength": 400}, kind=_RULE, subject=_SUBJECT),
+    ),
+    Route(
+        "DELETE",
+        "/api/v1/protections/{path}",
+        "Take a protection away",
+        "user",
+        admin_api.remove_protection,
+        "admin",
+        query={"pattern": {"type": "string"}, "kind": _RULE, "subject": _NAME},
+    ),
+)
+
 _PAGED = {"limit": {"type": "string"}, "cursor": {"type": "string"}}
 
 _ARTIFACTS = (
@@ -291,7 +315,7 @@ _LFS = (
     ),
 )
 
-ROUTES: tuple[Route, ...] = (*_ADMIN, *_ARTIFACTS, *_GIT, *_LFS)
+ROUTES: tuple[Route, ...] = (*_ADMIN, *_PROTECTIONS, *_ARTIFACTS, *_GIT, *_LFS)
 """All of them, those with fixed beginnings first."""
 
 ROUTER = Router(ROUTES)

@@ -152,3 +152,15 @@ audit = Table(
     Column("detail", Text, nullable=False),
     Column("hash", LargeBinary(32), nullable=False),
 )
+
+# Who alone may move refs of a node, and of all below it, that match a pattern: `kind` is user or group; nobody; or
+# forward, which lets branches go forward only. The subject of the last two is "".
+protections = Table(
+    "protections",
+    metadata,
+    Column("node", String(32), ForeignKey("nodes.id"), primary_key=True),
+    Column("pattern", String(400), primary_key=True),
+    Column("kind", String(8), primary_key=True),
+    Column("subject", String(32), primary_key=True),
+    Column("created_s", Float, nullable=False),
+)

@@ -77,7 +77,7 @@ class Folders:
         end: that takes the right to share it.
         """
         with self._database.write("nodes") as connection:
-            chain = _found(connection, caller, path, Rights.EDIT)
+            chain = reach(connection, caller, path, Rights.EDIT)
             node = chain[-1]
             segments = absolute(connection, caller, _segments(to))
             target = walk(connection, segments[:-1])
@@ -109,7 +109,7 @@ class Folders:
     def children(self, caller: Caller, path: str) -> list[Listed]:
         """Returns what a caller may see of a folder's nodes, by name; of the roots for "". Raises HttpError (404)."""
         with self._database.read() as connection:
-            chain = _found(connection, caller, path, Rights.VIEW) if path.strip("/") else []
+            chain = reach(connection, caller, path, Rights.VIEW) if path.strip("/") else []
             parent = chain[-1].id if chain else ""
             columns = (nodes.c.id, nodes.c.kind, nodes.c.name, nodes.c.owner)
             rows = connection.execute(select(*columns).where(nodes.c.parent == parent).order_by(nodes.c.name_key)).all()
@@ -132,8 +132,8 @@ class Folders:
         if kind not in KINDS or may not in (*MAY, ""):
             raise HttpError(422, f"shared is with {', '.join(KINDS)}, to {' or '.join(MAY)}")
         with self._database.write("nodes") as connection:
-            chain = _found(connection, caller, path, Rights.OWN)
-            row = {"node": chain[-1].id, "kind": kind, "subject": _subject(connection, kind, subject)}
+            chain = reach(connection, caller, path, Rights.OWN)
+            row = {"node": chain[-1].id, "kind": kind, "subject": subject_id(connection, kind, subject)}
             connection.execute(delete(shares).where(*(shares.c[name] == value for name, value in row.items())))
             if may:
                 connection.execute(insert(shares), {**row, "may": may, "root": chain[0].id, "created_s": now_s()})
@@ -155,12 +155,12 @@ class Folders:
     def id_of(self, caller: Caller, path: str) -> str:
         """Returns the id of a node. Raises HttpError (404) where the caller doesn't see it."""
         with self._database.read() as connection:
-            return _found(connection, caller, path, Rights.VIEW)[-1].id
+            return reach(connection, caller, path, Rights.VIEW)[-1].id
 
     def shares(self, caller: Caller, path: str) -> list[Share]:
         """Returns with whom a node itself is shared. Raises HttpError."""
         with self._database.read() as connection:
-            chain = _found(connection, caller, path, Rights.OWN)
+            chain = reach(connection, caller, path, Rights.OWN)
             query = (
                 select(shares.c.kind, users.c.name, groups.c.name, shares.c.may)
                 .select_from(shares)
@@ -181,8 +181,8 @@ def _segments(path: str) -> list[str]:
     return segments
 
 
-def _found(connection: Connection, caller: Caller, path: str, needed: Rights) -> list[Node]:
-    """Returns the nodes down to a path. Raises HttpError (404, 403)."""
+def reach(connection: Connection, caller: Caller, path: str, needed: Rights) -> list[Node]:
+    """Returns the nodes down to a path, of which a caller has the rights. Raises HttpError (404, 403)."""
     chain = walk(connection, absolute(connection, caller, _segments(path)))
     _require(connection, caller, chain, needed)
     return chain
@@ -197,8 +197,9 @@ def _require(connection: Connection, caller: Caller, chain: list[Node], needed: 
         raise HttpError(403, f"this takes the right to {what} '{chain[-1].name}', and a key that passes it on")
 
 
-def _subject(connection: Connection, kind: str, name: str) -> str:
-    if kind == "everyone":
+def subject_id(connection: Connection, kind: str, name: str) -> str:
+    """Returns the id of a user or a group by name, "" for others than these. Raises HttpError (404)."""
+    if kind not in ("user", "group"):
         return ""
     table = users if kind == "user" else groups
     found = connection.scalar(select(table.c.id).where(table.c.name_key == name.casefold()))

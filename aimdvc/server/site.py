@@ -9,6 +9,7 @@ from aimdvc.server.catalogue import Artifact, Catalogue
 from aimdvc.server.database import Database
 from aimdvc.server.guard import HttpError
 from aimdvc.server.limits import Limits
+from aimdvc.server.protection import Protections
 from aimdvc.server.rights import Caller
 from aimdvc.server.sharing import Folders
 from aimdvc.server.signing import Signer
@@ -23,6 +24,7 @@ class Site:
     accounts: Accounts
     catalogue: Catalogue
     folders: Folders
+    protections: Protections
     storage: Storage
     signer: Signer
     limits: Limits = field(default_factory=Limits)
@@ -64,6 +66,7 @@ def open_site(
         Accounts(database),
         Catalogue(database),
         Folders(database),
+        Protections(database),
         LocalStorage(directory, disk),
         signer,
         limits,

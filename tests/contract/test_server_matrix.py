@@ -124,6 +124,13 @@ SAMPLES: dict[tuple[str, str], Callable[[Place, str], Sample]] = {
     ("DELETE", "/api/v1/shares/{path}"): lambda at, role: Sample(
         "/api/v1/shares/alice/data/a?kind=group&subject=team", needs=OWN
     ),
+    ("GET", "/api/v1/protections/{path}"): lambda at, role: Sample("/api/v1/protections/alice/data/a", needs=OWN),
+    ("PUT", "/api/v1/protections/{path}"): lambda at, role: Sample(
+        "/api/v1/protections/alice/data/a", body(pattern="aliases/x", kind="user", subject="alice"), needs=OWN
+    ),
+    ("DELETE", "/api/v1/protections/{path}"): lambda at, role: Sample(
+        "/api/v1/protections/alice/data/a?pattern=aliases/x&kind=nobody", needs=OWN
+    ),
     ("GET", "/api/v1/artifacts/{path}"): lambda at, role: Sample("/api/v1/artifacts/alice/data/a", needs=VIEW),
     ("GET", "/api/v1/versions/{path}"): lambda at, role: Sample("/api/v1/versions/alice/data/a", needs=VIEW),
     ("GET", "/api/v1/aliases/{path}"): lambda at, role: Sample("/api/v1/aliases/alice/data/a", needs=VIEW),

@@ -256,6 +256,7 @@ BEFORE = {
     "server key": ["user add ada", "folder make ada/scans"],
     "server folder": ["user add ada", "folder make ada/scans"],
     "server audit": [],
+    "server protect": ["user add ada", "folder make team", "folder make team/scans"],
     "server share": ["group add vision", "folder make team", "folder make team/scans"],
 }
 """What the examples of a server's commands take for granted."""

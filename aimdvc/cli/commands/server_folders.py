@@ -1,4 +1,4 @@
-"""`aimdvc server folder` and `aimdvc server share`."""
+"""`aimdvc server folder`, `aimdvc server share` and `aimdvc server protect`."""
 
 import click
 
@@ -79,3 +79,40 @@ def server_share_command(
         found = server.folders.shares(SYSTEM, path)
     lines = [f"{one.kind}{':' + one.subject if one.subject else ''}  {one.may}" for one in found]
     cli.out.result({"path": path, "shares": found}, lines if action == "list" else [])
+
+
+@command("server protect")
+@click.argument("action", type=Action(["list", "add", "remove"]), default="list")
+@click.argument("path", required=False)
+@click.argument("pattern", required=False)
+@click.argument("subject", required=False, metavar="[user:NAME|group:NAME|nobody|forward]")
+@database_option
+def server_protect_command(
+    cli: Cli, action: str, path: str | None, pattern: str | None, subject: str | None, database: str | None
+) -> None:
+    """Say who alone may move which branches and aliases
+
+    Of an artifact, or of all below a folder, of the server that is kept in the current directory. PATTERN is a ref, as
+    `aliases/production` or `heads/main`; `*` stands for anything. Those that it matches are moved, made and deleted by
+    whoever is named alone, be they owner or not; `nobody` closes them. With `forward` branches go forward only, and are
+    not deleted.
+
+    \b
+    Example:
+      aimdvc server protect add team/scans aliases/production user:ada -C /srv/aimd
+      aimdvc server protect add team 'heads/*' forward -C /srv/aimd
+    """
+    if path is None or (action != "list" and pattern is None):
+        raise UsageError(
+            "no path or no pattern was given", hint=f"run `aimdvc server protect {action} PATH PATTERN WHO`"
+        )
+    with administered(cli, database) as server:
+        if action != "list":
+            kind, _, name = (subject or "").partition(":")
+            if bool(name) != (kind in ("user", "group")):
+                raise UsageError(f"'{subject or ''}' is nobody", hint="write user:NAME, group:NAME, nobody or forward")
+            server.protections.protect(SYSTEM, path, str(pattern), kind, name, is_on=action == "add")
+        rules = server.protections.rules(SYSTEM, path)
+    told = [{"pattern": one.pattern, "kind": one.kind, "subject": one.subject} for one in rules]
+    lines = [f"{one.pattern}  {one.kind}{':' + one.subject if one.subject else ''}" for one in rules]
+    cli.out.result({"path": path, "protections": told}, lines if action == "list" else [])
