@@ -22,6 +22,9 @@ from aimdvc.server.schema import groups, keys, members, nodes, users
 NAME = re.compile(r"[^\W_](?:[\w .+-]{0,98}[\w+-])?")
 """What users, groups, roots and folders may be called: letters and digits of any script, and `_ . + -` and blanks."""
 
+MAX_NAME = 100
+"""How many characters a user, a group or a key may be called by; those that compare names, too."""
+
 RESERVED = frozenset(
     {"api", "apis", "oauth2", "openapi.json", "docs", "healthz", "readyz", "metrics", "static", "login", "web"}
 )
@@ -132,6 +135,8 @@ class Accounts:
         """Makes a key for a user's id and returns it; it can't be read again. Raises HttpError."""
         if scope not in SCOPES:
             raise HttpError(422, f"a key's scope is one of {', '.join(SCOPES)}, not '{scope}'")
+        if len(name) > MAX_NAME or not name.isprintable():
+            raise HttpError(422, f"a key is called by at most {MAX_NAME} characters that can be printed")
         row = {"user": user, "name": name or scope, "scope": scope, "folder": folder, "expires_s": expires_s}
         with self._database.write("accounts") as connection:
             key, made = _add_key(connection, row)
@@ -154,7 +159,8 @@ class Accounts:
         Raises HttpError for one that there is not.
         """
         with self._database.write("accounts") as connection:
-            found = connection.scalar(select(keys.c.id).where(or_(keys.c.id == key, keys.c.hash == _hash(key))))
+            here = or_(keys.c.id == key, keys.c.hash == _hash(key))
+            found = connection.scalar(select(keys.c.id).where(here)) if key.isascii() and key.isprintable() else None
             if found is None:
                 raise HttpError(404, "there is no such key", hint="`aimdvc server key list` tells their ids")
             connection.execute(update(keys).where(keys.c.id == found).values(revoked_s=now_s()))
@@ -231,7 +237,8 @@ class Accounts:
 
 def check_first_name(kind: str, name: str) -> None:
     """Raises HttpError (400) for what no user, group or root may be called."""
-    if not NAME.fullmatch(name) or name.lower() in RESERVED:
+    # What two names are compared by may be longer than they are: ß is ss there.
+    if not NAME.fullmatch(name) or len(name.casefold()) > MAX_NAME or name.lower() in RESERVED:
         what = f"'{name[:100]}' can't be a {kind}'s name"
         raise HttpError(400, f"{what}: expected 1 to 100 letters and digits, and not a reserved word")
 

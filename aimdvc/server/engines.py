@@ -54,7 +54,13 @@ def open_backend(place: Path | str) -> Backend:
 def _sqlite(path: Path) -> Backend:
     _keep_private(path)
     engine = create_engine(
-        f"sqlite:///{path}", poolclass=QueuePool, pool_size=_POOL, max_overflow=_OVERFLOW, pool_timeout=_WAIT_S
+        f"sqlite:///{path}",
+        poolclass=QueuePool,
+        pool_size=_POOL,
+        max_overflow=_OVERFLOW,
+        pool_timeout=_WAIT_S,
+        # An error that is logged tells the statement, and nothing that was to be kept.
+        hide_parameters=True,
     )
     event.listen(engine, "connect", _configure)
     event.listen(engine, "begin", _begin)
@@ -107,6 +113,7 @@ def _postgresql(text_url: str) -> Backend:
             pool_timeout=_WAIT_S,
             # A connection that a restart of the database ended is replaced before it is used.
             pool_pre_ping=True,
+            hide_parameters=True,
             connect_args={
                 "connect_timeout": 10,
                 "options": " ".join(f"-c {name}={value}" for name, value in _SESSION.items()),

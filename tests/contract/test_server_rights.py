@@ -149,6 +149,22 @@ def test_a_key_ends_when_it_is_revoked_or_its_time_is_over(people: People) -> No
         people.accounts.revoke_key("nothing")
 
 
+@pytest.mark.parametrize(
+    "name", ["", "a/b", "..", ".git", "\u00df" * 60, "x" * 101, "\0", "\udc80", "API", "a\n", "-a", "a "]
+)
+def test_names_that_nobody_can_have_are_refused(people: People, name: str) -> None:
+    for act in (people.accounts.add_user, people.accounts.add_group, people.folders.make_root):
+        with pytest.raises(HttpError) as refused:
+            act(name)
+        assert refused.value.status == 400
+    for key_name in ("x" * 101, "a\0b", "a\nb", "\udc80"):
+        with pytest.raises(HttpError):
+            people.accounts.add_key(people.ids["bob"], "read", key_name)
+    for key in ("\udc80", "\0", ""):
+        with pytest.raises(HttpError):
+            people.accounts.revoke_key(key)
+
+
 def test_a_key_in_the_query_is_taken(people: People) -> None:
     key = people.client("alice", "read").key
     anonymous = Client(people.server.url, None)
