@@ -151,6 +151,26 @@ class Graph:
         queued[git_id] = commit = self.commit(git_id)
         heapq.heappush(heap, (-commit.committer.time_s, git_id))
 
+    def reached(self, wanted: Iterable[GitId], tips: Iterable[GitId]) -> set[GitId]:
+        """Returns those of the commits that some tip reaches, or is; walks no further than to the last of them."""
+        left = set(wanted)
+        found: set[GitId] = set()
+        seen = set(tips)
+        queued: dict[GitId, Commit] = {}
+        heap: list[tuple[int, GitId]] = []
+        for git_id in seen:
+            self._queue(git_id, queued, heap)
+        while queued and left:
+            commit = queued.pop(heapq.heappop(heap)[1])
+            if commit.id in left:
+                left.remove(commit.id)
+                found.add(commit.id)
+            for parent in commit.parents:
+                if parent not in seen:
+                    seen.add(parent)
+                    self._queue(parent, queued, heap)
+        return found
+
     def merge_base(self, one: GitId, other: GitId) -> GitId | None:
         """Returns the newest commit that both reach and that no other such commit reaches, or None."""
         sides = {one: 1}

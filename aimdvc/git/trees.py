@@ -83,18 +83,26 @@ def dump_tree(nodes: Mapping[bytes, Node]) -> bytes:
     return b"".join(b"%o %s\0%s" % (node.mode, name, bytes.fromhex(node.git_id)) for name, node in ordered)
 
 
-def iter_files(read: ReadTree, tree: GitId, prefix: bytes = b"") -> Iterator[RawEntry]:
-    """Yields every file below a tree, depth first, in the tree's order. Raises CorruptRepository."""
+Wanted = Callable[[bytes], bool]
+"""Says of a whole path, that of a directory with `/` at its end, whether to look there."""
+
+
+def iter_files(read: ReadTree, tree: GitId, prefix: bytes = b"", wanted: Wanted | None = None) -> Iterator[RawEntry]:
+    """Yields every wanted file below a tree, by the bytes of its path. Raises CorruptRepository."""
     _check_depth(prefix)
     for name, node in parse_tree(read(tree)).items():
-        if node.mode == Mode.TREE:
-            yield from iter_files(read, node.git_id, prefix + name + b"/")
-        else:
-            yield RawEntry(prefix + name, node.mode, node.git_id)
+        path = prefix + name
+        if node.mode != Mode.TREE:
+            if wanted is None or wanted(path):
+                yield RawEntry(path, node.mode, node.git_id)
+        elif wanted is None or wanted(path + b"/"):
+            yield from iter_files(read, node.git_id, path + b"/", wanted)
 
 
-def compare_trees(read: ReadTree, old: GitId | None, new: GitId | None, prefix: bytes = b"") -> Iterator[RawPair]:
-    """Yields the files that differ, descending only where subtrees differ."""
+def compare_trees(
+    read: ReadTree, old: GitId | None, new: GitId | None, prefix: bytes = b"", wanted: Wanted | None = None
+) -> Iterator[RawPair]:
+    """Yields the wanted files that differ, descending only where subtrees differ."""
     if old == new:
         return
     _check_depth(prefix)
@@ -109,10 +117,10 @@ def compare_trees(read: ReadTree, old: GitId | None, new: GitId | None, prefix: 
         other_tree = other.git_id if other and other.mode == Mode.TREE else None
         one_file = RawEntry(path, one.mode, one.git_id) if one and not one_tree else None
         other_file = RawEntry(path, other.mode, other.git_id) if other and not other_tree else None
-        if one_file or other_file:
+        if (one_file or other_file) and (wanted is None or wanted(path)):
             yield one_file, other_file
-        if one_tree or other_tree:
-            yield from compare_trees(read, one_tree, other_tree, path + b"/")
+        if (one_tree or other_tree) and (wanted is None or wanted(path + b"/")):
+            yield from compare_trees(read, one_tree, other_tree, path + b"/", wanted)
 
 
 def iter_new_objects(

@@ -141,7 +141,8 @@ class Accounts:
         with self._database.write("accounts") as connection:
             key, made = _add_key(connection, row)
             whose = str(connection.scalar(select(users.c.name).where(users.c.id == user)))
-            note(self._database, connection, by, "key.add", made, user=whose, scope=scope)
+            told = {"scope": scope, "name": row["name"], "folder": folder, "expires_s": expires_s}
+            note(self._database, connection, by, "key.add", made, user=whose, **told)
         return key
 
     def list_keys(self, user: str | None = None) -> list[Key]:
@@ -238,7 +239,7 @@ class Accounts:
 def check_first_name(kind: str, name: str) -> None:
     """Raises HttpError (400) for what no user, group or root may be called."""
     # What two names are compared by may be longer than they are: ß is ss there.
-    if not NAME.fullmatch(name) or len(name.casefold()) > MAX_NAME or name.lower() in RESERVED:
+    if not NAME.fullmatch(name) or len(name.casefold()) > MAX_NAME or name.casefold() in RESERVED:
         what = f"'{name[:100]}' can't be a {kind}'s name"
         raise HttpError(400, f"{what}: expected 1 to 100 letters and digits, and not a reserved word")
 

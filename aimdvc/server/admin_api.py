@@ -1,5 +1,6 @@
 """The REST of who is who and who may what: users, groups, keys, folders and shares."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
 
@@ -11,12 +12,14 @@ from aimdvc.server.rights import SCOPES, Caller
 from aimdvc.server.routing import Call
 
 _JSON = "application/json"
+_KEY_ID = re.compile("[0-9a-f]{32}")
+"""Over HTTP a key is named by its id alone: what stands in a path stands in logs."""
 
 
 def whoami(call: Call) -> Response:
     """Whose the key is, and what it passes on."""
     caller = call.caller
-    folder = call.site.folders.path_of(caller.folder) if caller.folder is not None else None
+    folder = call.site.folders.path_of(caller, caller.folder) if caller.folder is not None else None
     return _answer({"user": caller.name, "is_admin": caller.is_admin, "scope": caller.scope, "folder": folder})
 
 
@@ -68,7 +71,7 @@ def leave_group(call: Call) -> Response:
 def list_keys(call: Call) -> Response:
     """What is known of the caller's keys, or of another user's to an administrator."""
     user = _subject(call, call.request.query.get("user"))
-    return _answer({"keys": [_key(call, key) for key in call.site.accounts.list_keys(user.id)]})
+    return _answer({"keys": [_key(call, key) for key in _keys(call, user.id)]})
 
 
 def add_key(call: Call) -> Response:
@@ -92,8 +95,8 @@ def add_key(call: Call) -> Response:
 def revoke_key(call: Call) -> Response:
     """Ends a key at once: one of the caller's, or anybody's to an administrator."""
     key = call.params["key"]
-    mine = {one.id for one in call.site.accounts.list_keys(call.caller.id)}
-    if key not in mine and not call.caller.administers:
+    mine = {one.id for one in _keys(call, call.caller.id)}
+    if key not in mine and not (call.caller.administers and _KEY_ID.fullmatch(key)):
         raise HttpError(404, "there is no such key")
     call.site.accounts.revoke_key(key, by=call.caller)
     return Response(204)
@@ -165,6 +168,12 @@ def _subject(call: Call, name: object) -> User:
     return call.site.accounts.user(str(name))
 
 
+def _keys(call: Call, user: str) -> list[Key]:
+    """Returns a user's keys, to a key that is bound to a folder only those that are bound to the same."""
+    bound = call.caller.folder
+    return [key for key in call.site.accounts.list_keys(user) if bound is None or key.folder == bound]
+
+
 def _user(user: User) -> dict[str, object]:
     return {name: value for name, value in asdict(user).items() if name != "id"}
 
@@ -175,7 +184,7 @@ def _group(name: str, members: tuple[str, ...]) -> dict[str, object]:
 
 def _key(call: Call, key: Key) -> dict[str, object]:
     shown = {name: value for name, value in asdict(key).items() if name not in ("user", "folder")}
-    return {**shown, "folder": call.site.folders.path_of(key.folder) if key.folder is not None else None}
+    return {**shown, "folder": call.site.folders.path_of(call.caller, key.folder) if key.folder is not None else None}
 
 
 def list_protections(call: Call) -> Response:

@@ -74,7 +74,11 @@ def _rows(connection: Connection, after: int, limit: int) -> Iterator[tuple[Entr
     query = select(audit).where(audit.c.number > after).order_by(audit.c.number).limit(limit)
     for row in connection.execute(query).mappings():
         fields = {name: value for name, value in row.items() if name not in ("hash", "detail")}
-        yield Entry(**fields, detail=json.loads(row["detail"])), bytes(row["hash"])
+        try:
+            detail = json.loads(row["detail"])
+        except ValueError as error:
+            raise CorruptRepository("the audit log", f"entry {row['number']} is not what was written") from error
+        yield Entry(**fields, detail=detail), bytes(row["hash"])
 
 
 def _dumped(value: object) -> str:

@@ -31,7 +31,7 @@ def read_json(request: Request, body: Body, limits: Limits) -> Mapping[str, obje
     """Returns the JSON object of a body. Raises HttpError (400, 413, 415, 422)."""
     raw = request.body.read_all(getattr(limits, body.limit or "json_bytes"))
     try:
-        message = json.loads(raw, parse_constant=_no_constant, object_pairs_hook=_no_twins)
+        message = json.loads(raw.decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_no_twins)
         if b"\\ud" in raw.lower():
             # Half a surrogate pair is no text: no database and no answer could hold it.
             json.dumps(message, ensure_ascii=False).encode()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from aimdvc.server.audit import note
 from aimdvc.server.database import Database
 from aimdvc.server.guard import HttpError
 from aimdvc.server.rights import Caller, Node, Rights, rights_on
@@ -47,7 +48,9 @@ class Catalogue:
         if found is not None:
             return found
         with self._database.write("nodes") as connection:
-            return _make(connection, caller, path.split("/"))
+            made = _make(connection, caller, path.split("/"))
+            note(self._database, connection, caller, "artifact.make", made.path)
+        return made
 
     def find_writable(self, caller: Caller, path: str) -> Artifact | None:
         """Returns what `ensure` would, None where it would make an artifact. Changes nothing; raises as it does."""

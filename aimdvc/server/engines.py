@@ -124,7 +124,7 @@ def _postgresql(text_url: str) -> Backend:
             f"PostgreSQL needs '{error.name}', not installed", hint="run `pip install 'aimdvc[postgresql]'`"
         ) from error
     event.listen(engine, "begin", _isolate)
-    name = url.set(drivername="postgresql").render_as_string(hide_password=True)
+    name = url.set(drivername="postgresql", query={}).render_as_string(hide_password=True)
     return Backend(name, engine, _hold, lambda error: _postgresql_failure(name, error))
 
 

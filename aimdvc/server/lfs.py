@@ -6,6 +6,7 @@ has it" always means: this artifact owns it. A claim to a blob that only another
 
 import re
 from collections.abc import Iterable, Mapping
+from urllib.parse import quote
 
 from aimdvc.errors import CorruptBlob, MalformedPointer
 from aimdvc.model.oid import Oid, parse_oid
@@ -61,7 +62,7 @@ class _Hrefs:
 
     def __init__(self, call: Call, artifact: Artifact) -> None:
         self._site = call.site
-        self._base = f"{call.request.base_url}/{artifact.path}.git/info/lfs"
+        self._base = f"{call.request.base_url}/{quote(artifact.path)}.git/info/lfs"
         self._caller = call.caller
         self._artifact = artifact
         self.packed_bytes = call.site.limits.packed_blob_bytes

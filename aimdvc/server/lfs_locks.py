@@ -16,7 +16,8 @@ from aimdvc.server.routing import Call
 
 _PAGE = 100
 _MAX_PAGE = 1000
-_MAX_PATH = 4096
+_MAX_PATH = 2000
+"""Bytes; PostgreSQL indexes no more than 2,704."""
 
 
 def list_locks(call: Call) -> Response:

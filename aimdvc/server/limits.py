@@ -25,6 +25,8 @@ class Limits:
     """Objects in one LFS batch."""
     commands: int = 20_000
     """Refs in one push."""
+    command_bytes: int = 16 * _MIB
+    """All that comes before the pack in one push."""
     wants: int = 50_000
     """Lines in one request to upload-pack; a stock client sends at most a few hundred."""
     pack_bytes: int = 8 * _GIB

@@ -4,7 +4,7 @@ One request of Git's stateless protocol v0 (gitprotocol-pack(5), gitprotocol-htt
 ends and how deep it shall go; then what it has. It is answered in one piece, so nothing is kept between two requests.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from dulwich.protocol import pkt_line
@@ -101,10 +101,16 @@ class Agreement:
     ends: Ends = NO_ENDS
 
 
-def negotiate(repository: Repository, graph: Graph, wish: Wish) -> Agreement:
-    """Answers a request up to the pack. Raises HttpError."""
+def negotiate(repository: Repository, graph: Graph, wish: Wish, published: Iterable[GitId]) -> Agreement:
+    """Answers a request up to the pack; `published` are the values of all refs. Raises HttpError.
+
+    What a client says of commits that no ref reaches counts for nothing: else it would be told that they are here, and
+    given what they stand on.
+    """
     tips = [commit for want in wish.wants if (commit := graph.peel(want)) is not None]
-    shallow = frozenset(filter(repository.has, wish.shallow))
+    here = set(filter(repository.has, (*wish.shallow, *wish.haves)))
+    known = graph.reached(here, filter(None, map(graph.peel, published))) if here else set()
+    shallow = frozenset(wish.shallow & known)
     lines = b""
     ends = Ends(shallow, shallow)
     if wish.depth is not None:
@@ -113,7 +119,7 @@ def negotiate(repository: Repository, graph: Graph, wish: Wish) -> Agreement:
         ends = deepening.ends(shallow)
         if wish.is_cut:
             return Agreement(lines, has_pack=False)
-    common = tuple(filter(repository.has, wish.haves))
+    common = tuple(have for have in wish.haves if have in known)
     is_detailed = b"multi_ack_detailed" in wish.capabilities
     for have in common if is_detailed else common[:1]:
         lines += pkt_line(b"ACK " + have.encode() + (b" common\n" if is_detailed else b"\n"))

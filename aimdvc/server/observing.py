@@ -1,5 +1,6 @@
 """What is kept of each request once it is answered: the counters, and a line in the access log."""
 
+import re
 import time
 from dataclasses import dataclass, field
 
@@ -8,6 +9,9 @@ from aimdvc.server.metrics import Metrics
 from aimdvc.server.rights import ANONYMOUS, Caller
 from aimdvc.server.routes import ROUTES
 from aimdvc.server.routing import Route
+
+_KEY = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+"""What has the form of a key, wherever somebody put it."""
 
 _PLACES = {(route.method, route.path): at for at, route in enumerate(ROUTES)}
 
@@ -47,7 +51,7 @@ class Observer:
         self._log.write(
             id=trace.id,
             method=trace.method[:20],
-            path=trace.path[:4096],
+            path=_KEY.sub("(key)", trace.path)[:4096],
             route=trace.route.path if trace.route is not None else None,
             status=trace.status,
             seconds=round(seconds, 4),

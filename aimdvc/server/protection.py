@@ -19,9 +19,9 @@ from aimdvc.server.audit import note
 from aimdvc.server.database import Database, now_s
 from aimdvc.server.guard import HttpError
 from aimdvc.server.rights import Caller, Rights
-from aimdvc.server.schema import groups, nodes, protections, users
+from aimdvc.server.schema import groups, protections, users
 from aimdvc.server.sharing import reach, subject_id
-from aimdvc.server.tree import MAX_DEPTH
+from aimdvc.server.tree import chain_of
 
 KINDS = ("user", "group", "nobody", "forward")
 _PATTERN = re.compile(r"[A-Za-z0-9*][\w*./+-]{0,399}")
@@ -38,14 +38,31 @@ class Protection:
 
     def matches(self, ref: str) -> bool:
         """Returns whether a ref is meant."""
-        expression = re.escape(self.pattern).replace(r"\*", ".*")
-        return re.fullmatch(expression, ref.removeprefix("refs/"), re.DOTALL) is not None
+        return matches_glob(self.pattern, ref.removeprefix("refs/"))
 
     def names(self, caller: Caller) -> bool:
         """Returns whether it is one that lets a caller do it."""
         return (self.kind, self.subject_id) == ("user", caller.id) or (
             self.kind == "group" and self.subject_id in caller.groups
         )
+
+
+def matches_glob(pattern: str, text: str) -> bool:
+    """Returns whether a text is what a pattern says, in which `*` stands for anything. In linear time."""
+    first, *rest = pattern.split("*")
+    if not rest:
+        return text == pattern
+    *middle, last = rest
+    if not text.startswith(first) or not text.endswith(last) or len(text) < len(first) + len(last):
+        return False
+    place, end = len(first), len(text) - len(last)
+    for part in middle:
+        # The first place will do: it leaves the most to what comes after.
+        place = text.find(part, place, end)
+        if place < 0:
+            return False
+        place += len(part)
+    return True
 
 
 class Protections:
@@ -82,7 +99,7 @@ def protected_refusals(
 ) -> dict[str, str]:
     """Returns why a caller may not move refs of an artifact, by ref."""
     with database.read() as connection:
-        rules = _read(connection, _chain(connection, artifact))
+        rules = _read(connection, [node.id for node in chain_of(connection, artifact)])
     return {update.ref: reason for update in updates if (reason := _refusal(rules, caller, graph, update)) is not None}
 
 
@@ -100,14 +117,6 @@ def _refusal(rules: Sequence[Protection], caller: Caller, graph: Graph, update: 
         except CorruptRepository:
             return "missing necessary objects"
     return None
-
-
-def _chain(connection: Connection, node: str) -> list[str]:
-    found: list[str] = []
-    while node and len(found) <= MAX_DEPTH:
-        found.append(node)
-        node = str(connection.scalar(select(nodes.c.parent).where(nodes.c.id == node)) or "")
-    return found
 
 
 def _read(connection: Connection, chain: Sequence[str]) -> list[Protection]:

@@ -92,7 +92,11 @@ _RESULT = "application/x-git-receive-pack-result"
 def _read_commands(body: Body, limits: Limits) -> _Commands:
     updates: dict[str, RefUpdate] = {}
     capabilities: frozenset[bytes] = frozenset()
+    held = 0
     while (line := _read_line(body)) is not None:
+        held += len(line) + 4
+        if held > limits.command_bytes:
+            raise HttpError(413, "too much comes before the pack")
         if line.startswith(b"shallow "):
             continue
         command, _, rest = line.rstrip(b"\n").partition(b"\0")

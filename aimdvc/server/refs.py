@@ -38,8 +38,8 @@ class Ref:
 class Move:
     """A checked update of one ref. `line` is what it numbers, oldest first (main only).
 
-    `abandons` says that commits may be reachable from no ref afterwards: stored packs then hold more than readers may
-    see, and are no longer sent as they are.
+    `abandons` says that it doesn't go forward. If then no other ref has the old value, commits may be reachable from
+    none: stored packs hold more than readers may see, and are no longer sent as they are.
     """
 
     update: RefUpdate
@@ -89,10 +89,15 @@ def move_refs(database: Database, artifact: str, user: str, moves: Sequence[Move
         if atomic and any(results.values()):
             refused = {ref: reason or "atomic transaction failed" for ref, reason in results.items()}
             return Moved(refused, {})
+        accepted = [move for move in moves if results[move.update.ref] is None]
+        moved = {move.update.ref for move in accepted}
+        # What other refs have when all has moved: two that leave one commit in one push both abandon it.
+        kept = {ref.target for name, ref in found.items() if name not in moved} | {move.update.new for move in accepted}
         # Versions that come along count when main is numbered.
         for move in sorted(moves, key=lambda move: not VERSION_TAG.fullmatch(move.update.ref)):
             if results[move.update.ref] is None:
-                versions |= _apply(connection, artifact, user, move, found)
+                why = ABANDONS if move.abandons and move.update.old not in kept else "push"
+                versions |= _apply(connection, artifact, user, move, found, why)
     return Moved(results, versions)
 
 
@@ -136,11 +141,13 @@ def unmoved_version(found: Mapping[str, Ref], change: RefUpdate) -> str | None:
     return None
 
 
-def _apply(connection: Connection, artifact: str, user: str, move: Move, found: dict[str, Ref]) -> dict[str, GitId]:
+def _apply(
+    connection: Connection, artifact: str, user: str, move: Move, found: dict[str, Ref], why: str
+) -> dict[str, GitId]:
     ref, old, new = move.update
     if (found[ref].target if ref in found else None) != new:
         _set(connection, artifact, RefUpdate(ref, old, new), move.peeled)
-        _note(connection, artifact, user, RefUpdate(ref, old, new), ABANDONS if move.abandons else "push")
+        _note(connection, artifact, user, RefUpdate(ref, old, new), why)
         if new is None:
             found.pop(ref, None)
         else:

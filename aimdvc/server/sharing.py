@@ -13,8 +13,8 @@ from aimdvc.server.audit import note
 from aimdvc.server.database import Database, now_s
 from aimdvc.server.guard import HttpError
 from aimdvc.server.rights import SYSTEM, Caller, Node, Rights, rights_on, sees_root
-from aimdvc.server.schema import groups, nodes, shares, users
-from aimdvc.server.tree import MAX_DEPTH, absolute, add_node, check_name, child, existing, walk
+from aimdvc.server.schema import groups, nodes, protections, shares, users
+from aimdvc.server.tree import MAX_DEPTH, absolute, add_node, chain_of, check_name, child, existing, walk
 
 KINDS = ("user", "group", "everyone")
 MAY = ("view", "edit")
@@ -73,8 +73,8 @@ class Folders:
     def move(self, caller: Caller, path: str, to: str) -> str:
         """Moves or renames a folder or an artifact; returns its new absolute path. Raises HttpError.
 
-        `to` is its whole new path, in a folder that is there. In another folder its shares, and those of all below it,
-        end: that takes the right to share it.
+        `to` is its whole new path, in a folder that is there. In another folder its shares and protected refs, and
+        those of all below it, end: that takes the right to share it.
         """
         with self._database.write("nodes") as connection:
             chain = reach(connection, caller, path, Rights.EDIT)
@@ -100,6 +100,7 @@ class Folders:
                 _require(connection, caller, chain, Rights.OWN)
                 for group in _groups(list(below)):
                     connection.execute(delete(shares).where(shares.c.node.in_(group)))
+                    connection.execute(delete(protections).where(protections.c.node.in_(group)))
             values = {"parent": target[-1].id, "name": segments[-1], "name_key": segments[-1].casefold()}
             connection.execute(update(nodes).where(nodes.c.id == node.id).values(values))
             moved = "/".join([*(one.name for one in target), segments[-1]])
@@ -140,17 +141,13 @@ class Folders:
             where = "/".join(one.name for one in chain)
             note(self._database, connection, caller, "share", where, kind=kind, subject=subject, may=may)
 
-    def path_of(self, node: str) -> str | None:
-        """Returns the absolute path of a node's id, None when it is gone."""
-        names: list[str] = []
+    def path_of(self, caller: Caller, node: str) -> str | None:
+        """Returns the absolute path of a node's id, None when it is gone, or not for the caller to see."""
         with self._database.read() as connection:
-            while node and len(names) <= MAX_DEPTH:
-                row = connection.execute(select(nodes.c.name, nodes.c.parent).where(nodes.c.id == node)).first()
-                if row is None:
-                    return None
-                names.append(row.name)
-                node = row.parent
-        return "/".join(reversed(names))
+            chain = chain_of(connection, node)
+            if rights_on(connection, caller, chain) < Rights.VIEW:
+                return None
+        return "/".join(one.name for one in chain)
 
     def id_of(self, caller: Caller, path: str) -> str:
         """Returns the id of a node. Raises HttpError (404) where the caller doesn't see it."""

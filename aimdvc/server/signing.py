@@ -1,7 +1,7 @@
 """Signed hrefs: permission to move one blob, or one aimd-pack, without a key, for a few minutes.
 
-A signature binds artifact, user, oid (or the word `pack`), size, method and expiry; changing one of them breaks it.
-The secret lies in the database, so all processes of a server agree; rotating it ends all hrefs.
+A signature binds artifact, user, oid (or the direction of an aimd-pack), size, method and expiry; changing one of them
+breaks it. The secret lies in the database, so all processes of a server agree; rotating it ends all hrefs.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from aimdvc.server.guard import HttpError
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a signature permits. `what` is an oid, or `pack` for an aimd-pack of either direction."""
+    """What a signature permits. `what` is an oid, or one direction of an aimd-pack, whose size is 0."""
 
     artifact: str
     user: str

@@ -36,6 +36,19 @@ def walk(connection: Connection, segments: list[str]) -> list[Node]:
     return chain if len(segments) <= MAX_DEPTH else []
 
 
+def chain_of(connection: Connection, node: str) -> list[Node]:
+    """Returns the nodes from the root to the one of an id; none when it is gone."""
+    chain: list[Node] = []
+    while node and len(chain) <= MAX_DEPTH:
+        columns = (nodes.c.id, nodes.c.kind, nodes.c.name, nodes.c.owner, nodes.c.parent)
+        row = connection.execute(select(*columns).where(nodes.c.id == node)).first()
+        if row is None:
+            return []
+        chain.insert(0, Node(*row[:4]))
+        node = row.parent
+    return chain
+
+
 def existing(connection: Connection, segments: list[str]) -> list[Node]:
     """Returns the nodes that are there already on the way to a path, from its root on."""
     found: list[Node] = []
@@ -48,11 +61,19 @@ def existing(connection: Connection, segments: list[str]) -> list[Node]:
 
 
 def absolute(connection: Connection, caller: Caller, segments: list[str]) -> list[str]:
-    """Returns the path that is meant: one that does not begin with a root the caller can see is below their own."""
-    root = child(connection, "", segments[0])
-    if not caller.is_known or (root is not None and sees_root(connection, caller, root)):
-        return segments
-    return [caller.name, *segments]
+    """Returns the path that is meant: one that does not begin with a root the caller can see is below their own.
+
+    So is one that is there: a root that others make visible later takes no path away. Raises HttpError (400).
+    """
+    meant = segments
+    if caller.is_known:
+        root, own = child(connection, "", segments[0]), child(connection, "", caller.name)
+        is_own = own is not None and child(connection, own.id, segments[0]) is not None
+        if is_own or root is None or not sees_root(connection, caller, root):
+            meant = [caller.name, *segments]
+    if len(meant) > MAX_DEPTH:
+        raise HttpError(400, f"the path is deeper than {MAX_DEPTH} folders")
+    return meant
 
 
 def add_node(connection: Connection, parent: str, kind: str, name: str, owner: str) -> str:

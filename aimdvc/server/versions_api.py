@@ -21,7 +21,7 @@ from aimdvc.model.entries import Mode, path_text
 from aimdvc.model.metadata import METADATA, parse_metadata
 from aimdvc.model.names import MAIN
 from aimdvc.model.oid import GitId
-from aimdvc.model.pointer import find_pointer
+from aimdvc.model.pointer import Pointer, find_pointer
 from aimdvc.model.references import REFERENCES, References, parse_references
 from aimdvc.server.bodies import JSON
 from aimdvc.server.catalogue import Artifact
@@ -36,6 +36,9 @@ from aimdvc.server.schema import ref_history, users
 _PAGE = 100
 _MAX_PAGE = 1000
 _OWN = b".aimd/"
+_MOST_SKIPPED = 1_000_000
+_MOST_READ_BYTES = 64 << 20
+"""After so much was inflated for one answer, the sizes of what Git itself keeps are left out."""
 _KEPT = {"Cache-Control": "private, no-cache"}
 """What a client may keep, and has to ask for again before it uses it."""
 
@@ -50,6 +53,8 @@ class _Opened:
         self.graph = Graph(repository.read, "the repository")
         tags = {ref.target: name for name, ref in refs.items() if VERSION_TAG.fullmatch(name)}
         self.versions = {commit: name.removeprefix("refs/tags/") for commit, name in tags.items()}
+        self._read: dict[GitId, tuple[int, Pointer | None]] = {}
+        self._left_bytes = _MOST_READ_BYTES
 
     def commit(self, text: str) -> Commit:
         """Returns the commit that a version's name means. Raises HttpError (404)."""
@@ -66,7 +71,10 @@ class _Opened:
             found = next((ref for ref in self.refs.values() if text in (ref.target, ref.peeled)), None)
         if found is None:
             raise HttpError(404, "the artifact has no such version")
-        return self.graph.commit(found.peeled or found.target)
+        commit = self.graph.peel(found.target)
+        if commit is None:
+            raise HttpError(404, "the artifact has no such version")
+        return self.graph.commit(commit)
 
     def told(self, commit: Commit) -> dict[str, object]:
         """Returns what an answer says of a commit."""
@@ -90,10 +98,15 @@ class _Opened:
         told: dict[str, object] = {"path": path_text(raw.path), "mode": f"{raw.mode:06o}", "git_id": raw.git_id}
         if raw.mode == Mode.GITLINK:
             return told
-        content = self.graph.read(raw.git_id)[1]
-        pointer = find_pointer(content)
+        if raw.git_id not in self._read:
+            if self._left_bytes < 0:
+                return {**told, "size": None}
+            content = self.graph.read(raw.git_id)[1]
+            self._left_bytes -= len(content)
+            self._read[raw.git_id] = len(content), find_pointer(content)
+        size, pointer = self._read[raw.git_id]
         if pointer is None:
-            return {**told, "size": len(content)}
+            return {**told, "size": size}
         href = blob_href(self.call, self.artifact, pointer)
         return {**told, "oid": pointer.oid, "size": pointer.size, "href": href}
 
@@ -178,12 +191,15 @@ def list_objects(call: Call) -> Response:
     with _opened(call) as opened:
         commit = opened.commit(query.get("version", "latest"))
         prefix, after, limit = query.get("prefix", "").encode(), _path(query.get("cursor")), _limit(call)
-        files = (
-            raw
-            for raw in iter_files(opened.graph.tree, commit.tree)
-            if raw.path.startswith(prefix) and not raw.path.startswith(_OWN)
-        )
-        page = list(islice(_beyond(files, after), limit + 1))
+
+        def wanted(path: bytes) -> bool:
+            # Of a directory, whether anything below it may be meant: one tree can name another over and over.
+            is_tree = path.endswith(b"/")
+            is_meant = path.startswith(prefix) or (is_tree and prefix.startswith(path))
+            is_beyond = path > after or (is_tree and after.startswith(path))
+            return is_meant and is_beyond and not path.startswith(_OWN)
+
+        page = list(islice(iter_files(opened.graph.tree, commit.tree, wanted=wanted), limit + 1))
         references = [
             asdict(one)
             for key, one in _references(opened, commit.tree).items()
@@ -207,21 +223,16 @@ def diff_versions(call: Call) -> Response:
         tag = hashlib.sha256(f"{old.id} {new.id} {query.get('cursor')} {_limit(call)}".encode()).hexdigest()[:40]
         if call.request.headers.get("if-none-match") == f'"{tag}"':
             return Response(304, headers={"ETag": f'"{tag}"', **_KEPT})
-        after, limit = _path(query.get("cursor")), _limit(call)
-        pairs = (
-            (one, other)
-            for one, other in compare_trees(opened.graph.tree, old.tree, new.tree)
-            if not (one or other or _NONE).path.startswith(_OWN)
-        )
-        page = list(islice(_beyond_pairs(pairs, after), limit + 1))
+        skipped, limit = _number(query.get("cursor"), 0), _limit(call)
+        if skipped > _MOST_SKIPPED:
+            raise HttpError(422, f"a diff has no page beyond {_MOST_SKIPPED:,} changes")
+        pairs = compare_trees(opened.graph.tree, old.tree, new.tree, wanted=lambda path: not path.startswith(_OWN))
+        page = list(islice(pairs, skipped, skipped + limit + 1))
         changes = [{"old": _side(opened, one), "new": _side(opened, other)} for one, other in page[:limit]]
-        paths = [(one or other or _NONE).path for one, other in page]
-        told = {"old": opened.told(old), "new": opened.told(new), "changes": changes, **_next(paths, limit, _cursor)}
+        told: dict[str, object] = {"old": opened.told(old), "new": opened.told(new), "changes": changes}
+        told |= _next(page, limit, lambda _: str(skipped + limit))
         reply = json_response(told, content_type=JSON)
         return Response(200, reply.body, content_type=JSON, headers={"ETag": f'"{tag}"', **_KEPT})
-
-
-_NONE = RawEntry(b"", 0, GitId(""))
 
 
 def _side(opened: _Opened, raw: RawEntry | None) -> dict[str, object] | None:
@@ -288,19 +299,3 @@ def _path(cursor: str | None) -> bytes:
         return base64.urlsafe_b64decode(cursor or "")
     except ValueError as error:
         raise HttpError(422, "the cursor is none of ours") from error
-
-
-def _beyond(files: Iterator[RawEntry], after: bytes) -> Iterator[RawEntry]:
-    return (raw for raw, _ in _beyond_pairs(((raw, None) for raw in files), after) if raw is not None)
-
-
-def _beyond_pairs(
-    pairs: Iterator[tuple[RawEntry | None, RawEntry | None]], after: bytes
-) -> Iterator[tuple[RawEntry | None, RawEntry | None]]:
-    """Yields what comes behind a path in the order of trees, in which it has to be."""
-    is_behind = not after
-    for one, other in pairs:
-        if is_behind:
-            yield one, other
-        elif (one or other or _NONE).path == after:
-            is_behind = True

@@ -36,6 +36,7 @@ def test_what_is_changed_is_told_in_its_order(server: EmbeddedServer, client: Cl
     folders.share(admin, "shared/three", "everyone", "", "view")
     told = [(entry.user, entry.action, entry.target, entry.detail) for entry in read_audit(server.site.database)]
     revoked = accounts.list_keys(accounts.user("ada").id)[0].id
+    bounds = {"folder": None, "expires_s": None}
     assert told == [
         ("", "user.add", "admin", {"is_admin": True}),
         ("", "user.add", "ada", {"is_admin": False}),
@@ -43,7 +44,7 @@ def test_what_is_changed_is_told_in_its_order(server: EmbeddedServer, client: Cl
         ("admin", "group.join", "team", {"user": "ada"}),
         ("admin", "group.leave", "team", {"user": "ada"}),
         ("admin", "user.change", "ada", {"is_admin": True}),
-        ("admin", "key.add", revoked, {"user": "ada", "scope": "read"}),
+        ("admin", "key.add", revoked, {**bounds, "user": "ada", "scope": "read", "name": "read"}),
         ("admin", "key.revoke", revoked, {}),
         ("admin", "folder.make", "admin/one/two", {}),
         ("", "root.make", "shared", {}),

@@ -31,7 +31,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_push_whose_connections_break(shell: Shell, server: EmbeddedServer, tmp_path: Path, limit: int) -> None:
     fill(shell)
     with proxied(server.url, limit, 2, True) as proxy:
-        shell("login", proxy.url, typed=server.admin_key or "")
+        shell("login", proxy.url, "--no-check", typed=server.admin_key or "")
         shell("remote", "add", "origin", proxy.url)
         for _ in range(4):
             done = shell("push", "--json", code=-1)
@@ -50,7 +50,7 @@ def test_a_clone_whose_connections_break(shell: Shell, server: EmbeddedServer, t
     shell("remote", "add", "origin", server.url)
     shell("push")
     with proxied(server.url, limit, 3, False) as proxy:
-        Shell(tmp_path)("login", proxy.url, typed=server.admin_key or "")
+        Shell(tmp_path)("login", proxy.url, "--no-check", typed=server.admin_key or "")
         for _ in range(4):
             done = Shell(tmp_path)("clone", f"{proxy.url}/data", "clone", code=-1)
             assert done.code in (0, 6), done.err
