@@ -11,6 +11,7 @@ from aimdvc.server.audit import note
 from aimdvc.server.database import Database, now_s
 from aimdvc.server.rights import Caller
 from aimdvc.server.schema import locks, users
+from aimdvc.server.tree import chain_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,8 @@ def remove_lock(database: Database, artifact: str, lock: Lock, by: Caller) -> No
     with database.write(artifact) as connection:
         here = (locks.c.artifact == artifact) & (locks.c.id == lock.id)
         if connection.execute(delete(locks).where(here)).rowcount and lock.owner != by.id:
-            note(database, connection, by, "lock.force", artifact, path=lock.path, owner=lock.owner_name)
+            where = "/".join(node.name for node in chain_of(connection, artifact))
+            note(database, connection, by, "lock.force", where, path=lock.path, owner=lock.owner_name)
 
 
 def _select(artifact: str) -> "Select[Any]":

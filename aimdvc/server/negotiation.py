@@ -4,7 +4,7 @@ One request of Git's stateless protocol v0 (gitprotocol-pack(5), gitprotocol-htt
 ends and how deep it shall go; then what it has. It is answered in one piece, so nothing is kept between two requests.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from dulwich.protocol import pkt_line
@@ -12,6 +12,7 @@ from dulwich.protocol import pkt_line
 from aimdvc.git.graph import NO_ENDS, Deepening, Ends, Graph
 from aimdvc.model.oid import GitId, is_git_id
 from aimdvc.server.guard import HttpError
+from aimdvc.server.refs import VERSION_TAG, Ref
 from aimdvc.server.repositories import Repository
 
 
@@ -101,15 +102,15 @@ class Agreement:
     ends: Ends = NO_ENDS
 
 
-def negotiate(repository: Repository, graph: Graph, wish: Wish, published: Iterable[GitId]) -> Agreement:
-    """Answers a request up to the pack; `published` are the values of all refs. Raises HttpError.
+def negotiate(repository: Repository, graph: Graph, wish: Wish, refs: Mapping[str, Ref]) -> Agreement:
+    """Answers a request up to the pack. Raises HttpError.
 
     What a client says of commits that no ref reaches counts for nothing: else it would be told that they are here, and
     given what they stand on.
     """
     tips = [commit for want in wish.wants if (commit := graph.peel(want)) is not None]
     here = set(filter(repository.has, (*wish.shallow, *wish.haves)))
-    known = graph.reached(here, filter(None, map(graph.peel, published))) if here else set()
+    known = _published(graph, refs, here)
     shallow = frozenset(wish.shallow & known)
     lines = b""
     ends = Ends(shallow, shallow)
@@ -138,6 +139,18 @@ def negotiate(repository: Repository, graph: Graph, wish: Wish, published: Itera
         lines += pkt_line(b"ACK " + common[-1].encode() + b"\n")
         return Agreement(lines, True, common, ends)
     return Agreement(lines, has_pack=False)
+
+
+def _published(graph: Graph, refs: Mapping[str, Ref], here: set[GitId]) -> set[GitId]:
+    """Returns those of the commits that a ref reaches. Most are what a ref names: 10,000 versions stay unread then."""
+    known = here & {ref.peeled or ref.target for ref in refs.values()}
+    versions = {ref.target for name, ref in refs.items() if VERSION_TAG.fullmatch(name)}
+    for tips in ({ref.target for ref in refs.values()} - versions, versions):
+        left = here - known
+        if not left:
+            break
+        known |= graph.reached(left, filter(None, map(graph.peel, tips)))
+    return known
 
 
 def _deepen(graph: Graph, wish: Wish, tips: list[GitId], depth: int, shallow: frozenset[GitId]) -> Deepening:

@@ -78,7 +78,7 @@ def upload_pack(
         if stored is not None:
             return _answer(pkt_line(b"NAK\n"), *stored)
     graph = Graph(repository.read, "a repository")
-    agreed = negotiate(repository, graph, wish, {ref.target for ref in refs.values()})
+    agreed = negotiate(repository, graph, wish, refs)
     if not agreed.has_pack:
         return Response(body=agreed.lines, content_type=_RESULT)
     return _new_pack(repository, graph, wish, agreed, refs)

@@ -8,14 +8,19 @@ from pathlib import Path
 import pytest
 
 from aimdvc.errors import CorruptRepository
-from aimdvc.server.audit import verify_audit
+from aimdvc.server.access_log import AccessLog
+from aimdvc.server.app import Application
+from aimdvc.server.audit import read_audit, verify_audit
 from aimdvc.server.embedded import EmbeddedServer
 from aimdvc.server.engines import open_backend
+from aimdvc.server.granian_backend import GranianBackend
 from aimdvc.server.guard import HttpError
 from aimdvc.server.limits import Limits
+from aimdvc.server.observing import Observer
 from aimdvc.server.protection import matches_glob
 from aimdvc.server.rights import SYSTEM
 from aimdvc.server.schema import audit
+from aimdvc.server.site import open_site
 from tests.contract.git_packs import Made
 from tests.contract.server_client import LFS, Client, pkt, report_of
 
@@ -226,6 +231,48 @@ def test_hrefs_are_urls_whatever_the_names(server: EmbeddedServer) -> None:
         href = person.batch("z+1/data", "download", [pointer]).json()["objects"][0]["actions"]["download"]["href"]
         assert href.isascii() and " " not in href
         assert person.request("GET", href, key=False).body == b"bytes\n" * 9
+
+
+def test_sizes_of_many_large_objects_are_not_all_read(client: Client) -> None:
+    made = Made()
+    names = [(b"100644", b"%02d" % number, made.blob(b"%d" % number + b"\0" * 12_000_000)) for number in range(8)]
+    same = [(b"100644", b"same%03d" % number, names[0][2]) for number in range(200)]
+    commit = made.commit(made.tree([*names, *same]))
+    assert report_of(client.push("large", [(None, commit, MAIN)], made.pack()))[1] == f"ok {MAIN}"
+    objects = client.request("GET", "/api/v1/objects/large?limit=1000").json()["objects"]
+    assert [one["size"] for one in objects[:5]] == [12_000_001] * 5
+    assert objects[7]["size"] is None
+    assert {one["size"] for one in objects[8:]} == {12_000_001}
+
+
+def test_a_key_that_somebody_puts_into_a_path_is_not_logged(tmp_path: Path) -> None:
+    site = open_site(tmp_path / "srv")
+    key = site.accounts.first_start()
+    application = Application(site, Observer(log=AccessLog(tmp_path / "log")))
+    backend = GranianBackend(application, "127.0.0.1", 0, 8)
+    try:
+        client = Client(f"http://127.0.0.1:{backend.port}", key)
+        assert ask(client, "DELETE", f"/keys/{key}") == 404
+        assert ask(client, "GET", "/whoami") == 200
+    finally:
+        backend.stop()
+        application.close()
+    text = (tmp_path / "log").read_text()
+    assert "/api/v1/keys/(key)" in text
+    assert str(key) not in text
+
+
+def test_the_audit_log_tells_of_artifacts_and_forced_locks(server: EmbeddedServer, client: Client) -> None:
+    made = Made()
+    client.push("sets/a", [(None, made.commit(made.tree([])), MAIN)], made.pack())
+    bob = user(server, "bob")
+    server.site.folders.share(SYSTEM, "admin/sets", "user", "bob", "edit")
+    lock = bob.request("POST", "/admin/sets/a/info/lfs/locks", b'{"path": "x"}', {"Content-Type": LFS}).json()["lock"]
+    url = f"/admin/sets/a/info/lfs/locks/{lock['id']}/unlock"
+    assert client.request("POST", url, b'{"force": true}', {"Content-Type": LFS}).status == 200
+    told = [(one.user, one.action, one.target) for one in read_audit(server.site.database)]
+    assert ("admin", "artifact.make", "admin/sets/a") in told
+    assert told[-1] == ("admin", "lock.force", "admin/sets/a")
 
 
 def test_reserved_names_are_so_in_every_case(server: EmbeddedServer) -> None:
