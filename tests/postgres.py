@@ -44,7 +44,9 @@ class Postgres:
         if self._as:
             user = pwd.getpwnam("postgres")
             os.chown(directory, user.pw_uid, user.pw_gid)
-        self._run("initdb", "-D", str(self._data), "-U", "aimdvc", "-A", "trust", "-E", "UTF8", "--no-sync")
+        self._run(
+            "initdb", "-D", str(self._data), "-U", "aimdvc", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"
+        )
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -91,8 +93,8 @@ def running() -> Iterator[Postgres]:
     """A cluster while the `with` lasts; without PostgreSQL the test is skipped."""
     if programs() is None:
         pytest.skip("PostgreSQL is not installed")
-    with tempfile.TemporaryDirectory() as place:
-        # Its user is another one, and has to come through.
+    # Its user is another one, and has to come through; what TMPDIR names may be root's alone.
+    with tempfile.TemporaryDirectory(dir=None if os.geteuid() else "/tmp") as place:
         Path(place).chmod(0o755)
         made = Postgres(Path(place) / "postgresql")
         try:
