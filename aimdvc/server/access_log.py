@@ -6,6 +6,7 @@ from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 
+from aimdvc.errors import UsageError
 from aimdvc.fs.faults import mapped
 
 STDERR = Path("-")
@@ -16,8 +17,12 @@ class AccessLog:
     """Appends lines to a file, or to the process's standard error; those of several processes don't mix."""
 
     def __init__(self, path: Path) -> None:
-        with mapped(path):
-            self._fd = os.dup(2) if path == STDERR else os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
+        """Opens it. Raises StorageError, and UsageError where its directory is not there."""
+        try:
+            with mapped(path):
+                self._fd = os.dup(2) if path == STDERR else os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
+        except FileNotFoundError as error:
+            raise UsageError(f"no directory '{path.parent}' for the access log", hint="make it first") from error
 
     def write(self, **fields: object) -> None:
         """Writes one line, with the time. A log that can't be written stops nothing."""

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from aimdvc.errors import CorruptRepository
+from aimdvc.errors import Busy, CorruptRepository
 from aimdvc.server.engines import WRITES, open_backend
 from aimdvc.server.migrate import ensure_schema
 from aimdvc.server.schema import settings
@@ -30,7 +31,7 @@ class Database:
         try:
             with self.write("schema") as connection:
                 ensure_schema(connection, self._backend.name)
-        except BaseException:  # Whatever it was, no connection is left open.
+        except BaseException:  # Whatever stopped it, an interrupt too, leaves no connection open.
             self.close()
             raise
 
@@ -78,6 +79,8 @@ class Database:
             if failure is None:
                 raise
             raise failure from error
+        except PoolTimeout as error:
+            raise Busy("the server's database") from error
 
     def close(self) -> None:
         """Closes all connections that no one uses."""

@@ -13,7 +13,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, 
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
-from aimdvc.errors import AimdvcError, Busy, DiskFull, StorageError, UsageError
+from aimdvc.errors import AimdvcError, Busy, CorruptRepository, DiskFull, StorageError, UsageError
 from aimdvc.fs.faults import mapped
 
 WRITES = "aimdvc_write"
@@ -71,6 +71,8 @@ def _sqlite(path: Path) -> Backend:
             return Busy("the server's database")
         if "full" in reason:
             return DiskFull(path.name, "no space left")
+        if "not a database" in reason or "malformed" in reason:
+            return CorruptRepository(str(path), "is no database, or is damaged")
         return None
 
     # BEGIN IMMEDIATE is the lock.

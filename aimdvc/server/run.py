@@ -69,6 +69,9 @@ def serve(
     Running requests get `kill_timeout_s` to finish. `ready` is called
     once, when connections are taken already.
     """
+    if options.access_log is not None:
+        # The workers open it, and could tell nobody what is wrong with it.
+        AccessLog(options.access_log).close()
     # The key is told once: where the port is taken it must not have been made yet.
     sock = listen(host, port)
     try:

@@ -18,6 +18,7 @@ from aimdvc.server.observing import Observer
 from aimdvc.server.site import open_site
 from tests.contract.server_client import BLOB, Client, first_version
 from tests.postgres import Postgres
+from tests.shell import Shell
 
 
 def metric(text: str, name: str) -> float:
@@ -97,6 +98,13 @@ def test_the_log_has_a_line_a_request_and_no_secret(tmp_path: Path) -> None:
     assert lines[-1]["status"] == 400
     assert [line for line in lines if line["received"] >= len(BLOB)]
     application.close()
+
+
+def test_a_log_that_can_not_be_opened_is_told_before_anything_is_made(tmp_path: Path) -> None:
+    shell = Shell(tmp_path)
+    done = shell("serve", "srv", "--port", "0", "--access-log", str(tmp_path / "no/such.log"), code=2)
+    assert "for the access log; make it first" in done.err.splitlines()[-1]
+    assert not (tmp_path / "srv/server.db").exists()
 
 
 def test_it_is_ready_while_what_it_needs_is_there(server: EmbeddedServer, client: Client, tmp_path: Path) -> None:

@@ -68,4 +68,9 @@ def test_what_is_wrong_is_said_in_one_line(server: EmbeddedServer, tmp_path: Pat
         told = done.err.splitlines()[-1]
         assert said in told, (line, done.err)
         assert "secret" not in told
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged/server.db").write_bytes(b"no database at all" * 500)
+    for command in (["server", "user", "list"], ["serve", ".", "--port", "0"]):
+        done = Shell(tmp_path / "damaged")(*command, code=3)
+        assert "is no database, or is damaged" in done.err.splitlines()[-1]
     assert "-C DIR" in Shell(tmp_path)("server", "user", "list", code=2).err
