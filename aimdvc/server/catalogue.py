@@ -1,7 +1,8 @@
 """The tree of roots, folders and artifacts, as far as each caller may see and change it.
 
-Every user has a root of their name; a path that does not begin with a root that the caller sees is taken under theirs.
-What a caller may not see does not exist for them.
+Every user has a root of their name. A path is below the caller's own root if there is such a node, else below the root
+that it begins with if the caller sees that, else below their own (docs/decisions/0017-rights.md). What a caller may not
+see does not exist for them.
 """
 
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from aimdvc.server.audit import note
 from aimdvc.server.database import Database
 from aimdvc.server.guard import HttpError
 from aimdvc.server.rights import Caller, Node, Rights, rights_on
-from aimdvc.server.tree import MAX_DEPTH, absolute, add_node, check_name, existing, walk
+from aimdvc.server.tree import absolute, add_node, check_name, existing, walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,11 @@ class Catalogue:
         if found is not None:
             return found
         with self._database.write("nodes") as connection:
-            made = _make(connection, caller, path.split("/"))
-            note(self._database, connection, caller, "artifact.make", made.path)
+            segments, chain = _writable(connection, caller, path.split("/"))
+            made = _make(connection, caller, segments, chain)
+            # Another may have been first.
+            if len(chain) < len(segments):
+                note(self._database, connection, caller, "artifact.make", made.path)
         return made
 
     def find_writable(self, caller: Caller, path: str) -> Artifact | None:
@@ -75,8 +79,7 @@ def _artifact(chain: list[Node]) -> Artifact | None:
     return Artifact(chain[-1].id, "/".join(node.name for node in chain)) if is_one else None
 
 
-def _make(connection: Connection, caller: Caller, segments: list[str]) -> Artifact:
-    segments, chain = _writable(connection, caller, segments)
+def _make(connection: Connection, caller: Caller, segments: list[str], chain: list[Node]) -> Artifact:
     names = [node.name for node in chain] + segments[len(chain) :]
     parent = chain[-1].id if chain else ""
     for depth in range(len(chain), len(segments)):
@@ -86,8 +89,6 @@ def _make(connection: Connection, caller: Caller, segments: list[str]) -> Artifa
 
 def _writable(connection: Connection, caller: Caller, segments: list[str]) -> tuple[list[str], list[Node]]:
     """Returns the absolute path at which an artifact may be made, and the nodes that are there. Raises HttpError."""
-    if len(segments) > MAX_DEPTH:
-        raise HttpError(400, f"the path is deeper than {MAX_DEPTH} folders")
     segments = absolute(connection, caller, segments)
     chain = existing(connection, segments)
     rights = rights_on(connection, caller, chain)

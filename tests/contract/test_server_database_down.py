@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from aimdvc.server.audit import read_audit
 from aimdvc.server.embedded import EmbeddedServer
 from tests.contract.git_packs import Made
 from tests.contract.server_client import Client, report_of
@@ -70,6 +71,8 @@ def test_of_pushes_at_once_one_wins_and_all_artifacts_are_there(postgres: Postgr
             thread.start()
         for thread in threads:
             thread.join()
+        made_once = [entry.target for entry in read_audit(one.site.database) if entry.action == "artifact.make"]
+        assert sorted(made_once) == ["admin/a", *[f"admin/deep/er/b{number}" for number in range(6)]]
         assert sorted(told) == sorted([f"ok {MAIN}", *[f"ng {MAIN} fetch first"] * 11])
         refs = clients[1].refs("a")
         assert set(refs) == {"HEAD", MAIN, "refs/tags/v1", "refs/tags/v2"}
