@@ -15,6 +15,9 @@ ReadTree = Callable[[GitId], bytes]
 WriteTree = Callable[[bytes], GitId]
 """Stores a tree's raw content, or only names it, and returns its id."""
 
+Wanted = Callable[[bytes], bool]
+"""Says of a whole path, that of a directory with `/` at its end, whether to look there."""
+
 Edits = Mapping[str, "tuple[int, GitId] | None"]
 """By path: the mode and git id that it gets, or None to remove it."""
 
@@ -81,10 +84,6 @@ def dump_tree(nodes: Mapping[bytes, Node]) -> bytes:
     """Returns a tree's raw content, in Git's order."""
     ordered = sorted(nodes.items(), key=lambda item: item[0] + b"/" if item[1].mode == Mode.TREE else item[0])
     return b"".join(b"%o %s\0%s" % (node.mode, name, bytes.fromhex(node.git_id)) for name, node in ordered)
-
-
-Wanted = Callable[[bytes], bool]
-"""Says of a whole path, that of a directory with `/` at its end, whether to look there."""
 
 
 def iter_files(read: ReadTree, tree: GitId, prefix: bytes = b"", wanted: Wanted | None = None) -> Iterator[RawEntry]:

@@ -6,12 +6,12 @@ from dataclasses import asdict
 
 from aimdvc.server.accounts import Key, User
 from aimdvc.server.audit import read_audit
+from aimdvc.server.bodies import JSON
 from aimdvc.server.guard import HttpError, Response
 from aimdvc.server.messages import json_response
 from aimdvc.server.rights import SCOPES, Caller
 from aimdvc.server.routing import Call
 
-_JSON = "application/json"
 _KEY_ID = re.compile("[0-9a-f]{32}")
 """Over HTTP a key is named by its id alone: what stands in a path stands in logs."""
 
@@ -147,7 +147,7 @@ def remove_share(call: Call) -> Response:
 
 
 def _answer(message: Mapping[str, object], status: int = 200) -> Response:
-    return json_response(message, status, _JSON)
+    return json_response(message, status, JSON)
 
 
 def _folder(call: Call, path: str) -> Response:

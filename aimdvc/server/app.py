@@ -42,7 +42,9 @@ class Application:
             response = self._response(environ, trace)
             trace.status = response.status
             return write_response(response, start_response, trace.id, lambda sent: self._observer.end(trace, sent))
-        except BaseException:  # no answer can be given: the server breaks the connection
+        except (
+            BaseException
+        ):  # Raised on, and the connection breaks; an interrupt, too, ends what was counted as running.
             self._observer.end(trace, 0)
             raise
 
@@ -160,11 +162,9 @@ def _failure(path: str, error: AimdvcError, request_id: str) -> Response:
 
 
 def _refusal(path: str, status: int, message: str, request_id: str, headers: Mapping[str, str]) -> Response:
-    if "/info/lfs/" in path:
+    kind = MEDIA_TYPE if "/info/lfs/" in path else JSON if path.startswith("/api/") else None
+    if kind is not None:
         body = json.dumps({"message": message, "request_id": request_id}).encode()
-        return Response(status, body, content_type=MEDIA_TYPE, headers=headers)
-    if path.startswith("/api/"):
-        body = json.dumps({"message": message, "request_id": request_id}).encode()
-        return Response(status, body, content_type=JSON, headers=headers)
+        return Response(status, body, content_type=kind, headers=headers)
     # Stock Git shows a refusal to its user only when it is plain text.
     return Response(status, f"{message}\n".encode(), content_type="text/plain; charset=utf-8", headers=headers)

@@ -16,7 +16,7 @@ BOUNDS_S = (0.005, 0.02, 0.1, 0.5, 2.0, 10.0)
 """The upper bounds of the buckets of a request's duration, in seconds; a last one has no bound."""
 
 _STATUSES = (
-    *(200, 201, 204, 206, 400, 401, 403, 404, 405, 406, 409, 413, 415, 416, 422),
+    *(200, 201, 204, 206, 304, 400, 401, 403, 404, 405, 406, 409, 413, 415, 416, 422),
     *(429, 431, 500, 502, 503, 507),
 )
 _PER_ROUTE = len(_STATUSES) + 1 + len(BOUNDS_S) + 1 + 1

@@ -1,7 +1,8 @@
 """Folders, and with whom they are shared: made, moved, listed and shared by whoever may.
 
-Sharing is the owner's, and an administrator's. A node that is moved loses the shares of its own and of what lies below
-it: from there on its target's hold. What a caller may not see is answered as if it were not there.
+Sharing is the owner's, and an administrator's. A node that is moved to another folder loses the shares and protected
+refs of its own and of what lies below it: from there on its target's hold. What a caller may not see is answered as if
+it were not there.
 """
 
 from dataclasses import dataclass
@@ -173,8 +174,6 @@ def _segments(path: str) -> list[str]:
     segments = [segment for segment in path.split("/") if segment]
     if not segments:
         raise HttpError(404, "no such folder")
-    if len(segments) > MAX_DEPTH:
-        raise HttpError(400, f"the path is deeper than {MAX_DEPTH} folders")
     return segments
 
 
