@@ -64,8 +64,8 @@ def _failure() -> dict[str, object]:
 
 
 def _security(route: Route) -> list[dict[str, list[str]]]:
-    """The ways to come in; an empty one among them says that no key is needed, or that the href is the permission."""
-    if route.door in ("open", "signed"):
+    """The ways to come in; an empty one says that no key may be needed, none at all that the href is the permission."""
+    if route.door == "signed":
         return []
     keys: list[dict[str, list[str]]] = [{name: []} for name in _KEYS]
     return [*keys, {}] if route.door == "shared" and route.scope == "read" else keys

@@ -14,8 +14,8 @@ from aimdvc.server.guard import HttpError, Request, Response
 from aimdvc.server.rights import Caller
 from aimdvc.server.site import Site
 
-Door = Literal["open", "shared", "user", "admin", "signed"]
-"""Who comes in: everyone; who may see the artifact, with a key or not; users; administrators; who has an href."""
+Door = Literal["shared", "user", "admin", "signed"]
+"""Who comes in: who may see the artifact, with a key or not; users; administrators; who has an href."""
 
 _PARTS = {"artifact": "[^/]+(?:/[^/]+)*?", "path": "[^/]+(?:/[^/]+)*", "oid": "[0-9a-f]{64}"}
 _ONE = "[^/]{1,200}"

@@ -28,6 +28,9 @@ def test_a_team_is_set_up_and_works(server: EmbeddedServer, tmp_path: Path, shel
     assert machine("server", "folder", "list", "team/scans").out == "team/scans/data\n"
     listed = machine("server", "key", "list", "bob").out
     assert "bob  write  laptop  used " in listed and " until " in listed and key not in listed
+    machine("server", "key", "add", "bob", "--scope", "read", "--folder", "team/scans")
+    assert machine("server", "key", "list", "bob").out.splitlines()[1].endswith("read  read  never used  in team/scans")
+    assert machine("server", "key", "list", "bob", "--json").json["keys"][1]["folder"] == "team/scans"
     viewer = machine("server", "key", "add", "ada", "--json").json["key"]
     shell("login", server.url, typed=viewer)
     assert "up to date" in shell("pull").out

@@ -1,6 +1,7 @@
 """`aimdvc server user`, `aimdvc server group` and `aimdvc server key`."""
 
 import time
+from dataclasses import asdict
 
 import click
 
@@ -127,25 +128,21 @@ def server_key_command(
 def _list_keys(cli: Cli, server: Administered, user: str | None) -> None:
     names = {one.id: one.name for one in server.accounts.list_users()}
     keys = server.accounts.list_keys(server.accounts.user(user).id if user is not None else None)
-    lines = []
+    told, lines = [], []
     now = time.time()
     for key in keys:
-        ended = "revoked" if key.revoked_s else "expired" if key.expires_s is not None and key.expires_s < now else ""
-        until = f"until {day(key.expires_s)}" if key.expires_s is not None and not ended else ended
-        parts = [
-            key.id,
-            names[key.user],
-            key.scope,
-            key.name,
-            f"used {day(key.used_s)}" if key.used_s else "never used",
-        ]
-        lines.append("  ".join([*parts, *([until] if until else [])]))
-    cli.out.result({"keys": [{**_shown(key), "user": names[key.user]} for key in keys]}, lines)
-
-
-def _shown(key: object) -> dict[str, object]:
-    names = ("id", "name", "scope", "folder", "created_s", "expires_s", "revoked_s", "used_s")
-    return {name: getattr(key, name) for name in names}
+        folder = server.folders.path_of(SYSTEM, key.folder) if key.folder is not None else None
+        told.append({**asdict(key), "user": names[key.user], "folder": folder})
+        parts = [key.id, names[key.user], key.scope, key.name]
+        parts.append(f"used {day(key.used_s)}" if key.used_s else "never used")
+        if key.folder is not None:
+            parts.append(f"in {folder}" if folder is not None else "in a folder that is gone")
+        if key.revoked_s is not None:
+            parts.append("revoked")
+        elif key.expires_s is not None:
+            parts.append("expired" if key.expires_s < now else f"until {day(key.expires_s)}")
+        lines.append("  ".join(parts))
+    cli.out.result({"keys": told}, lines)
 
 
 def _given(value: str | None, what: str, action: str) -> str:
