@@ -1,14 +1,9 @@
 """The command line as a shell sees it: pipes, signals, completion, examples, and files that Git reads, too."""
 
-import inspect
 import json
 import os
-import pty
 import random
 import re
-import select
-import shlex
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,14 +11,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import click
 import pytest
 import requests
 
-from aimdvc.cli.main import aimdvc
-from aimdvc.cli.table import COMMANDS
-from aimdvc.server.embedded import EmbeddedServer
-from aimdvc.server.site import open_site
+from tests.e2e.bash import in_bash
 from tests.shell import Shell
 from tests.unit.cli.versions import with_versions
 
@@ -123,12 +114,6 @@ def test_an_ignore_file_beyond_the_limits_is_named_with_its_line(shell: Shell) -
     shell.write("data/.aimdvcignore", "*.tmp\n" + "x" * 1001 + "\n")
     done = shell("add", "data", "--json", code=4)
     assert done.json["message"].endswith("data/.aimdvcignore': line 2 is too long, or one of too many")
-
-
-def in_bash(script: str, here: Path) -> subprocess.CompletedProcess[str]:
-    """Runs a line of bash, in which `aimdvc` is ours."""
-    line = f'aimdvc() {{ "{sys.executable}" -m aimdvc "$@"; }}\n{script}'
-    return subprocess.run(["bash", "-c", line], cwd=here, capture_output=True, text=True, timeout=60, check=False)
 
 
 def test_without_a_command_the_help_is_printed_as_it_is(tmp_path: Path) -> None:
@@ -248,152 +233,3 @@ def test_a_hangup_of_the_terminal_ends_a_server_but_not_under_nohup(tmp_path: Pa
         finally:
             process.kill()
     assert process.returncode == 0
-
-
-BEFORE = {
-    "server user": [],
-    "server group": ["user add ada"],
-    "server key": ["user add ada", "folder make ada/scans"],
-    "server folder": ["user add ada", "folder make ada/scans"],
-    "server audit": [],
-    "server protect": ["user add ada", "folder make team", "folder make team/scans"],
-    "server share": ["group add vision", "folder make team", "folder make team/scans"],
-}
-"""What the examples of a server's commands take for granted."""
-
-
-def completed(line: str, here: Path) -> list[str]:
-    """Returns what the sourced script tells bash for a line with the cursor at its end."""
-    script = f"""
-        source <(aimdvc completion bash)
-        COMP_LINE={shlex.quote(line)} COMP_POINT={len(line)}
-        $(complete -p aimdvc | sed 's/.*-F \\([^ ]*\\).*/\\1/') aimdvc
-        printf '%s\\n' "${{COMPREPLY[@]}}"
-    """
-    done = in_bash(script, here)
-    assert done.stderr == ""
-    return done.stdout.split()
-
-
-COMPLETED = [
-    ("aimdvc chec", ["checkout"]),
-    ("aimdvc status --sh", ["--short"]),
-    ("aimdvc push sc", ["scenes"]),
-    ("aimdvc checkout ", ["scenes"]),
-    ("aimdvc checkout scenes@", ["best", "HEAD", "main", "v1?", "v2?"]),
-    ("aimdvc diff scenes@best scenes@v", ["v1?", "v2?"]),
-    ("aimdvc -C data log @b", ["best"]),
-    ("aimdvc switch m", ["main"]),
-    ("aimdvc merge scenes@m", ["main"]),
-    ("aimdvc add da", []),
-    ("aimdvc log scenes -- da", []),
-    ("aimdvc log nothing@", []),
-]
-
-
-@pytest.mark.parametrize(("line", "wanted"), COMPLETED)
-def test_bash_completes(versions: Shell, line: str, wanted: list[str]) -> None:
-    versions("alias", "set", "scenes@HEAD~1", "best")
-    assert completed(line, versions.here) == wanted
-
-
-def test_bash_completes_file_names_where_nothing_of_ours_fits(versions: Shell) -> None:
-    master, slave = pty.openpty()
-    environment = {
-        **os.environ,
-        "PS1": "",
-        "TERM": "dumb",
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-    }
-    with subprocess.Popen(
-        ["bash", "--norc", "--noprofile", "-i"],
-        cwd=versions.here,
-        env=environment,
-        stdin=slave,
-        stdout=slave,
-        stderr=slave,
-        start_new_session=True,
-    ) as process:
-        os.close(slave)
-        os.write(master, b'eval "$(aimdvc completion bash)"; echo rea""dy\n')
-        _read_until(master, b"ready")
-        os.write(master, b"aimdvc status dat\timag\t")
-        _read_until(master, b"data/images/")
-        process.kill()
-    os.close(master)
-
-
-def _read_until(master: int, wanted: bytes) -> None:
-    seen = b""
-    end_s = time.monotonic() + 20
-    while wanted not in seen.replace(b"\a", b""):
-        assert time.monotonic() < end_s, seen
-        if select.select([master], [], [], 1)[0]:
-            seen += os.read(master, 4096)
-
-
-def examples(name: str) -> list[str]:
-    """Returns the lines of a command's example."""
-    command = aimdvc.get_command(click.Context(aimdvc), name)
-    assert command is not None
-    _, _, example = inspect.cleandoc(command.help or "").partition("\b\n")
-    return [line.strip() for line in example.splitlines() if line.startswith("  ")]
-
-
-IN_NOTHING = ("init", "clone", "get", "demo")
-
-
-IN_NEW = ("add", "remote")
-
-
-def test_the_examples_of_the_help_work_as_they_stand(server: EmbeddedServer, tmp_path: Path, home: Path) -> None:
-    url = f"{server.url}/team"
-    (home / "pictures").mkdir()
-    (home / "pictures" / "a.png").write_bytes(b"1")
-    new = Shell(tmp_path / "new")
-    new.here.mkdir()
-    (new.here / "key.txt").write_text(f"{server.admin_key}\n")
-    new("init")
-    new.write("data/images/train/a", "1\n")
-    prepared = Shell(shutil.copytree(new.here, tmp_path / "prepared"))
-    prepared("remote", "add", "origin", url)
-    for number in range(3):
-        prepared.write("data/images/labels.csv", f"{number}\n")
-        prepared("add", "data/images", "-n", "images")
-        prepared("commit", "-m", "m")
-    prepared("alias", "set", "images@HEAD", "production")
-    prepared("push")
-    for command in (["switch", "-c", "old-labels"], ["push"], ["switch", "main"]):
-        prepared(*command)
-    failed = []
-    for name in sorted(COMMANDS, key=lambda name: name == "logout"):
-        here = tmp_path / "runs" / name
-        if name in IN_NOTHING:
-            here.mkdir(parents=True)
-        else:
-            shutil.copytree(new.here if name in IN_NEW else prepared.here, here)
-        lines = [line for line in examples(name) if not line.startswith("aimdvc serve ")]
-        script = "\n".join(lines).replace("https://aimd.example.org/team", url)
-        script = script.replace("https://aimd.example.org", server.url).replace("/srv/aimd", "srv")
-        if name.startswith("server "):
-            open_site(here / "srv").close()
-            before = [f"aimdvc server {line} -C srv" for line in BEFORE[name]]
-            script = "\n".join([*before, script])
-        typed = "exec < key.txt\n" if name == "login" else ""
-        done = in_bash(f"set -e\n{typed}{script}", here)
-        if done.returncode:
-            failed.append((name, done.stderr))
-    assert not failed, "\n".join(f"{name}: {told}" for name, told in failed)
-
-
-def test_the_local_commands_of_the_tutorial_run(tmp_path: Path) -> None:
-    text = (Path(__file__).parents[2] / "docs" / "tutorial.md").read_text("utf-8").partition("## Share")[0]
-    script = "".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL))
-    shell = Shell(tmp_path / "project")
-    shell.write("data/labels.csv", "street,120\n")
-    subprocess.run(["git", "init", "-q", str(shell.here)], check=True)
-    done = in_bash(f"set -euxo pipefail\n{script}", shell.here)
-    assert done.returncode == 0, done.stderr
-    assert script.count("aimdvc ") >= 15
-    tracked = subprocess.run(["git", "ls-files"], cwd=shell.here, capture_output=True, text=True, check=True)
-    assert tracked.stdout.split() == [".aimdvc/.gitignore", ".aimdvc/config", ".gitignore", "aimdvc.lock"]

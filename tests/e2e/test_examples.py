@@ -1,0 +1,94 @@
+"""The examples of the help, and the tutorial, do what they say."""
+
+import inspect
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import click
+
+from aimdvc.cli.main import aimdvc
+from aimdvc.cli.table import COMMANDS
+from aimdvc.server.embedded import EmbeddedServer
+from aimdvc.server.site import open_site
+from tests.e2e.bash import in_bash
+from tests.shell import Shell
+
+BEFORE = {
+    "server user": [],
+    "server group": ["user add ada"],
+    "server key": ["user add ada", "folder make ada/scans"],
+    "server folder": ["user add ada", "folder make ada/scans"],
+    "server audit": [],
+    "server protect": ["user add ada", "folder make team", "folder make team/scans"],
+    "server share": ["group add vision", "folder make team", "folder make team/scans"],
+}
+"""What the examples of a server's commands take for granted."""
+
+
+def examples(name: str) -> list[str]:
+    """Returns the lines of a command's example."""
+    command = aimdvc.get_command(click.Context(aimdvc), name)
+    assert command is not None
+    _, _, example = inspect.cleandoc(command.help or "").partition("\b\n")
+    return [line.strip() for line in example.splitlines() if line.startswith("  ")]
+
+
+IN_NOTHING = ("init", "clone", "get", "demo")
+
+
+IN_NEW = ("add", "remote")
+
+
+def test_the_examples_of_the_help_work_as_they_stand(server: EmbeddedServer, tmp_path: Path, home: Path) -> None:
+    url = f"{server.url}/team"
+    (home / "pictures").mkdir()
+    (home / "pictures" / "a.png").write_bytes(b"1")
+    new = Shell(tmp_path / "new")
+    new.here.mkdir()
+    (new.here / "key.txt").write_text(f"{server.admin_key}\n")
+    new("init")
+    new.write("data/images/train/a", "1\n")
+    prepared = Shell(shutil.copytree(new.here, tmp_path / "prepared"))
+    prepared("remote", "add", "origin", url)
+    for number in range(3):
+        prepared.write("data/images/labels.csv", f"{number}\n")
+        prepared("add", "data/images", "-n", "images")
+        prepared("commit", "-m", "m")
+    prepared("alias", "set", "images@HEAD", "production")
+    prepared("push")
+    for command in (["switch", "-c", "old-labels"], ["push"], ["switch", "main"]):
+        prepared(*command)
+    failed = []
+    for name in sorted(COMMANDS, key=lambda name: name == "logout"):
+        here = tmp_path / "runs" / name
+        if name in IN_NOTHING:
+            here.mkdir(parents=True)
+        else:
+            shutil.copytree(new.here if name in IN_NEW else prepared.here, here)
+        lines = [line for line in examples(name) if not line.startswith("aimdvc serve ")]
+        script = "\n".join(lines).replace("https://aimd.example.org/team", url)
+        script = script.replace("https://aimd.example.org", server.url).replace("/srv/aimd", "srv")
+        if name.startswith("server "):
+            open_site(here / "srv").close()
+            before = [f"aimdvc server {line} -C srv" for line in BEFORE[name]]
+            script = "\n".join([*before, script])
+        typed = "exec < key.txt\n" if name == "login" else ""
+        done = in_bash(f"set -e\n{typed}{script}", here)
+        if done.returncode:
+            failed.append((name, done.stderr))
+    assert not failed, "\n".join(f"{name}: {told}" for name, told in failed)
+
+
+def test_the_local_commands_of_the_tutorial_run(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "tutorial.md").read_text("utf-8").partition("## Share")[0]
+    script = "".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL))
+    shell = Shell(tmp_path / "project")
+    shell.write("data/labels.csv", "street,120\n")
+    subprocess.run(["git", "init", "-q", str(shell.here)], check=True)
+    done = in_bash(f"set -euxo pipefail\n{script}", shell.here)
+    assert done.returncode == 0, done.stderr
+    assert script.count("aimdvc ") >= 15
+    tracked = subprocess.run(["git", "ls-files"], cwd=shell.here, capture_output=True, text=True, check=True)
+    assert tracked.stdout.split() == [".aimdvc/.gitignore", ".aimdvc/config", ".gitignore", "aimdvc.lock"]
