@@ -18,6 +18,7 @@ try:
     from aimdvc.server.protection import Protections
     from aimdvc.server.rights import SYSTEM
     from aimdvc.server.sharing import Folders
+    from aimdvc.server.site import Location, Site, open_site
 except ModuleNotFoundError as error:  # the extra `aimdvc[server]` is not installed
     missing: str | None = error.name
 else:
@@ -58,22 +59,39 @@ class Administered:
 
 
 @contextmanager
+def opened_site(cli: Cli, database: str | None) -> "Iterator[Site]":
+    """Opens all that the server of the current directory keeps, its storage, too. Raises as `administered`."""
+    location = _location(cli, database)
+    site = open_site(location)
+    try:
+        yield site
+    except HttpError as error:
+        raise UsageError(error.message, hint=error.hint) from error
+    finally:
+        site.close()
+
+
+@contextmanager
 def administered(cli: Cli, database: str | None) -> Iterator[Administered]:
     """Opens the server of the current directory, or of a database. Raises UsageError where there is none."""
-    if missing is not None:
-        raise UsageError(f"the server needs '{missing}', not installed", hint="run `pip install 'aimdvc[server]'`")
-    place = cli.here / "server.db"
-    if database is None and not place.exists():
-        raise UsageError(
-            f"no server is kept in '{cli.here}'", hint="say where with -C DIR, the directory that `aimdvc serve` serves"
-        )
-    opened = Database(database or place)
+    location = _location(cli, database)
+    opened = Database(location.database or location.directory / "server.db")
     try:
         yield Administered(opened)
     except HttpError as error:
         raise UsageError(error.message, hint=error.hint) from error
     finally:
         opened.close()
+
+
+def _location(cli: Cli, database: str | None) -> "Location":
+    if missing is not None:
+        raise UsageError(f"the server needs '{missing}', not installed", hint="run `pip install 'aimdvc[server]'`")
+    if database is None and not (cli.here / "server.db").exists():
+        raise UsageError(
+            f"no server is kept in '{cli.here}'", hint="say where with -C DIR, the directory that `aimdvc serve` serves"
+        )
+    return Location(cli.here, database)
 
 
 def day(time_s: float | None) -> str:

@@ -9,7 +9,7 @@ from aimdvc.fs.disk import Disk
 from aimdvc.server.app import Application
 from aimdvc.server.granian_backend import GranianBackend
 from aimdvc.server.limits import Limits
-from aimdvc.server.site import Site, open_site
+from aimdvc.server.site import Location, Site, open_site
 
 _THREADS = 16
 
@@ -41,8 +41,9 @@ class EmbeddedServer:
         limits: Limits | None = None,
         disk: Disk | None = None,
         database_url: str | None = None,
+        storage_url: str | None = None,
     ) -> None:
-        self._site: Site = open_site(directory, limits, disk, database_url)
+        self._site: Site = open_site(Location(directory, database_url, storage_url), limits, disk)
         self.admin_key = self._site.accounts.first_start()
         """The administrator's key, or None when the directory had been served before."""
         self._application = Application(self._site)

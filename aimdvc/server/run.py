@@ -25,7 +25,7 @@ from aimdvc.server.app import Application
 from aimdvc.server.listening import BACKLOG, listen
 from aimdvc.server.metrics import Metrics
 from aimdvc.server.observing import Observer, new_metrics
-from aimdvc.server.site import open_site
+from aimdvc.server.site import Location, open_site
 
 _PR_SET_PDEATHSIG = 1
 _HELD = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
@@ -46,9 +46,8 @@ _LOGGING: dict[str, object] = {
 
 @dataclass(frozen=True, slots=True)
 class ServeOptions:
-    """`database_url` is a PostgreSQL's, None for SQLite in the directory; `access_log` a file, `-` standard error."""
+    """`access_log` is a file, `-` standard error."""
 
-    database_url: str | None = None
     access_log: Path | None = None
 
 
@@ -57,14 +56,14 @@ Ready = Callable[[str, str | None], None]
 
 
 def serve(
-    directory: Path,
+    location: Location,
     host: str,
     port: int,
     ready: Ready,
     options: ServeOptions = ServeOptions(),
     kill_timeout_s: int = _KILL_TIMEOUT_S,
 ) -> None:
-    """Serves a directory until SIGTERM, SIGINT, or a SIGHUP that isn't ignored; call it in the main thread.
+    """Serves what lies at a location until SIGTERM, SIGINT, or a SIGHUP that isn't ignored; call it in the main thread.
 
     Running requests get `kill_timeout_s` to finish. `ready` is called
     once, when connections are taken already.
@@ -75,7 +74,7 @@ def serve(
     # The key is told once: where the port is taken it must not have been made yet.
     sock = listen(host, port)
     try:
-        admin_key = _first_start(directory, options.database_url)
+        admin_key = _first_start(location)
     except BaseException:  # Whatever stopped it, an interrupt too, frees the port.
         sock.close()
         raise
@@ -105,11 +104,11 @@ def serve(
     # In memory that the workers share; so they have to be forked, which is what Python 3.14 no longer does unasked.
     multiprocessing.set_start_method("fork", force=True)
     metrics = new_metrics(workers)
-    server.serve(target_loader=lambda: _application(directory, options, metrics, parent), wrap_loader=False)
+    server.serve(target_loader=lambda: _application(location, options, metrics, parent), wrap_loader=False)
 
 
-def _first_start(directory: Path, database_url: str | None) -> str | None:
-    site = open_site(directory, database_url=database_url)
+def _first_start(location: Location) -> str | None:
+    site = open_site(location)
     try:
         return site.accounts.first_start()
     finally:
@@ -140,7 +139,7 @@ class _OwnSocketServer(MPServer):
         state._sso = self.own_socket
 
 
-def _application(directory: Path, options: ServeOptions, metrics: Metrics, parent: int) -> Application:
+def _application(location: Location, options: ServeOptions, metrics: Metrics, parent: int) -> Application:
     """Opens the site in a worker, after the fork."""
     # Until granian takes the signals here, too, they end the worker: the parent's handlers would swallow them.
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -151,7 +150,7 @@ def _application(directory: Path, options: ServeOptions, metrics: Metrics, paren
     _die_with(parent)
     metrics.join()
     log = AccessLog(options.access_log) if options.access_log is not None else None
-    return Application(open_site(directory, database_url=options.database_url), Observer(metrics, log))
+    return Application(open_site(location), Observer(metrics, log))
 
 
 def _die_with(parent: int) -> None:

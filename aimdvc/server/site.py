@@ -16,6 +16,18 @@ from aimdvc.server.signing import Signer
 from aimdvc.server.storage import LocalStorage, Storage
 
 
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where a server keeps what: in `directory` whatever no URL is given for.
+
+    `database` is a `postgresql://…`, `storage` an `s3://…`.
+    """
+
+    directory: Path
+    database: str | None = None
+    storage: str | None = None
+
+
 @dataclass(frozen=True)
 class Site:
     """The open server: its database, its storage and its limits. Close it."""
@@ -49,17 +61,12 @@ class Site:
         self.database.close()
 
 
-def open_site(
-    directory: Path, limits: Limits | None = None, disk: Disk | None = None, database_url: str | None = None
-) -> Site:
-    """Opens, or makes, a server's directory; its database is in there where no `postgresql://…` is given.
-
-    Open it after forking.
-    """
+def open_site(location: Location, limits: Limits | None = None, disk: Disk | None = None) -> Site:
+    """Opens, or makes, what a server keeps. Open it after forking."""
     limits = limits or Limits()
     disk = disk or Disk()
-    disk.make_directory(directory)
-    database = Database(database_url or directory / "server.db")
+    disk.make_directory(location.directory)
+    database = Database(location.database or location.directory / "server.db")
     signer = Signer(database.secret(), limits.href_seconds)
     return Site(
         database,
@@ -67,7 +74,7 @@ def open_site(
         Catalogue(database),
         Folders(database),
         Protections(database),
-        LocalStorage(directory, disk),
+        LocalStorage(location.directory, disk),
         signer,
         limits,
     )

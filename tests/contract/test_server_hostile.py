@@ -20,7 +20,7 @@ from aimdvc.server.observing import Observer
 from aimdvc.server.protection import matches_glob
 from aimdvc.server.rights import SYSTEM
 from aimdvc.server.schema import audit
-from aimdvc.server.site import open_site
+from aimdvc.server.site import Location, open_site
 from tests.contract.git_packs import Made
 from tests.contract.server_client import LFS, Client, pkt, report_of
 
@@ -246,7 +246,7 @@ def test_sizes_of_many_large_objects_are_not_all_read(client: Client) -> None:
 
 
 def test_a_key_that_somebody_puts_into_a_path_is_not_logged(tmp_path: Path) -> None:
-    site = open_site(tmp_path / "srv")
+    site = open_site(Location(tmp_path / "srv"))
     key = site.accounts.first_start()
     application = Application(site, Observer(log=AccessLog(tmp_path / "log")))
     backend = GranianBackend(application, "127.0.0.1", 0, 8)

@@ -15,7 +15,7 @@ from aimdvc.server.app import Application
 from aimdvc.server.embedded import EmbeddedServer
 from aimdvc.server.granian_backend import GranianBackend
 from aimdvc.server.observing import Observer
-from aimdvc.server.site import open_site
+from aimdvc.server.site import Location, open_site
 from tests.contract.server_client import BLOB, Client, first_version
 from tests.postgres import Postgres
 from tests.shell import Shell
@@ -72,7 +72,7 @@ os._exit(0)
 
 def test_the_log_has_a_line_a_request_and_no_secret(tmp_path: Path) -> None:
     path = tmp_path / "access.log"
-    site = open_site(tmp_path / "srv")
+    site = open_site(Location(tmp_path / "srv"))
     key = site.accounts.first_start()
     application = Application(site, Observer(log=AccessLog(path)))
     backend = GranianBackend(application, "127.0.0.1", 0, 8)

@@ -11,7 +11,7 @@ import click
 from aimdvc.cli.main import aimdvc
 from aimdvc.cli.table import COMMANDS
 from aimdvc.server.embedded import EmbeddedServer
-from aimdvc.server.site import open_site
+from aimdvc.server.site import Location, open_site
 from tests.e2e.bash import in_bash
 from tests.shell import Shell
 
@@ -71,7 +71,7 @@ def test_the_examples_of_the_help_work_as_they_stand(server: EmbeddedServer, tmp
         script = "\n".join(lines).replace("https://aimd.example.org/team", url)
         script = script.replace("https://aimd.example.org", server.url).replace("/srv/aimd", "srv")
         if name.startswith("server "):
-            open_site(here / "srv").close()
+            open_site(Location(here / "srv")).close()
             before = [f"aimdvc server {line} -C srv" for line in BEFORE[name]]
             script = "\n".join([*before, script])
         typed = "exec < key.txt\n" if name == "login" else ""

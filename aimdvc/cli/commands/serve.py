@@ -13,6 +13,7 @@ from aimdvc.fs.disk import Disk
 
 try:
     from aimdvc.server.run import ServeOptions, serve
+    from aimdvc.server.site import Location
 except ModuleNotFoundError as error:  # the extra `aimdvc[server]` is not installed
     serve, missing = None, error.name  # type: ignore[assignment]
 
@@ -58,7 +59,7 @@ def serve_command(
 
     try:
         log = None if access_log is None else Path("-") if access_log == "-" else cli.here / access_log
-        serve(place, host, port, ready, ServeOptions(database, log))
+        serve(Location(place, database), host, port, ready, ServeOptions(log))
     except OSError as error:
         if error.errno not in (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES):
             raise

@@ -10,12 +10,12 @@ import pytest
 
 from aimdvc.errors import Busy, CorruptRepository, DiskFull, StorageError
 from aimdvc.server.app import Application
-from aimdvc.server.site import Site, open_site
+from aimdvc.server.site import Location, Site, open_site
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    made = open_site(tmp_path / "srv")
+    made = open_site(Location(tmp_path / "srv"))
     yield made
     made.close()
 
