@@ -12,6 +12,7 @@ from hypothesis import settings
 from aimdvc.server.app import Application
 from aimdvc.server.embedded import EmbeddedServer
 from aimdvc.server.guard import StartResponse
+from tests.buckets import KEY_ID, SECRET, BucketServer, serving
 from tests.postgres import Postgres, running
 from tests.shell import Shell
 
@@ -48,6 +49,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     place.mkdir()
     monkeypatch.setenv("HOME", str(place))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(place / ".config"))
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY_ID)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     monkeypatch.setenv("GIT_TERMINAL_PROMPT", "0")
     for role in ("AUTHOR", "COMMITTER"):
@@ -62,6 +65,20 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def postgres() -> Iterator[Postgres]:
     """A PostgreSQL cluster."""
     with running() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def nanio() -> Iterator[BucketServer]:
+    """An S3-compatible server that checks signatures."""
+    with serving("nanio") as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def moto() -> Iterator[BucketServer]:
+    """An S3-compatible server that knows most of what S3 answers."""
+    with serving("moto") as made:
         yield made
 
 

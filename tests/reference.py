@@ -14,6 +14,7 @@ ENVIRONMENT = {
     "AIMDVC_API_KEY": "The key for AIMDVC_HOST, or for the URL given to `clone` or `get`; goes before a stored one.",
     "AIMDVC_TIMEOUT": "How many seconds to wait for the next byte of an answer; else 120.",
     "AIMDVC_DATABASE": "The URL of the PostgreSQL of `serve` and `server`; no list of processes shows it.",
+    "AIMDVC_STORAGE": "The URL of the bucket of `serve`, once: the database remembers it.",
     "XDG_CONFIG_HOME": "Where `aimdvc/keys.json`, written by `login`, lies; else `~/.config`.",
 }
 MEMBERS = {

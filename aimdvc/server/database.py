@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, delete, insert, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from aimdvc.errors import Busy, CorruptRepository
+from aimdvc.errors import Busy, CorruptRepository, UsageError
 from aimdvc.server.engines import WRITES, open_backend
 from aimdvc.server.migrate import ensure_schema
-from aimdvc.server.schema import settings
+from aimdvc.server.schema import nodes, settings
 
 
 class Database:
@@ -47,6 +47,26 @@ class Database:
         if value is None:
             raise CorruptRepository(self.name, "the signing secret is gone")
         return bytes(value)
+
+    def storage_url(self, given: str | None) -> str | None:
+        """Returns the URL of the storage that goes with this database: the one given, else that of the last start.
+
+        Raises UsageError where artifacts are kept already, and elsewhere.
+        """
+        with self.write("settings") as connection:
+            value = connection.scalar(select(settings.c.value).where(settings.c.name == "storage"))
+            kept = bytes(value).decode() if value is not None else None
+            if given is None or given == kept:
+                return kept
+            is_begun = connection.scalar(select(nodes.c.id).where(nodes.c.kind == "artifact").limit(1)) is not None
+            if is_begun and (kept is None or given.partition("?")[0] != kept.partition("?")[0]):
+                raise UsageError(
+                    f"this server's blobs are kept in {f'{kept!r}' if kept else 'its directory'}",
+                    hint="leave out --storage; to move them, run `aimdvc server backup`, then `restore`",
+                )
+            connection.execute(delete(settings).where(settings.c.name == "storage"))
+            connection.execute(insert(settings), {"name": "storage", "value": given.encode()})
+        return given
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

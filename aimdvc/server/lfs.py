@@ -33,7 +33,7 @@ def batch(call: Call) -> Response:
     else:
         artifact = site.artifact(caller, call.artifact)
     found = owned(site.database, artifact.id, (Oid(pointer.oid) for pointer in wish.pointers))
-    hrefs = _Hrefs(call, artifact)
+    hrefs = _Hrefs(call, artifact, wish.pointers if wish.operation == "download" else ())
     packed = AIMD_PACK in wish.transfers
     if wish.operation == "download":
         objects = [_download(hrefs, pointer, found, packed) for pointer in wish.pointers]
@@ -53,19 +53,35 @@ def batch(call: Call) -> Response:
 
 def blob_href(call: Call, artifact: Artifact, pointer: Pointer) -> str:
     """Returns where a blob can be got for some minutes, without a key."""
-    action = _Hrefs(call, artifact).action("GET", f"objects/{pointer.oid}", pointer.oid, pointer.size)
-    return str(action["href"])
+    return str(_Hrefs(call, artifact, [pointer]).download(pointer)["href"])
 
 
 class _Hrefs:
-    """Makes signed hrefs for one request."""
+    """Makes signed hrefs for one request; `wanted` may be downloaded."""
 
-    def __init__(self, call: Call, artifact: Artifact) -> None:
+    def __init__(self, call: Call, artifact: Artifact, wanted: Iterable[Pointer]) -> None:
         self._site = call.site
         self._base = f"{call.request.base_url}/{quote(artifact.path)}.git/info/lfs"
         self._caller = call.caller
         self._artifact = artifact
         self.packed_bytes = call.site.limits.packed_blob_bytes
+        self._direct = call.site.storage.direct
+        self._stored = self._direct.download_hrefs(wanted, self._site.signer.lifetime_s) if self._direct else {}
+
+    def download(self, pointer: Pointer) -> dict[str, object]:
+        """Returns where a blob can be got: from the storage itself where it is large and that can be asked."""
+        href = self._stored.get(pointer.oid)
+        if href is None:
+            return self.action("GET", f"objects/{pointer.oid}", pointer.oid, pointer.size)
+        return {"href": href, "header": {}, "expires_in": self._site.signer.lifetime_s}
+
+    def upload(self, pointer: Pointer) -> dict[str, object]:
+        """Returns where a blob can be put: straight into the storage where it is large and that can be asked."""
+        if self._direct is None or not self._direct.takes(pointer):
+            return self.action("PUT", f"objects/{pointer.oid}", pointer.oid, pointer.size)
+        lifetime_s = self._site.signer.lifetime_s
+        href = self._direct.upload_href(self._artifact.id, pointer, lifetime_s)
+        return {"href": href, "header": {}, "expires_in": lifetime_s}
 
     def action(self, method: str, tail: str, what: str, size: int) -> dict[str, object]:
         """Returns a batch action; its href permits one method on one blob, or one direction of aimd-pack."""
@@ -100,7 +116,7 @@ def _download(hrefs: _Hrefs, pointer: Pointer, found: Mapping[Oid, int], packed:
         return _error(pointer, 422, f"the blob has {size} bytes")
     if packed and size < hrefs.packed_bytes:
         return _reply(pointer, {AIMD_PACK: {}})
-    return _reply(pointer, {"download": hrefs.action("GET", f"objects/{pointer.oid}", pointer.oid, size)})
+    return _reply(pointer, {"download": hrefs.download(pointer)})
 
 
 def _upload(
@@ -113,9 +129,8 @@ def _upload(
         return {"oid": pointer.oid, "size": pointer.size}
     if packed and pointer.size < hrefs.packed_bytes:
         return _reply(pointer, {AIMD_PACK: {}})
-    upload = hrefs.action("PUT", f"objects/{pointer.oid}", pointer.oid, pointer.size)
     verify = hrefs.action("POST", "objects/verify", pointer.oid, pointer.size)
-    return _reply(pointer, {"upload": upload, "verify": verify})
+    return _reply(pointer, {"upload": hrefs.upload(pointer), "verify": verify})
 
 
 def put_blob(call: Call) -> Response:
@@ -150,7 +165,7 @@ def get_blob(call: Call) -> Response:
 
 
 def verify(call: Call) -> Response:
-    """Answers whether a blob arrived: 200, or 404."""
+    """Answers whether a blob arrived: 200, or 404. What went straight into the storage is checked, and owned, now."""
     site, size = call.site, call.json["size"]
     try:
         oid = parse_oid(str(call.json["oid"]))
@@ -158,6 +173,13 @@ def verify(call: Call) -> Response:
         raise HttpError(422, error.message) from error
     grant = site.signer.check(call.request.query, "POST", oid)
     artifact = site.granted_artifact(grant.artifact, call.artifact)
+    direct, pointer = site.storage.direct, Pointer(oid, grant.size)
+    if direct is not None and direct.takes(pointer):
+        try:
+            if direct.take_in(artifact, pointer):
+                claim(site.database, artifact, [pointer])
+        except CorruptBlob as error:
+            raise HttpError(422, error.message) from error
     found = owned(site.database, artifact, [oid]).get(oid)
     if found is None or found != size or site.storage.blobs.missing([oid]):
         raise HttpError(404, "the artifact has no such blob")

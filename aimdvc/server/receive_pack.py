@@ -141,6 +141,8 @@ def _push(push: Push, repository: Repository, body: Body, commands: _Commands, i
         checked = _receive(push, repository, body, incoming)
     graph = Graph(_Incoming(repository, checked).read, "the repository")
     refs = read_refs(push.database, push.artifact)
+    # What the refs name may have been pushed through another process since the repository was opened.
+    repository.refresh()
     results: dict[str, str | None] = {}
     results |= protected_refusals(push.database, push.artifact, push.caller, graph, commands.updates)
     moves: list[Move] = []

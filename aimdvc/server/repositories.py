@@ -7,10 +7,11 @@ before. Opened for one request and closed after it: dulwich's packs seek, so thr
 import os
 import struct
 from collections.abc import Container, Iterator, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Protocol
 
 from dulwich.object_store import DiskObjectStore
 from dulwich.objects import ObjectID
@@ -39,12 +40,26 @@ class GitPack:
             yield raw[start : start + 20]
 
 
-class Repository:
-    """The open git packs of one artifact. Close it."""
+class Shelf(Protocol):
+    """Where the packs lie for all processes, where the directory holds only copies of them."""
 
-    def __init__(self, directory: Path, disk: Disk) -> None:
+    def bring(self) -> None:
+        """Makes the directory have just the packs that there are now."""
+
+    def put(self, name: str, pack: Path, index: Path) -> None:
+        """Makes a pack be there for all; its copy is not in the directory yet."""
+
+    def replacing(self) -> AbstractContextManager[None]:
+        """What was made and deleted in the directory while the `with` lasts is so for all when it ends."""
+
+
+class Repository:
+    """The open git packs of one artifact, in a directory; with a shelf they are copies of what lies there. Close it."""
+
+    def __init__(self, directory: Path, disk: Disk, shelf: Shelf | None = None) -> None:
         self._directory = directory
         self._disk = disk
+        self._shelf = shelf
         self.objects = DiskObjectStore(str(directory / "objects"))
 
     def read(self, git_id: GitId) -> tuple[int, bytes]:
@@ -83,6 +98,11 @@ class Repository:
                 with suppress(FileNotFoundError), PackKinds(pack.path, pack.count) as stored:
                     yield stored
 
+    def refresh(self) -> None:
+        """Makes what other processes published until now be here, too."""
+        if self._shelf is not None:
+            self._shelf.bring()
+
     def packs(self) -> list[GitPack]:
         """Returns all packs that are published now, by name. Raises CorruptRepository."""
         directory = self._directory / "objects" / "pack"
@@ -110,7 +130,8 @@ class Repository:
         # What is wrong with what is stored is of no concern to whoever pushes.
         with suppress(AimdvcError):
             if is_due(self._directory):
-                consolidate(self._directory, self._disk)
+                with self._shelf.replacing() if self._shelf is not None else nullcontext():
+                    consolidate(self._directory, self._disk)
 
     def quarantine(self) -> TempFile:
         """Returns a new file for a pack that arrives; it is on the packs' file system and is not read as a pack.
@@ -127,6 +148,8 @@ class Repository:
         target = directory / f"pack-{name}.pack"
         if target.exists():
             return
+        if self._shelf is not None:
+            self._shelf.put(target.stem, pack.path, index.path)
         self._disk.publish(index, target.with_suffix(".idx"), 0o444)
         self._disk.publish(pack, target, 0o444)
 

@@ -129,6 +129,40 @@ owned_blobs = Table(
     sqlite_with_rowid=False,
 )
 
+# Where blobs lie in a bucket (bucket_index.py): alone under a key, or in a pack from the byte `offset` on. The local
+# storage has its own catalog.
+stored_blobs = Table(
+    "stored_blobs",
+    metadata,
+    Column("oid", LargeBinary(32), primary_key=True),
+    Column("size", BIG, nullable=False),
+    Column("key", String(200), nullable=False, index=True),
+    Column("offset", BIG),
+    Column("seen_s", Float, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+trashed_blobs = Table(
+    "trashed_blobs",
+    metadata,
+    Column("id", BIG, primary_key=True, autoincrement=True),
+    Column("batch", String(64), nullable=False, index=True),
+    Column("oid", LargeBinary(32), nullable=False),
+    Column("size", BIG, nullable=False),
+    Column("key", String(200), nullable=False, index=True),
+    Column("offset", BIG),
+    Column("taken_s", Float, nullable=False),
+)
+
+# Which git packs an artifact has in a bucket (bucket_packs.py), and the key of each without its `.pack` and `.idx`.
+git_packs = Table(
+    "git_packs",
+    metadata,
+    Column("artifact", String(32), ForeignKey("nodes.id"), primary_key=True),
+    Column("name", String(60), primary_key=True),
+    Column("key", String(200), nullable=False),
+)
+
 locks = Table(
     "locks",
     metadata,

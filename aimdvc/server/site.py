@@ -1,8 +1,10 @@
 """Everything that a request handler works with, opened once in each process of the server."""
 
+import importlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from aimdvc.errors import UsageError
 from aimdvc.fs.disk import Disk
 from aimdvc.server.accounts import Accounts
 from aimdvc.server.catalogue import Artifact, Catalogue
@@ -20,7 +22,7 @@ from aimdvc.server.storage import LocalStorage, Storage
 class Location:
     """Where a server keeps what: in `directory` whatever no URL is given for.
 
-    `database` is a `postgresql://…`, `storage` an `s3://…`.
+    `database` is a `postgresql://…`, `storage` an `s3://…`, which the database remembers.
     """
 
     directory: Path
@@ -67,6 +69,11 @@ def open_site(location: Location, limits: Limits | None = None, disk: Disk | Non
     disk = disk or Disk()
     disk.make_directory(location.directory)
     database = Database(location.database or location.directory / "server.db")
+    try:
+        storage = _open_storage(location, database, disk)
+    except BaseException:  # Whatever stopped it, an interrupt too, leaves no connection open.
+        database.close()
+        raise
     signer = Signer(database.secret(), limits.href_seconds)
     return Site(
         database,
@@ -74,7 +81,22 @@ def open_site(location: Location, limits: Limits | None = None, disk: Disk | Non
         Catalogue(database),
         Folders(database),
         Protections(database),
-        LocalStorage(location.directory, disk),
+        storage,
         signer,
         limits,
     )
+
+
+def _open_storage(location: Location, database: Database, disk: Disk) -> Storage:
+    url = database.storage_url(location.storage)
+    if url is None:
+        return LocalStorage(location.directory, disk)
+    try:
+        # Loaded only here: botocore takes 20 MiB, and is an extra.
+        module = importlib.import_module("aimdvc.server.bucket_storage")
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"object storage needs '{error.name}', not installed", hint="run `pip install 'aimdvc[s3]'`"
+        ) from error
+    opened: Storage = module.open_bucket(url, database, location.directory, disk)
+    return opened

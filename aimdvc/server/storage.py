@@ -36,11 +36,26 @@ class BlobStorage(Protocol):
     def close(self) -> None: ...
 
 
+class Direct(Protocol):
+    """A storage that clients send large blobs to, and get them from, without the server in between."""
+
+    def takes(self, pointer: Pointer) -> bool: ...
+
+    def upload_href(self, artifact: str, pointer: Pointer, lifetime_s: int) -> str: ...
+
+    def download_hrefs(self, pointers: Iterable[Pointer], lifetime_s: int) -> dict[Oid, str]: ...
+
+    def take_in(self, artifact: str, pointer: Pointer) -> bool: ...
+
+
 class Storage(Protocol):
     """All that a server keeps outside its database."""
 
     @property
     def blobs(self) -> BlobStorage: ...
+
+    @property
+    def direct(self) -> Direct | None: ...
 
     def repository(self, artifact: str) -> Repository:
         """Returns the open git packs of an artifact, made when there are none; close it."""
@@ -148,6 +163,11 @@ class LocalStorage:
     def blobs(self) -> BlobStorage:
         """The blobs of all artifacts."""
         return self._blobs
+
+    @property
+    def direct(self) -> None:
+        """All goes through the server."""
+        return None
 
     def check(self) -> None:
         """Raises StorageError where nothing can be read now."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from aimdvc.server.cheroot_backend import CherootBackend
-from aimdvc.server.embedded import EmbeddedServer
+from aimdvc.server.embedded import EmbeddedServer, StartBackend
 from aimdvc.server.granian_backend import GranianBackend
 
 pytestmark = pytest.mark.skipif(
@@ -18,9 +18,13 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(params=[GranianBackend, CherootBackend])
+@pytest.fixture(params=["granian", "cheroot", "granian-postgresql-s3"])
 def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[EmbeddedServer]:
-    with EmbeddedServer(tmp_path / "srv", backend=request.param) as running:
+    backend, *others = request.param.split("-")
+    url = request.getfixturevalue("postgres").database() if others else None
+    bucket = request.getfixturevalue("nanio").bucket() if others else None
+    start: StartBackend = GranianBackend if backend == "granian" else CherootBackend
+    with EmbeddedServer(tmp_path / "srv", backend=start, database_url=url, storage_url=bucket) as running:
         yield running
 
 

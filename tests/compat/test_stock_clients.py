@@ -3,11 +3,14 @@
 import os
 import random
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from aimdvc.server.embedded import EmbeddedServer
+from tests.buckets import BucketServer
+from tests.postgres import Postgres
 from tests.shell import Shell, files_of, git
 
 pytestmark = pytest.mark.skipif(
@@ -15,14 +18,22 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(params=["server", "folder"])
+@pytest.fixture
+def bucket_server(tmp_path: Path, home: Path, postgres: Postgres, nanio: BucketServer) -> Iterator[EmbeddedServer]:
+    """A server over PostgreSQL and S3, whose key is stored."""
+    with EmbeddedServer(tmp_path / "server", database_url=postgres.database(), storage_url=nanio.bucket()) as running:
+        Shell(home)("login", running.url, typed=running.admin_key or "")
+        yield running
+
+
+@pytest.fixture(params=["server", "bucket_server", "folder"])
 def addresses(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, str]:
     """The remote's URL for aimdvc, and for git."""
     if request.param == "folder":
         place = tmp_path / "remote"
         place.mkdir()
         return str(place), place.as_uri()
-    server = request.getfixturevalue("server")
+    server = request.getfixturevalue(request.param)
     assert isinstance(server, EmbeddedServer)
     return server.url, server.url.replace("http://", f"http://any:{server.admin_key}@")
 

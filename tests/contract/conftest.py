@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -11,13 +12,24 @@ from aimdvc.server.granian_backend import GranianBackend
 from tests.contract.server_client import Client
 
 
-@pytest.fixture(params=["granian", "cheroot", "granian-postgresql"])
+@pytest.fixture(params=["granian", "cheroot", "granian-postgresql-s3"])
 def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[EmbeddedServer]:
-    backend, _, database = request.param.partition("-")
-    url = request.getfixturevalue("postgres").database() if database else None
+    backend, *others = request.param.split("-")
+    url = request.getfixturevalue("postgres").database() if others else None
+    bucket = request.getfixturevalue("nanio").bucket() if others else None
     start: StartBackend = GranianBackend if backend == "granian" else CherootBackend
-    with EmbeddedServer(tmp_path / "srv", backend=start, database_url=url) as running:
+    with EmbeddedServer(tmp_path / "srv", backend=start, database_url=url, storage_url=bucket) as running:
         yield running
+
+
+@pytest.fixture
+def kept(server: EmbeddedServer, request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """The directory that the server's storage can't do without."""
+    bucket = server.site.database.storage_url(None)
+    if bucket is None:
+        return tmp_path / "srv"
+    directory: Path = request.getfixturevalue("nanio").directory
+    return directory / urlsplit(bucket).netloc
 
 
 @pytest.fixture

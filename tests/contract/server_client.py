@@ -80,6 +80,10 @@ class Client:
             if "actions" in blob:
                 reply = self.request("PUT", blob["actions"]["upload"]["href"], by_oid[blob["oid"]], key=False)
                 assert reply.status == 200, reply.body
+                told = json.dumps({"oid": blob["oid"], "size": len(by_oid[blob["oid"]])}).encode()
+                verify = blob["actions"]["verify"]["href"]
+                reply = self.request("POST", verify, told, {"Content-Type": LFS}, key=False)
+                assert reply.status == 200, reply.body
         return pointers
 
     def refs(self, artifact: str, service: str = "git-upload-pack") -> dict[str, str]:

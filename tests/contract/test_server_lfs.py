@@ -15,7 +15,7 @@ from aimdvc.server.embedded import EmbeddedServer
 from tests.contract.server_client import LFS, Client, pointer_of
 
 SMALL = b"a small blob\n"
-LARGE = bytes(range(256)) * 4096  # 1 MiB
+LARGE = bytes(range(256)) * 4095  # just what still goes through the server, whatever the storage is
 
 
 def _download(client: Client, artifact: str, pointer: Pointer) -> dict[str, object]:
@@ -45,8 +45,8 @@ def test_a_blob_that_is_there_gets_no_action(client: Client) -> None:
     ("asked", "start", "end"),
     [
         ("bytes=10-19", 10, 20),
-        ("bytes=1048570-", 1048570, 1048576),
-        ("bytes=-6", 1048570, 1048576),
+        ("bytes=1048314-", 1048314, 1048320),
+        ("bytes=-6", 1048314, 1048320),
         ("bytes=0-0", 0, 1),
     ],
 )
@@ -171,9 +171,9 @@ def test_an_answer_that_the_client_does_not_want_is_406(client: Client) -> None:
 
 
 @pytest.mark.parametrize("asked", [None, "bytes=0-", f"bytes=0-{len(LARGE) - 1}", f"bytes=-{len(LARGE)}"])
-def test_rotten_bytes_are_never_given_as_whole(client: Client, tmp_path: Path, asked: str | None) -> None:
+def test_rotten_bytes_are_never_given_as_whole(client: Client, kept: Path, asked: str | None) -> None:
     pointer = client.upload("a", LARGE)[0]
-    path = next(tmp_path.glob(f"srv/**/{pointer.oid}"))
+    path = next(kept.glob(f"**/{pointer.oid}*"))
     path.chmod(0o600)
     path.write_bytes(LARGE[:-1] + b"!")
     href = _href(_download(client, "a", pointer), "download")

@@ -15,6 +15,8 @@ from aimdvc.server.app import Application
 from aimdvc.server.embedded import EmbeddedServer
 from aimdvc.server.granian_backend import GranianBackend
 from aimdvc.server.observing import Observer
+from aimdvc.server.rights import SYSTEM
+from aimdvc.server.signing import Grant
 from aimdvc.server.site import Location, open_site
 from tests.contract.server_client import BLOB, Client, first_version
 from tests.postgres import Postgres
@@ -54,7 +56,10 @@ def test_requests_are_counted_by_route_and_status(server: EmbeddedServer, client
 
 def test_a_download_that_breaks_off_is_over(server: EmbeddedServer, client: Client) -> None:
     pointer = client.upload("a", b"x" * 30_000_000)[0]
-    href = client.batch("a", "download", [pointer]).json()["objects"][0]["actions"]["download"]["href"]
+    artifact = server.site.artifact(SYSTEM, "admin/a")
+    # Through the server, also where the storage would give it.
+    signed = server.site.signer.query(Grant(artifact.id, "", "GET", pointer.oid, pointer.size))
+    href = f"{server.url}/admin/a.git/info/lfs/objects/{pointer.oid}?{signed}"
     with subprocess.Popen([sys.executable, "-c", _READ_A_LITTLE, href]) as process:
         assert process.wait(timeout=30) == 0
     deadline = time.monotonic() + 20
@@ -107,14 +112,15 @@ def test_a_log_that_can_not_be_opened_is_told_before_anything_is_made(tmp_path: 
     assert not (tmp_path / "srv/server.db").exists()
 
 
-def test_it_is_ready_while_what_it_needs_is_there(server: EmbeddedServer, client: Client, tmp_path: Path) -> None:
+def test_it_is_ready_while_what_it_needs_is_there(server: EmbeddedServer, client: Client, kept: Path) -> None:
     for path in ("/healthz", "/readyz"):
         reply = client.request("GET", path, key=False)
         assert (reply.status, reply.body) == (200, b"ok\n")
-    shutil.move(tmp_path / "srv/repos", tmp_path / "srv/away")
+    place = kept / "repos" if (kept / "repos").exists() else kept
+    shutil.move(place, f"{place}-away")
     assert client.request("GET", "/readyz", key=False).status == 503
     assert client.request("GET", "/healthz", key=False).status == 200
-    shutil.move(tmp_path / "srv/away", tmp_path / "srv/repos")
+    shutil.move(f"{place}-away", place)
     assert client.request("GET", "/readyz", key=False).status == 200
 
 

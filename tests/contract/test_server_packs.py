@@ -123,7 +123,7 @@ def test_a_fetch_without_thin_pack_is_answered(client: Client) -> None:
 
 def test_what_killed_processes_left_of_a_push_goes(client: Client, tmp_path: Path) -> None:
     _, first = _first_version(client)
-    incoming = next((tmp_path / "srv" / "repos").glob("*/*/incoming"))
+    incoming = next((tmp_path / "srv").glob("*/*/*/incoming"))
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     left, running = incoming / f"tmp-{owner(gone.pid)}-0", incoming / f"tmp-{owner(os.getppid())}-0"

@@ -30,9 +30,21 @@ except ModuleNotFoundError as error:  # the extra `aimdvc[server]` is not instal
     envvar="AIMDVC_DATABASE",
     help="A PostgreSQL, postgresql://USER:PASSWORD@HOST/NAME; else SQLite in DIR. Also AIMDVC_DATABASE.",
 )
+@click.option(
+    "--storage",
+    metavar="URL",
+    envvar="AIMDVC_STORAGE",
+    help="A bucket, s3://NAME/PREFIX, with ?endpoint=URL where it is not AWS's; else DIR. Also AIMDVC_STORAGE.",
+)
 @click.option("--access-log", metavar="FILE", help="Append a line of JSON for each request; - is standard error.")
 def serve_command(
-    cli: Cli, directory_to_serve: str, host: str, port: int, database: str | None, access_log: str | None
+    cli: Cli,
+    directory_to_serve: str,
+    host: str,
+    port: int,
+    database: str | None,
+    storage: str | None,
+    access_log: str | None,
 ) -> None:
     """Serve artifacts to others, over HTTP
 
@@ -59,7 +71,7 @@ def serve_command(
 
     try:
         log = None if access_log is None else Path("-") if access_log == "-" else cli.here / access_log
-        serve(Location(place, database), host, port, ready, ServeOptions(log))
+        serve(Location(place, database, storage), host, port, ready, ServeOptions(log))
     except OSError as error:
         if error.errno not in (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES):
             raise
