@@ -86,8 +86,13 @@ class BucketIndex:
             move_to_trash(connection, DAMAGED, [place])
 
 
-def move_to_trash(connection: Connection, batch: str, places: Sequence[Place]) -> list[Place]:
-    """Moves rows into a batch of the trash; returns those that were there, at that very place."""
+def move_to_trash(
+    connection: Connection, batch: str, places: Sequence[Place], before_s: float | None = None
+) -> list[Place]:
+    """Moves rows into a batch of the trash; returns those that were there, at that very place.
+
+    With `before_s` only what nobody wanted since.
+    """
     moved = []
     for place in places:
         gone = connection.execute(
@@ -95,6 +100,7 @@ def move_to_trash(connection: Connection, batch: str, places: Sequence[Place]) -
                 stored_blobs.c.oid == bytes.fromhex(place.oid),
                 stored_blobs.c.key == place.key,
                 stored_blobs.c.offset.is_(None) if place.offset is None else stored_blobs.c.offset == place.offset,
+                *([stored_blobs.c.seen_s < before_s] if before_s is not None else []),
             )
         )
         if gone.rowcount:

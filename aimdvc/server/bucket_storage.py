@@ -11,6 +11,7 @@ from aimdvc.fs.disk import Disk
 from aimdvc.server.bucket_blobs import BucketBlobs
 from aimdvc.server.bucket_direct import BucketDirect
 from aimdvc.server.bucket_index import BucketIndex
+from aimdvc.server.bucket_keeping import BucketKeeping
 from aimdvc.server.bucket_packs import BucketPacks
 from aimdvc.server.database import Database
 from aimdvc.server.limiting import Limited
@@ -33,6 +34,7 @@ class BucketStorage:
         self._packs = BucketPacks(objects, database, directory, disk)
         self.blobs = BucketBlobs(objects, index, scratch)
         self.direct = BucketDirect(objects, index)
+        self.keeping = BucketKeeping(objects, database, index, self.blobs)
 
     def repository(self, artifact: str) -> Repository:
         """Returns the open git packs of an artifact, made when there are none; close it."""

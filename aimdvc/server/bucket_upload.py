@@ -9,6 +9,7 @@ from typing import BinaryIO, cast
 from aimdvc.server.objects import Objects
 
 PART_BYTES = 8 << 20
+_SLACK = 1 << 20
 _PARTS = 9_000
 """S3 takes 10,000 at most: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html."""
 
@@ -16,7 +17,7 @@ _PARTS = 9_000
 def put_stream(objects: Objects, key: str, chunks: Iterator[bytes], size: int, scratch: Path) -> None:
     """Stores what the chunks are, `size` bytes; nothing of it where they raise. A part over 8 MiB is held on disk."""
     part_bytes = max(PART_BYTES, -(-size // _PARTS))
-    with tempfile.SpooledTemporaryFile(PART_BYTES + 1, dir=str(scratch)) as spool:
+    with tempfile.SpooledTemporaryFile(PART_BYTES + _SLACK, dir=str(scratch)) as spool:
         part = cast(BinaryIO, spool)
         rest = _fill(part, chunks, part_bytes)
         if rest is None:
@@ -37,10 +38,13 @@ def put_stream(objects: Objects, key: str, chunks: Iterator[bytes], size: int, s
 
 
 def _fill(part: BinaryIO, chunks: Iterator[bytes], size: int) -> Iterator[bytes] | None:
-    """Writes about `size` bytes into a part, and returns what is left, None for nothing."""
+    """Writes `size` bytes, and what is left of the last chunk, into a part; returns the rest, None for nothing.
+
+    Every part but the last has to have 5 MiB.
+    """
     written = 0
     for chunk in chunks:
-        if written + len(chunk) > size and written:
+        if written >= size:
             return chain((chunk,), chunks)
         part.write(chunk)
         written += len(chunk)

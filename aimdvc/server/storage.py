@@ -13,6 +13,7 @@ from aimdvc.fs.disk import Disk
 from aimdvc.model.frames import MAGIC, end_frame, frame_header
 from aimdvc.model.oid import Oid
 from aimdvc.model.pointer import Pointer
+from aimdvc.server.keeping import Keeping, LocalKeeping
 from aimdvc.server.limits import CHUNK_BYTES
 from aimdvc.server.repositories import Repository, ensure_repository
 from aimdvc.store.blobs import BlobStore
@@ -56,6 +57,9 @@ class Storage(Protocol):
 
     @property
     def direct(self) -> Direct | None: ...
+
+    @property
+    def keeping(self) -> Keeping: ...
 
     def repository(self, artifact: str) -> Repository:
         """Returns the open git packs of an artifact, made when there are none; close it."""
@@ -157,12 +161,19 @@ class LocalStorage:
         self._repos = directory / "repos"
         self._disk = disk
         disk.make_directory(self._repos)
-        self._blobs = LocalBlobs(BlobStore(directory, disk))
+        store = BlobStore(directory, disk)
+        self._blobs = LocalBlobs(store)
+        self._keeping = LocalKeeping(store)
 
     @property
     def blobs(self) -> BlobStorage:
         """The blobs of all artifacts."""
         return self._blobs
+
+    @property
+    def keeping(self) -> Keeping:
+        """Maintenance of the blobs."""
+        return self._keeping
 
     @property
     def direct(self) -> None:
