@@ -1,6 +1,7 @@
 """What a request's body may be: media types, how large, and for JSON its shape, checked before a handler sees it."""
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -31,7 +32,9 @@ def read_json(request: Request, body: Body, limits: Limits) -> Mapping[str, obje
     """Returns the JSON object of a body. Raises HttpError (400, 413, 415, 422)."""
     raw = request.body.read_all(getattr(limits, body.limit or "json_bytes"))
     try:
-        message = json.loads(raw.decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_no_twins)
+        message = json.loads(
+            raw.decode("utf-8"), parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_no_twins
+        )
         if b"\\ud" in raw.lower():
             # Half a surrogate pair is no text: no database and no answer could hold it.
             json.dumps(message, ensure_ascii=False).encode()
@@ -63,6 +66,14 @@ def _checker(schema: str) -> Callable[[object], object]:
 
 def _no_constant(name: str) -> object:
     raise ValueError(f"{name} is not JSON")
+
+
+def _finite(text: str) -> float:
+    """1e999 would be read as the Infinity that no JSON has."""
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"{text[:20]} is too large")
+    return number
 
 
 def _no_twins(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -114,7 +114,7 @@ class Body:
             return b""
         try:
             chunk = self._source.read(wanted)
-        except (OSError, ValueError) as error:  # cheroot raises these for a chunked body that breaks off
+        except (OSError, ValueError, OverflowError) as error:  # cheroot, for a chunked body that breaks off, or lies
             raise HttpError(400, "the body broke off") from error
         if self._left is not None:
             if not chunk:
@@ -208,9 +208,13 @@ def _query(raw: str) -> dict[str, str]:
 
 def _length(environ: Mapping[str, object]) -> int | None:
     # A chunked body has no length; granian and waitress leave Transfer-Encoding in although they undo it.
-    if environ.get("HTTP_TRANSFER_ENCODING"):
-        return None
     raw = environ.get("CONTENT_LENGTH")
+    encoding = str(environ.get("HTTP_TRANSFER_ENCODING") or "")
+    if encoding:
+        # A proxy in front may have believed the other one: https://www.rfc-editor.org/rfc/rfc9112#section-6.1
+        if encoding.strip().lower() != "chunked" or raw not in (None, ""):
+            raise HttpError(400, "where the body ends is said twice, or in an unknown way")
+        return None
     if raw in (None, ""):
         return 0
     text = str(raw)

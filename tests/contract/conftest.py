@@ -35,3 +35,13 @@ def kept(server: EmbeddedServer, request: pytest.FixtureRequest, tmp_path: Path)
 @pytest.fixture
 def client(server: EmbeddedServer) -> Client:
     return Client(server.url, server.admin_key)
+
+
+@pytest.fixture(scope="module", params=["granian", "cheroot", "granian-postgresql"])
+def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
+    """One server for all tests of a module: they leave nothing behind that the others would trip over."""
+    backend, _, database = request.param.partition("-")
+    url = request.getfixturevalue("postgres").database() if database else None
+    start: StartBackend = GranianBackend if backend == "granian" else CherootBackend
+    with EmbeddedServer(tmp_path_factory.mktemp("shared") / "srv", backend=start, database_url=url) as running:
+        yield running
