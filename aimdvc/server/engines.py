@@ -30,6 +30,9 @@ _SESSION = {
     "synchronous_commit": "on",
     "timezone": "UTC",
 }
+_UNUSABLE = ("disk I/O error", "unable to open database file", "readonly database", "out of memory")
+"""What SQLite says of a disk, or a machine, that fails it: https://www.sqlite.org/rescode.html."""
+
 _POSTGRESQL = frozenset({"postgresql", "postgres", "postgresql+psycopg"})
 
 
@@ -73,6 +76,8 @@ def _sqlite(path: Path) -> Backend:
             return DiskFull(path.name, "no space left")
         if "not a database" in reason or "malformed" in reason:
             return CorruptRepository(str(path), "is no database, or is damaged")
+        if any(word in reason for word in _UNUSABLE):
+            return StorageError(path.name, reason)
         return None
 
     # BEGIN IMMEDIATE is the lock.

@@ -1,0 +1,119 @@
+"""The server, killed by strace at each durable system call, or its disk failing there: case S14, and S16.
+
+What it acknowledged is there afterwards; no row names what is not; what was cut is done by doing it again. A failing
+disk is answered as such, and nothing has to be started again. A part runs always; `pytest -m sweep` takes every call.
+"""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from aimdvc.model.oid import GitId, Oid
+from aimdvc.model.pointer import Pointer
+from aimdvc.server.audit import verify_audit
+from aimdvc.server.refs import read_refs
+from aimdvc.server.schema import nodes, owned_blobs
+from aimdvc.server.site import Location, Site, open_site
+from tests.crash.deeds import DEEDS, Deed, Refused, Unanswered
+from tests.crash.serving import FAULTS, Served
+from tests.shell import git
+
+pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    made = Served(tmp_path / "srv")
+    try:
+        made.start()
+        yield made
+    finally:
+        made.stop()
+
+
+def hold_invariants(directory: Path) -> None:
+    """No row names a blob or a git object that is not there, whole; the audit log is one chain."""
+    site = open_site(Location(directory))
+    try:
+        with site.database.read() as connection:
+            artifacts = {row.id for row in connection.execute(nodes.select().where(nodes.c.kind == "artifact"))}
+            rows = connection.execute(owned_blobs.select()).all()
+        for row in rows:
+            pointer = Pointer(Oid(bytes(row.oid).hex()), row.size)
+            assert sum(map(len, site.storage.blobs.iter_blob(pointer))) == row.size
+        for artifact in artifacts:
+            _hold_refs(site, artifact)
+        verify_audit(site.database)
+    finally:
+        site.close()
+
+
+def _hold_refs(site: Site, artifact: str) -> None:
+    with site.storage.repository(artifact) as repository:
+        for ref in read_refs(site.database, artifact).values():
+            assert repository.has(GitId(ref.target))
+
+
+def clone(served: Served, name: str, place: Path) -> None:
+    """Clones by stock Git, which has to find everything right."""
+    url = served.client.url.replace("http://", f"http://any:{served.key}@")
+    git(place.parent, "clone", "-q", "--mirror", f"{url}/{name}", str(place))
+    git(place, "fsck", "--strict", "--full")
+    shutil.rmtree(place)
+
+
+def sweep(served: Served, what: str, fault: str, points: slice) -> int:
+    """Has the fault happen at each of the points; returns how often it did."""
+    deed = DEEDS[what]
+    deed.prepare(served.client, "uncut")
+    with served.traced(fault) as trace:
+        deed.act(served.client, "uncut")
+    hit = 0
+    for number, point in enumerate(trace.points[points]):
+        name = f"{what.replace(' ', '-')}-{fault}-{number}"
+        deed.prepare(served.client, name)
+        with served.traced(fault, point) as cut:
+            status = attempt(served, deed, name)
+        if not cut.is_hit:
+            continue
+        hit += 1
+        assert status in EXPECTED[fault], (point, status)
+        assert deed.holds(served.client, name) or status != 200, f"{fault} at {point}: acknowledged, and not there"
+        hold_invariants(served.directory)
+        deed.act(served.client, name)
+        assert deed.holds(served.client, name), f"{fault} at {point}: not there after it was done again"
+        if "push" in what:
+            clone(served, name, served.directory.parent / "clone")
+    left = list(served.directory.rglob("*tmp-*"))
+    assert len(left) <= 2, left
+    return hit
+
+
+EXPECTED = {"kill": (0, 200), "full": (507, 200), "sync-error": (503, 200)}
+"""What a client may be told. Where a write failed that all goes on without, all was done."""
+
+
+def attempt(served: Served, deed: Deed, name: str) -> int:
+    """Does a deed; returns the status that it was answered with, 0 where it was not."""
+    try:
+        deed.act(served.client, name)
+    except Unanswered:
+        return 0
+    except Refused as refused:
+        return refused.status
+    return 200
+
+
+@pytest.mark.parametrize(("what", "fault", "step"), [("large blob", "kill", 7), ("push", "kill", 11)])
+def test_some_system_calls_of_the_server(served: Served, what: str, fault: str, step: int) -> None:
+    assert sweep(served, what, fault, slice(1, None, step)) > 1
+
+
+@pytest.mark.sweep
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("what", DEEDS)
+@pytest.mark.parametrize("fault", FAULTS)
+def test_every_system_call_of_the_server(served: Served, what: str, fault: str) -> None:
+    assert sweep(served, what, fault, slice(None)) > 3
