@@ -42,6 +42,8 @@ MEMBERS = {
     "server share": ("path shares",),
     "server protect": ("path protections",),
     "server audit": ("entries", "entries head"),
+    "server backup": ("artifacts packs blobs size damage",),
+    "server restore": ("artifacts packs blobs size damage",),
     "login": ("origin user",),
     "logout": ("origin removed",),
     "fsck": ("is_whole checked",),

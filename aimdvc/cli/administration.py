@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 import click
@@ -61,7 +62,27 @@ class Administered:
 @contextmanager
 def opened_site(cli: Cli, database: str | None) -> "Iterator[Site]":
     """Opens all that the server of the current directory keeps, its storage, too. Raises as `administered`."""
-    location = _location(cli, database)
+    with _opened(_location(cli.here, database)) as site:
+        yield site
+
+
+@contextmanager
+def source_site(cli: Cli, directory: str) -> "Iterator[Site]":
+    """Opens a backup, or any server that keeps all in one directory. Raises as `administered`."""
+    with _opened(_location(cli.here / directory, None)) as site:
+        yield site
+
+
+@contextmanager
+def new_site(cli: Cli, database: str | None, storage: str | None) -> "Iterator[Site]":
+    """Opens the server of the current directory, made where there is none. Raises UsageError."""
+    _check_installed()
+    with _opened(Location(cli.here, database, storage)) as site:
+        yield site
+
+
+@contextmanager
+def _opened(location: "Location") -> "Iterator[Site]":
     site = open_site(location)
     try:
         yield site
@@ -74,7 +95,7 @@ def opened_site(cli: Cli, database: str | None) -> "Iterator[Site]":
 @contextmanager
 def administered(cli: Cli, database: str | None) -> Iterator[Administered]:
     """Opens the server of the current directory, or of a database. Raises UsageError where there is none."""
-    location = _location(cli, database)
+    location = _location(cli.here, database)
     opened = Database(location.database or location.directory / "server.db")
     try:
         yield Administered(opened)
@@ -84,14 +105,19 @@ def administered(cli: Cli, database: str | None) -> Iterator[Administered]:
         opened.close()
 
 
-def _location(cli: Cli, database: str | None) -> "Location":
+def _location(directory: Path, database: str | None) -> "Location":
+    _check_installed()
+    if database is None and not (directory / "server.db").exists():
+        raise UsageError(
+            f"no server is kept in '{directory}'",
+            hint="say where with -C DIR, the directory that `aimdvc serve` serves",
+        )
+    return Location(directory, database)
+
+
+def _check_installed() -> None:
     if missing is not None:
         raise UsageError(f"the server needs '{missing}', not installed", hint="run `pip install 'aimdvc[server]'`")
-    if database is None and not (cli.here / "server.db").exists():
-        raise UsageError(
-            f"no server is kept in '{cli.here}'", hint="say where with -C DIR, the directory that `aimdvc serve` serves"
-        )
-    return Location(cli.here, database)
 
 
 def day(time_s: float | None) -> str:

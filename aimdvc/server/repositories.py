@@ -153,6 +153,12 @@ class Repository:
         self._disk.publish(index, target.with_suffix(".idx"), 0o444)
         self._disk.publish(pack, target, 0o444)
 
+    def drop(self, name: str) -> None:
+        """Deletes a pack whose objects others hold, or nothing leads to. For backups: others read none of those."""
+        pack = self._directory / "objects" / "pack" / f"{name}.pack"
+        self._disk.unlink(pack)
+        self._disk.unlink(pack.with_suffix(".idx"))
+
     def close(self) -> None:
         """Closes the packs."""
         self.objects.close()

@@ -22,6 +22,7 @@ from granian.server.mp import MPServer
 
 from aimdvc.server.access_log import AccessLog
 from aimdvc.server.app import Application
+from aimdvc.server.backup import check_restored
 from aimdvc.server.listening import BACKLOG, listen
 from aimdvc.server.metrics import Metrics
 from aimdvc.server.observing import Observer, new_metrics
@@ -110,6 +111,7 @@ def serve(
 def _first_start(location: Location) -> str | None:
     site = open_site(location)
     try:
+        check_restored(site.database)
         return site.accounts.first_start()
     finally:
         site.close()

@@ -22,6 +22,8 @@ BEFORE = {
     "server folder": ["user add ada", "folder make ada/scans"],
     "server audit": [],
     "server protect": ["user add ada", "folder make team", "folder make team/scans"],
+    "server backup": [],
+    "server restore": ["backup /srv/aimd-backup"],
     "server share": ["group add vision", "folder make team", "folder make team/scans"],
 }
 """What the examples of a server's commands take for granted."""
@@ -62,18 +64,18 @@ def test_the_examples_of_the_help_work_as_they_stand(server: EmbeddedServer, tmp
         prepared(*command)
     failed = []
     for name in sorted(COMMANDS, key=lambda name: name == "logout"):
-        here = tmp_path / "runs" / name
+        here = tmp_path / "runs" / name.replace(" ", "-")
         if name in IN_NOTHING:
             here.mkdir(parents=True)
         else:
             shutil.copytree(new.here if name in IN_NEW else prepared.here, here)
         lines = [line for line in examples(name) if not line.startswith("aimdvc serve ")]
         script = "\n".join(lines).replace("https://aimd.example.org/team", url)
-        script = script.replace("https://aimd.example.org", server.url).replace("/srv/aimd", "srv")
+        script = script.replace("https://aimd.example.org", server.url)
         if name.startswith("server "):
             open_site(Location(here / "srv")).close()
-            before = [f"aimdvc server {line} -C srv" for line in BEFORE[name]]
-            script = "\n".join([*before, script])
+            before = [f"aimdvc server {line} -C /srv/aimd" for line in BEFORE[name]]
+            script = "\n".join([*before, script]).replace("/srv/aimd", f"{here}/srv")
         typed = "exec < key.txt\n" if name == "login" else ""
         done = in_bash(f"set -e\n{typed}{script}", here)
         if done.returncode:

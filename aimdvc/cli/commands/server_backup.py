@@ -1,0 +1,84 @@
+"""`aimdvc server backup` and `aimdvc server restore`."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from aimdvc.cli.administration import database_option, new_site, opened_site, source_site
+from aimdvc.cli.command import command
+from aimdvc.cli.context import Cli
+from aimdvc.cli.output import plural, size_text
+from aimdvc.errors import IntegrityError
+
+with suppress(ModuleNotFoundError):  # Without the extra `aimdvc[server]` opening a site says so.
+    from aimdvc.server.backup import Kept, backup, restore
+
+if TYPE_CHECKING:
+    from aimdvc.server.bytecopy import Copied
+
+
+@command("server backup")
+@click.argument("destination", metavar="DEST")
+@database_option
+def server_backup_command(cli: Cli, destination: str, database: str | None) -> int:
+    """Copy all that a server keeps, while it runs
+
+    Of the server that is kept in the current directory, into the directory DEST: everything as it stands at one moment,
+    however much is pushed meanwhile. Run again, it brings DEST up to date, and copies only what is new; cut, it is
+    finished by running it again, and the last backup stays good. DEST is a server's directory: `aimdvc serve DEST`
+    serves it. It holds the secret that signs hrefs, and hashes of keys: nobody else may read it.
+
+    Every blob and git pack that is copied is hashed. What is damaged is named, and the rest goes on; then it exits
+    with 3.
+
+    \b
+    Example:
+      aimdvc server backup /srv/aimd-backup -C /srv/aimd
+    """
+    place = cli.here / Path(destination)
+    with opened_site(cli, database) as site:
+        done = backup(Kept(site.database, site.storage), place, cli.disk, cli.progress)
+    cli.out.result(_value(done), _lines(done, "Copied", f" to '{place}'"))
+    return IntegrityError.exit_code if done.damage else 0
+
+
+@command("server restore")
+@click.argument("source", metavar="SOURCE")
+@database_option
+@click.option("--storage", metavar="URL", envvar="AIMDVC_STORAGE", help="The new server's bucket, as `serve` has it.")
+def server_restore_command(cli: Cli, source: str, database: str | None, storage: str | None) -> int:
+    """Make a server of a backup, in an empty directory
+
+    In the current directory, and in the database and the bucket that are given: they need not be of the kind that the
+    backup is from. A server with artifacts, or users beside its first, is left alone. Cut, it is finished by running it
+    again, and can't be served before. Users, keys, shares, refs and the audit log are as they were.
+
+    \b
+    Example:
+      mkdir /srv/aimd-new
+      aimdvc server restore /srv/aimd-backup -C /srv/aimd-new
+    """
+    with source_site(cli, source) as backed, new_site(cli, database, storage) as site:
+        done = restore(Kept(backed.database, backed.storage), Kept(site.database, site.storage), cli.progress)
+    cli.out.result(_value(done), _lines(done, "Restored", f" from '{cli.here / source}'"))
+    return IntegrityError.exit_code if done.damage else 0
+
+
+def _value(done: "Copied") -> dict[str, object]:
+    return {
+        "artifacts": done.artifacts,
+        "packs": done.packs,
+        "blobs": done.blobs,
+        "size": done.size,
+        "damage": done.damage,
+    }
+
+
+def _lines(done: "Copied", verb: str, where: str) -> Iterator[str]:
+    for damage in done.damage:
+        yield f"damaged: {damage.artifact}: {damage.what}: {damage.reason}"
+    copied = f"{plural(done.blobs, 'blob')} and {plural(done.packs, 'git pack')}, {size_text(done.size)},"
+    yield f"{verb} {plural(done.artifacts, 'artifact')}: {copied} new{where}"
