@@ -41,6 +41,7 @@ MEMBERS = {
     "server folder": ("nodes", "path"),
     "server share": ("path shares",),
     "server protect": ("path protections",),
+    "server quota": ("quotas",),
     "server audit": ("entries", "entries head"),
     "server backup": ("artifacts packs blobs size damage",),
     "server restore": ("artifacts packs blobs size damage",),

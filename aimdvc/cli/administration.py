@@ -17,6 +17,7 @@ try:
     from aimdvc.server.database import Database
     from aimdvc.server.guard import HttpError
     from aimdvc.server.protection import Protections
+    from aimdvc.server.quotas import Quotas
     from aimdvc.server.rights import SYSTEM
     from aimdvc.server.sharing import Folders
     from aimdvc.server.site import Location, Site, open_site
@@ -45,6 +46,7 @@ class Administered:
         self.accounts = Accounts(database)
         self.folders = Folders(database)
         self.protections = Protections(database)
+        self.quotas = Quotas(database)
         self._database = database
 
     def audit(self) -> "Iterator[Entry]":

@@ -108,18 +108,6 @@ def plain(value: object) -> object:
     return value
 
 
-def size_text(size: int) -> str:
-    """Returns a size in bytes as people read it."""
-    if size < 1024:
-        return f"{size} B"
-    amount = float(size)
-    for unit in ("KiB", "MiB", "GiB", "TiB"):
-        amount /= 1024
-        if amount < 1024 or unit == "TiB":
-            break
-    return f"{amount:.1f} {unit}"
-
-
 def shown_text(text: str) -> str:
     """Returns a line of anyone's words, fit for a terminal; tabs and the `\\r` of a line's end stay."""
     body = text.removesuffix("\r")

@@ -4,7 +4,7 @@ import shutil
 import time
 from typing import Literal, TextIO
 
-from aimdvc.cli.output import size_text
+from aimdvc.model.sizes import size_text
 
 _SHOWN_AFTER_S = 1.0
 _BETWEEN_S = 0.1

@@ -4,7 +4,6 @@
 `store.config`, which nobody commits, or in the user's own file.
 """
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
@@ -12,6 +11,7 @@ from typing import Literal
 from aimdvc.errors import UsageError
 from aimdvc.model.gitconfig import ConfigFile
 from aimdvc.model.names import check_remote_name
+from aimdvc.model.sizes import parse_size
 
 Link = Literal["reflink", "hardlink", "copy"]
 
@@ -60,15 +60,3 @@ def parse_link(text: str) -> Link:
     if text == "copy":
         return "copy"
     raise UsageError(f"core.link is '{text}', expected reflink, hardlink or copy")
-
-
-_SIZE = re.compile(r"([0-9]{1,12})(\.[0-9]{1,3})? ?([KMGT]?)(i?B)?", re.IGNORECASE)
-_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
-
-
-def parse_size(text: str) -> int:
-    """Returns the bytes that a size means: `50G`, `1.5 TiB`, `1000000`. Raises UsageError."""
-    match = _SIZE.fullmatch(text.strip())
-    if match is None:
-        raise UsageError(f"size '{text}': expected a number and K, M, G or T, such as 50G")
-    return int(float(match[1] + (match[2] or "")) * _UNITS[match[3].upper()])

@@ -6,7 +6,8 @@ from pathlib import Path
 from aimdvc.errors import UsageError
 from aimdvc.fs.disk import Disk
 from aimdvc.model.nearest import did_you_mean
-from aimdvc.model.settings import parse_link, parse_size
+from aimdvc.model.settings import parse_link
+from aimdvc.model.sizes import parse_size
 from aimdvc.ops.remotes import add_remote, remove_remote, set_remote_url
 from aimdvc.ops.workspace import Workspace, read_config_file
 

@@ -168,7 +168,8 @@ class Session:
             return RemoteRefused(
                 place, f"it is overloaded ({reply.status})", hint="run it again later; what was transferred is kept"
             )
-        return RemoteRefused(place, f"{reply.status} {message}".strip())
+        hint = "make room there, then run it again; what was transferred is kept" if reply.status == 507 else None
+        return RemoteRefused(place, f"{reply.status} {message}".strip(), hint=hint)
 
     def wait(self, attempt: int, headers: Mapping[str, str]) -> None:
         """Pauses before the next try: what Retry-After says within bounds, else ever longer, with jitter."""

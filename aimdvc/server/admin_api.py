@@ -209,6 +209,23 @@ def remove_protection(call: Call) -> Response:
     return list_protections(call)
 
 
+def list_quotas(call: Call) -> Response:
+    """All quotas, with what is used of them."""
+    return _answer({"quotas": [asdict(quota) for quota in call.site.quotas.read()]})
+
+
+def set_quota(call: Call) -> Response:
+    """Sets how much the blobs of a folder, or of a user, may have. What is there stays."""
+    size = call.json["size"]
+    return _answer(asdict(call.site.quotas.set(str(call.json["subject"]), int(str(size)), by=call.caller)))
+
+
+def remove_quota(call: Call) -> Response:
+    """Takes a quota away. Safe to repeat."""
+    call.site.quotas.remove(call.request.query.get("subject", ""), by=call.caller)
+    return Response(204)
+
+
 def list_audit(call: Call) -> Response:
     """Who changed what, in the order in which it was done, a page at a time."""
     after = call.request.query.get("after", "0")

@@ -15,6 +15,7 @@ from aimdvc.server.catalogue import Artifact
 from aimdvc.server.guard import HttpError, Request, Response
 from aimdvc.server.messages import AIMD_PACK, MEDIA_TYPE, Batch, json_response, parse_batch
 from aimdvc.server.ownership import claim, owned
+from aimdvc.server.quotas import check_room
 from aimdvc.server.routing import Call
 from aimdvc.server.signing import Grant
 
@@ -40,6 +41,7 @@ def batch(call: Call) -> Response:
     else:
         # A blob that is owned but gone from the storage is asked for again: the pusher's copy heals it.
         gone = site.storage.blobs.missing(found)
+        check_room(site.database, artifact.id, sum(one.size for one in wish.pointers if one.oid not in found))
         objects = [_upload(hrefs, pointer, found, gone, packed) for pointer in wish.pointers]
     reply: dict[str, object] = {
         "transfer": AIMD_PACK if packed else "basic",
@@ -141,6 +143,8 @@ def put_blob(call: Call) -> Response:
     if length is not None and length != pointer.size:
         raise HttpError(422, f"the body has {length} bytes, expected {pointer.size}")
     body.limit(pointer.size)
+    if pointer.oid not in owned(site.database, artifact, [pointer.oid]):
+        check_room(site.database, artifact, pointer.size)
     try:
         site.storage.blobs.receive(pointer, body.iter_chunks())
     except CorruptBlob as error:

@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
 from aimdvc.model.oid import Oid
 from aimdvc.model.pointer import Pointer
 from aimdvc.server.database import Database
+from aimdvc.server.quotas import count
 from aimdvc.server.schema import owned_blobs
 
 _GROUP = 800
@@ -24,7 +25,10 @@ def owned(database: Database, artifact: str, oids: Iterable[Oid]) -> dict[Oid, i
 
 
 def claim(database: Database, artifact: str, pointers: Iterable[Pointer]) -> None:
-    """Makes the artifact own blobs whose bytes it sent, and which are durable. Safe to repeat."""
+    """Makes the artifact own blobs whose bytes it sent, and which are durable. Safe to repeat.
+
+    Raises HttpError (507) where a quota has no room for them; none is owned then.
+    """
     with database.write(artifact) as connection:
         for group in _pointer_groups(pointers):
             known = _owned_of(connection, artifact, [pointer.oid for pointer in group])
@@ -34,7 +38,24 @@ def claim(database: Database, artifact: str, pointers: Iterable[Pointer]) -> Non
                 if oid not in known
             ]
             if rows:
+                count(connection, artifact, sum(size for oid, size in dict(group).items() if oid not in known))
                 connection.execute(insert(owned_blobs), rows)
+
+
+def release(connection: Connection, artifact: str, oids: Iterable[Oid]) -> int:
+    """Ends that the artifact owns blobs, in a transaction that writes the artifact; returns how many bytes they had.
+
+    Their bytes are not touched. Safe to repeat.
+    """
+    freed = 0
+    for group in _groups(oids):
+        known = _owned_of(connection, artifact, group)
+        if known:
+            count(connection, artifact, -sum(known.values()))
+            here = owned_blobs.c.oid.in_([bytes.fromhex(oid) for oid in known])
+            connection.execute(delete(owned_blobs).where(owned_blobs.c.artifact == artifact, here))
+            freed += sum(known.values())
+    return freed
 
 
 def _owned_of(connection: Connection, artifact: str, oids: Sequence[Oid]) -> dict[Oid, int]:

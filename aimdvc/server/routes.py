@@ -9,6 +9,7 @@ import json
 from aimdvc.server import admin_api, aimd_pack, git_http, lfs, lfs_locks, versions_api
 from aimdvc.server.bodies import ANY, JSON, Body
 from aimdvc.server.messages import MEDIA_TYPE
+from aimdvc.server.quotas import MAX_SIZE
 from aimdvc.server.routing import Route, Router
 
 _TEXT = {"type": "string", "minLength": 1, "maxLength": 1000}
@@ -175,6 +176,31 @@ _PROTECTIONS = (
     ),
 )
 
+_SIZE = {"type": "integer", "minimum": 0, "maximum": MAX_SIZE}
+
+_QUOTAS = (
+    Route("GET", "/api/v1/quotas", "List the quotas with what they use", "admin", admin_api.list_quotas, "admin"),
+    Route(
+        "PUT",
+        "/api/v1/quotas",
+        "Set how much a path, or a user (user:NAME), may use",
+        "admin",
+        admin_api.set_quota,
+        "admin",
+        _json(("subject", "size"), subject=_PATH, size=_SIZE),
+    ),
+    Route(
+        "DELETE",
+        "/api/v1/quotas",
+        "Take a quota away",
+        "admin",
+        admin_api.remove_quota,
+        "admin",
+        query={"subject": _PATH},
+        answers={204: "There is none"},
+    ),
+)
+
 _PAGED = {"limit": {"type": "string"}, "cursor": {"type": "string"}}
 
 _ARTIFACTS = (
@@ -315,7 +341,7 @@ _LFS = (
     ),
 )
 
-ROUTES: tuple[Route, ...] = (*_ADMIN, *_PROTECTIONS, *_ARTIFACTS, *_GIT, *_LFS)
+ROUTES: tuple[Route, ...] = (*_ADMIN, *_PROTECTIONS, *_QUOTAS, *_ARTIFACTS, *_GIT, *_LFS)
 """All of them, those with fixed beginnings first."""
 
 ROUTER = Router(ROUTES)

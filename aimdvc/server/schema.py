@@ -70,7 +70,8 @@ keys = Table(
 )
 
 # Roots, folders and artifacts in one table, so that one constraint keeps names unique among all of them. The parent of
-# a root is ""; `owner` is who made it, and of a root whose it is, "" for a shared one.
+# a root is ""; `owner` is who made it, and of a root whose it is, "" for a shared one. `size` is what the blobs have
+# together that an artifact owns.
 nodes = Table(
     "nodes",
     metadata,
@@ -81,6 +82,7 @@ nodes = Table(
     Column("name_key", String(400), nullable=False),
     Column("owner", String(32), nullable=False),
     Column("created_s", Float, nullable=False),
+    Column("size", BIG, nullable=False, server_default="0"),
     UniqueConstraint("parent", "name_key"),
 )
 
@@ -196,5 +198,17 @@ protections = Table(
     Column("pattern", String(400), primary_key=True),
     Column("kind", String(8), primary_key=True),
     Column("subject", String(32), primary_key=True),
+    Column("created_s", Float, nullable=False),
+)
+
+# How much the blobs may have that artifacts own: those at or below a node, or those that count for a user. `subject` is
+# the id of either, `used` what they have now.
+quotas = Table(
+    "quotas",
+    metadata,
+    Column("subject", String(32), primary_key=True),
+    Column("is_user", Boolean, nullable=False),
+    Column("size", BIG, nullable=False),
+    Column("used", BIG, nullable=False),
     Column("created_s", Float, nullable=False),
 )

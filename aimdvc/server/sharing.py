@@ -9,13 +9,25 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, insert, select, update
 
+from aimdvc.server import quotas
 from aimdvc.server.accounts import check_first_name
 from aimdvc.server.audit import note
 from aimdvc.server.database import Database, now_s
 from aimdvc.server.guard import HttpError
 from aimdvc.server.rights import SYSTEM, Caller, Node, Rights, rights_on, sees_root
 from aimdvc.server.schema import groups, nodes, protections, shares, users
-from aimdvc.server.tree import MAX_DEPTH, absolute, add_node, chain_of, check_name, child, existing, walk
+from aimdvc.server.tree import (
+    MAX_DEPTH,
+    absolute,
+    add_node,
+    below,
+    chain_of,
+    check_name,
+    child,
+    existing,
+    grouped,
+    walk,
+)
 
 KINDS = ("user", "group", "everyone")
 MAY = ("view", "edit")
@@ -93,17 +105,19 @@ class Folders:
             there = child(connection, target[-1].id, segments[-1])
             if there is not None and there.id != node.id:
                 raise HttpError(409, f"there is '{there.name}' already")
-            below = _below(connection, node.id)
-            if len(target) + 1 + max(below.values()) > MAX_DEPTH:
+            moving = below(connection, node.id)
+            if len(target) + 1 + max(moving.values()) > MAX_DEPTH:
                 raise HttpError(400, f"the path is deeper than {MAX_DEPTH} folders")
             if target[-1].id != chain[-2].id:
                 # Who may edit could else take it away from its owner, and from those it is shared with.
                 _require(connection, caller, chain, Rights.OWN)
-                for group in _groups(list(below)):
+                for group in grouped(list(moving)):
                     connection.execute(delete(shares).where(shares.c.node.in_(group)))
                     connection.execute(delete(protections).where(protections.c.node.in_(group)))
             values = {"parent": target[-1].id, "name": segments[-1], "name_key": segments[-1].casefold()}
             connection.execute(update(nodes).where(nodes.c.id == node.id).values(values))
+            if target[-1].id != chain[-2].id:
+                quotas.moved(connection, chain[:-1], target, moving)
             moved = "/".join([*(one.name for one in target), segments[-1]])
             note(self._database, connection, caller, "node.move", "/".join(one.name for one in chain), to=moved)
         return moved
@@ -202,22 +216,3 @@ def subject_id(connection: Connection, kind: str, name: str) -> str:
     if found is None:
         raise HttpError(404, f"there is no {kind} '{name}'")
     return str(found)
-
-
-def _below(connection: Connection, node: str) -> dict[str, int]:
-    """Returns a node and all below it, each with how many levels down it lies."""
-    found = {node: 0}
-    level, depth = [node], 0
-    while level:
-        depth += 1
-        level = [
-            str(one)
-            for group in _groups(level)
-            for one in connection.scalars(select(nodes.c.id).where(nodes.c.parent.in_(group)))
-        ]
-        found.update(dict.fromkeys(level, depth))
-    return found
-
-
-def _groups(ids: list[str]) -> list[list[str]]:
-    return [ids[start : start + 800] for start in range(0, len(ids), 800)]

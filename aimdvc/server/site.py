@@ -12,6 +12,7 @@ from aimdvc.server.database import Database
 from aimdvc.server.guard import HttpError
 from aimdvc.server.limits import Limits
 from aimdvc.server.protection import Protections
+from aimdvc.server.quotas import Quotas
 from aimdvc.server.rights import Caller
 from aimdvc.server.sharing import Folders
 from aimdvc.server.signing import Signer
@@ -39,6 +40,7 @@ class Site:
     catalogue: Catalogue
     folders: Folders
     protections: Protections
+    quotas: Quotas
     storage: Storage
     signer: Signer
     limits: Limits = field(default_factory=Limits)
@@ -81,6 +83,7 @@ def open_site(location: Location, limits: Limits | None = None, disk: Disk | Non
         Catalogue(database),
         Folders(database),
         Protections(database),
+        Quotas(database),
         storage,
         signer,
         limits,

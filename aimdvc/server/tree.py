@@ -60,6 +60,26 @@ def existing(connection: Connection, segments: list[str]) -> list[Node]:
     return found
 
 
+def below(connection: Connection, node: str) -> dict[str, int]:
+    """Returns a node and all below it, each with how many levels down it lies."""
+    found = {node: 0}
+    level, depth = [node], 0
+    while level:
+        depth += 1
+        level = [
+            str(one)
+            for group in grouped(level)
+            for one in connection.scalars(select(nodes.c.id).where(nodes.c.parent.in_(group)))
+        ]
+        found.update(dict.fromkeys(level, depth))
+    return found
+
+
+def grouped(ids: list[str]) -> list[list[str]]:
+    """Returns ids in groups that one IN list takes; SQLite of 2020 and before allows 999 values."""
+    return [ids[start : start + 800] for start in range(0, len(ids), 800)]
+
+
 def absolute(connection: Connection, caller: Caller, segments: list[str]) -> list[str]:
     """Returns the path that is meant: one that does not begin with a root the caller can see is below their own.
 

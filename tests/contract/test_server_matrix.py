@@ -131,6 +131,9 @@ SAMPLES: dict[tuple[str, str], Callable[[Place, str], Sample]] = {
     ("DELETE", "/api/v1/protections/{path}"): lambda at, role: Sample(
         "/api/v1/protections/alice/data/a?pattern=aliases/x&kind=nobody", needs=OWN
     ),
+    ("GET", "/api/v1/quotas"): lambda at, role: Sample("/api/v1/quotas"),
+    ("PUT", "/api/v1/quotas"): lambda at, role: Sample("/api/v1/quotas", body(subject="user:alice", size=1 << 40)),
+    ("DELETE", "/api/v1/quotas"): lambda at, role: Sample("/api/v1/quotas?subject=user:alice", then=204),
     ("GET", "/api/v1/artifacts/{path}"): lambda at, role: Sample("/api/v1/artifacts/alice/data/a", needs=VIEW),
     ("GET", "/api/v1/versions/{path}"): lambda at, role: Sample("/api/v1/versions/alice/data/a", needs=VIEW),
     ("GET", "/api/v1/aliases/{path}"): lambda at, role: Sample("/api/v1/aliases/alice/data/a", needs=VIEW),

@@ -21,6 +21,7 @@ BEFORE = {
     "server key": ["user add ada", "folder make ada/scans"],
     "server folder": ["user add ada", "folder make ada/scans"],
     "server audit": [],
+    "server quota": ["user add ada", "folder make team"],
     "server protect": ["user add ada", "folder make team", "folder make team/scans"],
     "server backup": [],
     "server restore": ["backup /srv/aimd-backup"],

@@ -4,8 +4,9 @@ import click
 
 from aimdvc.cli.command import command
 from aimdvc.cli.context import Cli
-from aimdvc.cli.output import plural, size_text
+from aimdvc.cli.output import plural
 from aimdvc.errors import IntegrityError, UsageError
+from aimdvc.model.sizes import size_text
 from aimdvc.ops.add import Added, AddOptions, add
 
 

@@ -18,8 +18,9 @@ import click
 
 from aimdvc.cli.command import command
 from aimdvc.cli.context import Cli
-from aimdvc.cli.output import plural, size_text
+from aimdvc.cli.output import plural
 from aimdvc.errors import CheckFailed, UsageError
+from aimdvc.model.sizes import size_text
 
 _MAX_FILES = 3000
 _MAX_BYTES = 1 << 30

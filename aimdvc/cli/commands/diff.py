@@ -8,8 +8,9 @@ import click
 from aimdvc.cli.command import command, zero_option
 from aimdvc.cli.completion import complete_selector
 from aimdvc.cli.context import Cli
-from aimdvc.cli.output import plural, shown_path, size_text
+from aimdvc.cli.output import plural, shown_path
 from aimdvc.errors import UsageError
+from aimdvc.model.sizes import size_text
 from aimdvc.ops.diff import Diff, FileDiff, Sides, diff, sides_of
 from aimdvc.store.state import Head
 

@@ -8,8 +8,9 @@ import click
 
 from aimdvc.cli.command import command, zero_option
 from aimdvc.cli.context import Cli
-from aimdvc.cli.output import plural, shown_path, size_text
+from aimdvc.cli.output import plural, shown_path
 from aimdvc.errors import IntegrityError, UsageError
+from aimdvc.model.sizes import size_text
 from aimdvc.ops.fsck import Checked, Damage, Part, fsck
 from aimdvc.ops.usage import du
 

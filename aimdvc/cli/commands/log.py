@@ -8,7 +8,8 @@ from aimdvc.cli.command import command
 from aimdvc.cli.commands.diff import text_lines
 from aimdvc.cli.completion import complete_selector
 from aimdvc.cli.context import Cli
-from aimdvc.cli.output import date_text, plural, shown_path, size_text
+from aimdvc.cli.output import date_text, plural, shown_path
+from aimdvc.model.sizes import size_text
 from aimdvc.ops.diff import Diff, Sides, diff
 from aimdvc.ops.log import Logged, LoggedChange, log
 

@@ -8,9 +8,9 @@ import click
 from aimdvc.cli.command import command
 from aimdvc.cli.context import Cli
 from aimdvc.cli.network import connector
-from aimdvc.cli.output import plural, size_text
+from aimdvc.cli.output import plural
 from aimdvc.errors import UsageError
-from aimdvc.model.settings import parse_size
+from aimdvc.model.sizes import parse_size, size_text
 from aimdvc.ops.evict import Evicted, evict
 from aimdvc.ops.prune import EXPIRE_DAYS, Pruned, PruneOptions, prune
 

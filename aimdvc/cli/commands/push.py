@@ -9,8 +9,9 @@ from aimdvc.cli.command import command
 from aimdvc.cli.completion import complete_name
 from aimdvc.cli.context import Cli
 from aimdvc.cli.network import connector
-from aimdvc.cli.output import plural, size_text
+from aimdvc.cli.output import plural
 from aimdvc.errors import UsageError
+from aimdvc.model.sizes import size_text
 from aimdvc.ops.alias import list_aliases
 from aimdvc.ops.push import Pushed, PushOptions, push
 from aimdvc.ops.unpublish import unpublish

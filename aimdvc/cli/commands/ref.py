@@ -13,9 +13,10 @@ from aimdvc.cli.action import Action
 from aimdvc.cli.command import command, zero_option
 from aimdvc.cli.completion import complete_selector
 from aimdvc.cli.context import Cli
-from aimdvc.cli.output import described, say_error, shown_path, size_text
+from aimdvc.cli.output import described, say_error, shown_path
 from aimdvc.errors import IntegrityError, UsageError
 from aimdvc.model.references import Reference, References, can_read
+from aimdvc.model.sizes import size_text
 from aimdvc.ops.references import add_reference, find_reference, list_references, remove_reference
 from aimdvc.ops.reffetch import Fetched, Wanted, fetch_references
 from aimdvc.ops.sources import Sources, check_all

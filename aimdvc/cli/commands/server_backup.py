@@ -10,8 +10,9 @@ import click
 from aimdvc.cli.administration import database_option, new_site, opened_site, source_site
 from aimdvc.cli.command import command
 from aimdvc.cli.context import Cli
-from aimdvc.cli.output import plural, size_text
+from aimdvc.cli.output import plural
 from aimdvc.errors import IntegrityError
+from aimdvc.model.sizes import size_text
 
 with suppress(ModuleNotFoundError):  # Without the extra `aimdvc[server]` opening a site says so.
     from aimdvc.server.backup import Kept, backup, restore

@@ -7,8 +7,9 @@ import click
 from aimdvc.cli.action import Action
 from aimdvc.cli.command import command
 from aimdvc.cli.context import Cli
-from aimdvc.cli.output import plural, size_text
+from aimdvc.cli.output import plural
 from aimdvc.errors import UsageError
+from aimdvc.model.sizes import size_text
 from aimdvc.ops.trash import empty_trash, list_trash, restore_trash
 from aimdvc.store.trash import Batch
 

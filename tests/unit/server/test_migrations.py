@@ -8,7 +8,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, inspect, select
 
 from aimdvc.errors import UnsupportedFormat
 from aimdvc.server import migrate
@@ -16,7 +16,7 @@ from aimdvc.server.accounts import Accounts
 from aimdvc.server.database import Database
 from aimdvc.server.engines import WRITES, open_backend
 from aimdvc.server.migrate import HEAD, configuration
-from aimdvc.server.schema import metadata
+from aimdvc.server.schema import metadata, nodes
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -112,6 +112,25 @@ def test_an_old_database_keeps_all_that_it_has(place: Path | str, with_number: b
         }
         assert len({key.id for key in accounts.list_keys()}) == 4
         database.close()
+
+
+def test_what_was_owned_before_there_were_quotas_is_counted(place: Path | str) -> None:
+    def act(connection: Connection) -> None:
+        upgrade(connection, "0006")
+        for node in "ab":
+            values = f"'{node}', '', 'artifact', '{node}', '{node}', '', 1.5"
+            connection.exec_driver_sql(f"INSERT INTO nodes VALUES ({values})")
+        for oid in (b"1", b"2"):
+            connection.exec_driver_sql(
+                f"INSERT INTO owned_blobs VALUES ('a', {hexed(connection, oid * 32)}, 4000000000)"
+            )
+
+    within(place, act)
+    database = Database(place)
+    with database.read() as connection:
+        found = {row.id: row.size for row in connection.execute(select(nodes.c.id, nodes.c.size))}
+    assert found == {"a": 8_000_000_000, "b": 0}
+    database.close()
 
 
 def test_a_migration_that_was_cut_has_not_happened(place: Path | str, monkeypatch: pytest.MonkeyPatch) -> None:
