@@ -6,12 +6,15 @@ A credential goes only to the origin it belongs to, over https or loopback; a re
 import base64
 import email.utils
 import json
+import os
 import random
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
+import requests
 import urllib3
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies, select_proxy
 from urllib3.exceptions import HTTPError, LocationParseError, NewConnectionError, ReadTimeoutError, SSLError
@@ -270,9 +273,9 @@ class Session:
         if pool is None:
             if proxy:
                 # It looks names up by itself: where they lead can't be told here.
-                pool = urllib3.ProxyManager(proxy, maxsize=self.connections, ca_certs=DEFAULT_CA_BUNDLE_PATH)
+                pool = urllib3.ProxyManager(proxy, maxsize=self.connections, **_authorities(url))
             else:
-                made = urllib3.PoolManager(maxsize=self.connections, ca_certs=DEFAULT_CA_BUNDLE_PATH)
+                made = urllib3.PoolManager(maxsize=self.connections, **_authorities(url))
                 pool = with_addresses(made, only_outside)
             self._pools[key] = pool
         return pool
@@ -290,6 +293,15 @@ class Session:
                 shown(url), f"it moved to '{shown(target)}'", hint="run `aimdvc remote set-url` with that"
             )
         return target
+
+
+def _authorities(url: str) -> dict[str, Any]:
+    """Returns whose certificates are believed: what REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE name, or requests has."""
+    with requests.Session() as settings:
+        found = settings.merge_environment_settings(url, {}, None, None, None)["verify"]
+    if not isinstance(found, str):
+        return {"ca_certs": DEFAULT_CA_BUNDLE_PATH}
+    return {"ca_cert_dir" if os.path.isdir(found) else "ca_certs": found}
 
 
 def _retry_after(value: str | None) -> float | None:

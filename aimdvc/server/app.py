@@ -27,10 +27,11 @@ _CHALLENGE = {"WWW-Authenticate": 'Basic realm="aimdvc"', "LFS-Authenticate": 'B
 
 
 class Application:
-    """The WSGI application of one open site."""
+    """The WSGI application of one open site; `url` is what clients call it, where that isn't what requests say."""
 
-    def __init__(self, site: Site, observer: Observer | None = None) -> None:
+    def __init__(self, site: Site, observer: Observer | None = None, url: str | None = None) -> None:
         self._site = site
+        self._url = url
         self._observer = observer or Observer()
 
     def __call__(self, environ: Mapping[str, object], start_response: StartResponse) -> Iterable[bytes]:
@@ -51,7 +52,7 @@ class Application:
     def _response(self, environ: Mapping[str, object], trace: Trace) -> Response:
         request: Request | None = None
         try:
-            request = read_request(environ, self._site.limits)
+            request = read_request(environ, self._site.limits, self._url)
             return self._answer(request, trace)
         except HttpError as error:
             return _refusal(trace.path, error.status, error.message, trace.id, error.headers)

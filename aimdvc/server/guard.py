@@ -156,8 +156,11 @@ class Response:
 StartResponse = Callable[[str, list[tuple[str, str]]], object]
 
 
-def read_request(environ: Mapping[str, object], limits: Limits) -> Request:
-    """Returns the request in a WSGI environ. Raises HttpError (400, 413, 415, 431)."""
+def read_request(environ: Mapping[str, object], limits: Limits, url: str | None = None) -> Request:
+    """Returns the request in a WSGI environ; `url` is what clients call the server, None for what the request says.
+
+    No header of a proxy is believed: whoever reaches the port could send it. Raises HttpError (400, 413, 415, 431).
+    """
     headers: dict[str, str] = {}
     for name in _HEADERS:
         value = environ.get(f"HTTP_{name}")
@@ -177,7 +180,7 @@ def read_request(environ: Mapping[str, object], limits: Limits) -> Request:
         query=_query(str(environ.get("QUERY_STRING", ""))),
         headers=headers,
         content_type=str(environ.get("CONTENT_TYPE") or "").partition(";")[0].strip().lower(),
-        base_url=f"{scheme}://{_host(headers.get('host'), environ)}",
+        base_url=url or f"{scheme}://{_host(headers.get('host'), environ)}",
         body=body,
     )
 

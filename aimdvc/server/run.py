@@ -47,9 +47,10 @@ _LOGGING: dict[str, object] = {
 
 @dataclass(frozen=True, slots=True)
 class ServeOptions:
-    """`access_log` is a file, `-` standard error."""
+    """`access_log` is a file, `-` standard error; `url` what clients call the server, where a proxy is in between."""
 
     access_log: Path | None = None
+    url: str | None = None
 
 
 Ready = Callable[[str, str | None], None]
@@ -152,7 +153,7 @@ def _application(location: Location, options: ServeOptions, metrics: Metrics, pa
     _die_with(parent)
     metrics.join()
     log = AccessLog(options.access_log) if options.access_log is not None else None
-    return Application(open_site(location), Observer(metrics, log))
+    return Application(open_site(location), Observer(metrics, log), options.url)
 
 
 def _die_with(parent: int) -> None:

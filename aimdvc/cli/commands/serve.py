@@ -3,6 +3,7 @@
 import errno
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 
@@ -16,6 +17,21 @@ try:
     from aimdvc.server.site import Location
 except ModuleNotFoundError as error:  # the extra `aimdvc[server]` is not installed
     serve, missing = None, error.name  # type: ignore[assignment]
+
+
+def _origin(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Checks the value of `--url`."""
+    if value is None:
+        return None
+    parts = urlsplit(value)
+    if (
+        parts.scheme not in ("http", "https")
+        or not parts.hostname
+        or parts.path not in ("", "/")
+        or "@" in parts.netloc
+    ):
+        raise UsageError(f"'{value}' is no URL of a server", hint="write https://HOST, with :PORT if it is another")
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 @command("serve")
@@ -36,6 +52,9 @@ except ModuleNotFoundError as error:  # the extra `aimdvc[server]` is not instal
     envvar="AIMDVC_STORAGE",
     help="A bucket, s3://NAME/PREFIX, with ?endpoint=URL where it is not AWS's; else DIR. Also AIMDVC_STORAGE.",
 )
+@click.option(
+    "--url", metavar="URL", callback=_origin, help="What clients call it, where a proxy with TLS is in front."
+)
 @click.option("--access-log", metavar="FILE", help="Append a line of JSON for each request; - is standard error.")
 def serve_command(
     cli: Cli,
@@ -44,6 +63,7 @@ def serve_command(
     port: int,
     database: str | None,
     storage: str | None,
+    url: str | None,
     access_log: str | None,
 ) -> None:
     """Serve artifacts to others, over HTTP
@@ -71,7 +91,7 @@ def serve_command(
 
     try:
         log = None if access_log is None else Path("-") if access_log == "-" else cli.here / access_log
-        serve(Location(place, database, storage), host, port, ready, ServeOptions(log))
+        serve(Location(place, database, storage), host, port, ready, ServeOptions(log, url))
     except OSError as error:
         if error.errno not in (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES):
             raise
