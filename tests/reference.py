@@ -15,7 +15,7 @@ ENVIRONMENT = {
     "AIMDVC_TIMEOUT": "How many seconds to wait for the next byte of an answer; else 120.",
     "AIMDVC_DATABASE": "The URL of the PostgreSQL of `serve` and `server`; no list of processes shows it.",
     "AIMDVC_STORAGE": "The URL of the bucket of `serve`, once: the database remembers it.",
-    "REQUESTS_CA_BUNDLE": "Whose certificates are believed, a file or a directory; else those that `requests` comes with.",
+    "REQUESTS_CA_BUNDLE": "Whose certificates are believed, a file or a directory; else those that `requests` has.",
     "XDG_CONFIG_HOME": "Where `aimdvc/keys.json`, written by `login`, lies; else `~/.config`.",
 }
 MEMBERS = {
