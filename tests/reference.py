@@ -46,6 +46,7 @@ MEMBERS = {
     "server audit": ("entries", "entries head"),
     "server backup": ("artifacts packs blobs size damage",),
     "server restore": ("artifacts packs blobs size damage",),
+    "server verify": ("is_whole artifacts refs objects blobs size entries damage",),
     "login": ("origin user",),
     "logout": ("origin removed",),
     "fsck": ("is_whole checked",),

@@ -109,19 +109,17 @@ def _copy_packs(artifact: str, source: Repository, target: Repository, done: Cop
     met: set[str] = set()
     try:
         before = {pack.path.stem for pack in target.packs()}
-        # Those that are joined meanwhile are gone, and another look finds what became of them.
-        while new := [pack for pack in source.packs() if pack.path.stem not in met]:
-            for pack in new:
-                met.add(pack.path.stem)
-                if pack.path.stem in before:
-                    continue
-                try:
-                    with suppress(FileNotFoundError):
-                        _copy_pack(pack, target)
-                        done.packs += 1
-                        done.size += pack.size
-                except CorruptRepository as error:
-                    damage.append((f"git pack {pack.path.name}", error.message))
+        for pack in source.iter_packs():
+            met.add(pack.path.stem)
+            if pack.path.stem in before:
+                continue
+            try:
+                with suppress(FileNotFoundError):
+                    _copy_pack(pack, target)
+                    done.packs += 1
+                    done.size += pack.size
+            except CorruptRepository as error:
+                damage.append((f"git pack {pack.path.name}", error.message))
     except CorruptRepository as error:
         damage.append(("git packs", error.message))
     if not damage:

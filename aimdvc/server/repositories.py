@@ -85,8 +85,8 @@ class Repository:
                 break
         return wrong + sorted(left)
 
-    def iter_opened(self) -> Iterator[PackKinds]:
-        """Yields the published packs, open, one after the other; what became of those that are joined meanwhile, too.
+    def iter_packs(self) -> Iterator[GitPack]:
+        """Yields the published packs, and what became of those that are joined meanwhile: they may be gone by then.
 
         So every object is met that was here at the start, some of them twice.
         """
@@ -94,9 +94,14 @@ class Repository:
         while new := [pack for pack in self.packs() if pack.path not in done]:
             for pack in new:
                 done.add(pack.path)
-                # One that is gone was joined with others, into a pack that the next look finds.
-                with suppress(FileNotFoundError), PackKinds(pack.path, pack.count) as stored:
-                    yield stored
+                yield pack
+
+    def iter_opened(self) -> Iterator[PackKinds]:
+        """Yields the published packs, open, one after the other; see iter_packs."""
+        for pack in self.iter_packs():
+            # One that is gone was joined with others, into a pack that the next look finds.
+            with suppress(FileNotFoundError), PackKinds(pack.path, pack.count) as stored:
+                yield stored
 
     def refresh(self) -> None:
         """Makes what other processes published until now be here, too."""

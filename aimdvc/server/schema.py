@@ -126,7 +126,7 @@ owned_blobs = Table(
     "owned_blobs",
     metadata,
     Column("artifact", String(32), ForeignKey("nodes.id"), primary_key=True),
-    Column("oid", LargeBinary(32), primary_key=True),
+    Column("oid", LargeBinary(32), primary_key=True, index=True),
     Column("size", BIG, nullable=False),
     sqlite_with_rowid=False,
 )

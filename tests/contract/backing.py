@@ -15,7 +15,7 @@ from aimdvc.server.embedded import EmbeddedServer
 from aimdvc.server.rowcopy import copied_tables
 from aimdvc.server.site import Location, Site, open_site
 from tests.contract.git_packs import Made
-from tests.contract.server_client import MAIN, Client, report_of, version_with
+from tests.contract.server_client import MAIN, Client, pointer_of, report_of, version_with
 
 
 @contextmanager
@@ -64,3 +64,20 @@ def push_version(client: Client, artifact: str, *contents: bytes, parent: str | 
     report = report_of(client.push(artifact, [(parent, commit, MAIN)], made.pack()))
     assert report == ["unpack ok", f"ok {MAIN}"]
     return commit
+
+
+def rot(files: Path, content: bytes) -> None:
+    """Turns one bit of a blob that is a file."""
+    oid = pointer_of(content).oid
+    path = files / oid[:2] / oid
+    path.chmod(0o600)
+    raw = bytearray(path.read_bytes())
+    raw[len(raw) // 2] ^= 1
+    path.write_bytes(raw)
+
+
+def rot_small(packs: Path, content: bytes) -> None:
+    """Turns bits of a blob that lies in a blob pack."""
+    for path in packs.iterdir():
+        path.chmod(0o600)
+        path.write_bytes(path.read_bytes().replace(content, bytes(byte ^ 1 for byte in content)))

@@ -16,7 +16,7 @@ from aimdvc.server.backup import check_restored, restore
 from aimdvc.server.embedded import EmbeddedServer
 from aimdvc.server.schema import owned_blobs, ref_history
 from tests.buckets import BucketServer
-from tests.contract.backing import back_up, kept, opened, push_version, restored, rows, rows_in
+from tests.contract.backing import back_up, kept, opened, push_version, restored, rot, rot_small, rows, rows_in
 from tests.contract.server_client import Client, pointer_of
 from tests.crash.scenarios import Fault, Killed
 from tests.postgres import Postgres
@@ -168,23 +168,6 @@ def test_what_is_damaged_is_told_and_the_rest_goes_on(local: EmbeddedServer, tmp
     assert ("admin/deep/b", f"blob {pointer_of(b'other').oid}") in told
     assert len(told) == 3 and any(what == f"git pack {pack.name}" for _, what in told)
     assert done.blobs == 2
-
-
-def rot(files: Path, content: bytes) -> None:
-    """Turns one bit of a blob that is a file."""
-    oid = pointer_of(content).oid
-    path = files / oid[:2] / oid
-    path.chmod(0o600)
-    raw = bytearray(path.read_bytes())
-    raw[len(raw) // 2] ^= 1
-    path.write_bytes(raw)
-
-
-def rot_small(packs: Path, content: bytes) -> None:
-    """Turns bits of a blob that lies in a blob pack."""
-    for path in packs.iterdir():
-        path.chmod(0o600)
-        path.write_bytes(path.read_bytes().replace(content, bytes(byte ^ 1 for byte in content)))
 
 
 def test_a_cut_backup_leaves_the_last_good_and_is_finished_by_the_next(

@@ -24,6 +24,7 @@ BEFORE = {
     "server quota": ["user add ada", "folder make team"],
     "server protect": ["user add ada", "folder make team", "folder make team/scans"],
     "server backup": [],
+    "server verify": [],
     "server restore": ["backup /srv/aimd-backup"],
     "server share": ["group add vision", "folder make team", "folder make team/scans"],
 }
