@@ -22,10 +22,10 @@ _ONE_WORKER = "import os; os.cpu_count = lambda: 1; from aimdvc.cli.main import 
 DURABLE = "fsync,fdatasync,syncfs,rename,renameat,renameat2,unlink,unlinkat,write,pwrite64,ftruncate,mkdir,mkdirat"
 FAULTS = {
     "kill": (DURABLE, "signal=KILL"),
-    "full": ("write,pwrite64,ftruncate,mkdir,mkdirat,rename", "error=ENOSPC"),
-    "sync-error": ("fsync,fdatasync,syncfs,write,pwrite64", "error=EIO"),
+    "full": ("pwrite64,ftruncate,mkdir,mkdirat,rename", "error=ENOSPC"),
+    "sync-error": ("fsync,fdatasync,syncfs,pwrite64", "error=EIO"),
 }
-"""What is done to which calls."""
+"""What is done to which calls. `write` fails in test_cut_http.py alone: by it granian's threads wake each other."""
 
 _CALL = re.compile(r"^(\d+) +(\w+)\((.*)$", re.MULTILINE)
 
@@ -106,16 +106,13 @@ class Served:
         trace = Trace()
         with subprocess.Popen(command, stderr=subprocess.PIPE) as strace:
             assert strace.stderr is not None
-            while b"attached" not in strace.stderr.readline():
-                assert strace.poll() is None
+            assert b"attached" in strace.stderr.readline()
             try:
                 yield trace
             finally:
                 self._detach(strace, may_die=fault == "kill" and point is not None)
         text = self._log.read_text(errors="replace")
-        injected = [line for line in text.splitlines() if "INJECTED" in line]
-        # A count may be off by one that woke a thread; that is no failing disk, and ends the server as it should.
-        trace.is_hit = "killed by SIGKILL" in text or any(str(self.directory) in line for line in injected)
+        trace.is_hit = "INJECTED" in text or "killed by SIGKILL" in text
         trace.points = list(_points(text, str(self.directory)))
         if not self._is_alive():
             self._wait_killed()
