@@ -131,15 +131,21 @@ class Accounts:
         folder: str | None = None,
         expires_s: float | None = None,
         by: Caller = SYSTEM,
+        known: str | None = None,
     ) -> str:
-        """Makes a key for a user's id and returns it; it can't be read again. Raises HttpError."""
+        """Makes a key for a user's id and returns it; it can't be read again. Raises HttpError.
+
+        `known` is the id that it gets: a request that comes twice makes no second key (409).
+        """
         if scope not in SCOPES:
             raise HttpError(422, f"a key's scope is one of {', '.join(SCOPES)}, not '{scope}'")
         if len(name) > MAX_NAME or not name.isprintable():
             raise HttpError(422, f"a key is called by at most {MAX_NAME} characters that can be printed")
         row = {"user": user, "name": name or scope, "scope": scope, "folder": folder, "expires_s": expires_s}
         with self._database.write("accounts") as connection:
-            key, made = _add_key(connection, row)
+            if known is not None and connection.scalar(select(keys.c.id).where(keys.c.id == known)) is not None:
+                raise HttpError(409, "this request has made its key already")
+            key, made = _add_key(connection, row, known)
             whose = str(connection.scalar(select(users.c.name).where(users.c.id == user)))
             told = {"scope": scope, "name": row["name"], "folder": folder, "expires_s": expires_s}
             note(self._database, connection, by, "key.add", made, user=whose, **told)
@@ -155,7 +161,7 @@ class Accounts:
         return [Key(**{name: value for name, value in row.items() if name != "hash"}) for row in rows]
 
     def revoke_key(self, key: str, by: Caller = SYSTEM) -> None:
-        """Ends a key at once, by its id or by itself; what it was given already lives out its minutes.
+        """Ends a key at once, by its id or by itself; what it was given already lives out its minutes. Safe to repeat.
 
         Raises HttpError for one that there is not.
         """
@@ -164,8 +170,9 @@ class Accounts:
             found = connection.scalar(select(keys.c.id).where(here)) if key.isascii() and key.isprintable() else None
             if found is None:
                 raise HttpError(404, "there is no such key", hint="`aimdvc server key list` tells their ids")
-            connection.execute(update(keys).where(keys.c.id == found).values(revoked_s=now_s()))
-            note(self._database, connection, by, "key.revoke", str(found))
+            here = (keys.c.id == found) & keys.c.revoked_s.is_(None)
+            if connection.execute(update(keys).where(here).values(revoked_s=now_s())).rowcount:
+                note(self._database, connection, by, "key.revoke", str(found))
 
     def caller(self, key: str) -> Caller | None:
         """Returns who has this key, or None when it is not known, has expired or was revoked, or they are disabled."""
@@ -300,8 +307,8 @@ def _add_user(connection: Connection, name: str, is_admin: bool) -> str:
     return user
 
 
-def _add_key(connection: Connection, row: Mapping[str, object]) -> tuple[str, str]:
+def _add_key(connection: Connection, row: Mapping[str, object], known: str | None = None) -> tuple[str, str]:
     """Returns the key and its id."""
-    key, made = str(uuid.uuid4()), uuid.uuid4().hex
+    key, made = str(uuid.uuid4()), known or uuid.uuid4().hex
     connection.execute(insert(keys), {**row, "hash": _hash(key), "id": made, "created_s": now_s()})
     return key, made

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import asdict
+from uuid import UUID, uuid5
 
 from aimdvc.server.accounts import Key, User
 from aimdvc.server.audit import read_audit
@@ -11,6 +12,8 @@ from aimdvc.server.guard import HttpError, Response
 from aimdvc.server.messages import json_response
 from aimdvc.server.rights import SCOPES, Caller
 from aimdvc.server.routing import Call
+
+_REPEATED = UUID("6d1a2f0c-3f0e-4b57-9a3b-0f5b8f0f9a11")
 
 _KEY_ID = re.compile("[0-9a-f]{32}")
 """Over HTTP a key is named by its id alone: what stands in a path stands in logs."""
@@ -88,8 +91,14 @@ def add_key(call: Call) -> Response:
     # A key makes none that outlives it.
     ends = [float(end) for end in (wanted, call.caller.expires_s) if isinstance(end, (int, float))]
     name, until = str(wish.get("name", "")), min(ends, default=None)
-    key = call.site.accounts.add_key(user.id, scope, name, folder, until, by=call.caller)
+    key = call.site.accounts.add_key(user.id, scope, name, folder, until, by=call.caller, known=_request_id(call))
     return _answer({"key": key, "user": user.name, "scope": scope}, 201)
+
+
+def _request_id(call: Call) -> str | None:
+    """Returns the id of what a request makes that says how it is to be known again: its sender's, of this name."""
+    name = call.request.headers.get("idempotency-key")
+    return uuid5(_REPEATED, f"{call.caller.key} {name}").hex if name else None
 
 
 def revoke_key(call: Call) -> Response:

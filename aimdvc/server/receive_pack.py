@@ -160,7 +160,7 @@ def _push(push: Push, repository: Repository, body: Body, commands: _Commands, i
     publishes = bool(checked.entries and moves)
     if publishes:
         # What is refused already is noted before the pack can be read, so that a crash does not lose the note.
-        _note_unreached(push, checked, commands, results)
+        _note_unreached(push, refs, checked, commands.updates, results)
         _publish(repository, incoming, checked)
     results |= locked_refusals(push.database, push.artifact, push.caller.id, repository, refs, moves)
     if is_atomic and results:
@@ -169,17 +169,24 @@ def _push(push: Push, repository: Repository, body: Body, commands: _Commands, i
         free = [move for move in moves if move.update.ref not in results]
         moved = move_refs(push.database, push.artifact, push.caller.id, free, is_atomic)
     if publishes:
-        _note_unreached(push, checked, commands, {**results, **moved.results})
+        _note_unreached(push, refs, checked, commands.updates, {**results, **moved.results})
     return Moved({**results, **moved.results}, moved.versions)
 
 
-def _note_unreached(push: Push, checked: Checked, commands: _Commands, results: Mapping[str, str | None]) -> None:
+def _note_unreached(
+    push: Push,
+    refs: Mapping[str, Ref],
+    checked: Checked,
+    updates: Sequence[RefUpdate],
+    results: Mapping[str, str | None],
+) -> None:
     """Notes changes that were refused although their objects are in the pack: readers may not see those."""
     refused = {ref for ref, reason in results.items() if reason is not None}
-    named = {update.new for update in commands.updates if update.ref not in refused}
+    # A push that comes twice is refused, and brings nothing that a ref does not name.
+    named = {ref.target for ref in refs.values()} | {update.new for update in updates if update.ref not in refused}
     unreached = [
         update
-        for update in commands.updates
+        for update in updates
         if update.ref in refused
         and update.new is not None
         and update.new not in named
