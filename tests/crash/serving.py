@@ -5,6 +5,7 @@ in every run. strace is attached once the server runs, and counts from there.
 """
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -36,15 +37,16 @@ Point = tuple[str, int]
 class Served:
     """A server of a directory; started again at its next use after it was killed."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, name: str = "first") -> None:
         self.directory = directory
+        self.options: tuple[str, ...] = ()
         self.key = ""
         self.exits: list[int] = []
         self._process: subprocess.Popen[bytes] | None = None
         self._url = ""
         self._traced = 0
-        self._said = directory.with_suffix(".stderr")
-        self._log = directory.with_suffix(".strace")
+        self._said = directory.with_name(f"{name}.stderr")
+        self._log = directory.with_name(f"{name}.strace")
 
     @property
     def client(self) -> Client:
@@ -57,6 +59,7 @@ class Served:
         """Starts it, and waits until it answers."""
         self.stop()
         command = [sys.executable, "-c", _ONE_WORKER, "serve", str(self.directory), "--port", "0", "--json"]
+        command += self.options
         with self._said.open("ab") as said:
             self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, env=unmeasured())
         assert self._process.stdout is not None
@@ -73,6 +76,15 @@ class Served:
             assert self._process.stdout is not None
             self._process.stdout.close()
             self._process = None
+
+    def kill(self, *, is_worker: bool) -> int:
+        """Kills the worker, or its parent, and waits for the end of the parent; returns the worker's process."""
+        assert self._process is not None
+        worker = self.worker
+        os.kill(worker if is_worker else self._process.pid, signal.SIGKILL)
+        assert self._process.wait(timeout=60) != 0
+        self.stop()
+        return worker
 
     def said(self) -> str:
         """Returns what it wrote to standard error until now."""

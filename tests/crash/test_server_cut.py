@@ -12,10 +12,13 @@ import pytest
 
 from aimdvc.model.oid import GitId, Oid
 from aimdvc.model.pointer import Pointer
+from aimdvc.model.progress import Silent
 from aimdvc.server.audit import verify_audit
+from aimdvc.server.backup import Kept
 from aimdvc.server.refs import read_refs
 from aimdvc.server.schema import nodes, owned_blobs
 from aimdvc.server.site import Location, Site, open_site
+from aimdvc.server.verify import verify
 from tests.crash.deeds import DEEDS, Deed, Refused, Unanswered
 from tests.crash.serving import FAULTS, Served
 from tests.shell import git
@@ -46,6 +49,15 @@ def hold_invariants(directory: Path) -> None:
         for artifact in artifacts:
             _hold_refs(site, artifact)
         verify_audit(site.database)
+    finally:
+        site.close()
+
+
+def hold_all(directory: Path) -> None:
+    """The same as `aimdvc server verify` sees it: every pack and every blob is read."""
+    site = open_site(Location(directory))
+    try:
+        assert verify(Kept(site.database, site.storage), True, Silent()).damage == []
     finally:
         site.close()
 
@@ -86,6 +98,7 @@ def sweep(served: Served, what: str, fault: str, points: slice) -> int:
         assert deed.holds(served.client, name), f"{fault} at {point}: not there after it was done again"
         if "push" in what:
             clone(served, name, served.directory.parent / "clone")
+    hold_all(served.directory)
     left = list(served.directory.rglob("*tmp-*"))
     assert len(left) <= 2, left
     return hit
