@@ -4,6 +4,7 @@ Packs are streamed into a temporary file, checked whole, and only then published
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -116,7 +117,7 @@ class HttpTransport:
             "Accept": "application/x-git-receive-pack-result",
             "Content-Length": str(len(head) + size),
         }
-        body = _body(head, pack, progress)
+        body = _PushBody(head, pack, progress)
         # Not repeatable: an answer that got lost may have moved the refs; running the push again tells.
         reply = self._http.request("POST", f"{self._url}/git-receive-pack", headers, body, is_repeatable=False)
         try:
@@ -233,14 +234,22 @@ def _haves(history: History) -> list[GitId]:
     return list(found)[:_HAVES]
 
 
-def _body(head: bytes, pack: Path | None, progress: Progress) -> Iterator[bytes]:
-    yield head
-    progress.advance(len(head))
-    if pack is not None:
-        with pack.open("rb") as file:
-            while chunk := file.read(_CHUNK):
-                yield chunk
-                progress.advance(len(chunk))
+@dataclass(frozen=True, slots=True)
+class _PushBody:
+    """What a push sends. It can be read again, where the remote took nothing for now."""
+
+    head: bytes
+    pack: Path | None
+    progress: Progress
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self.head
+        self.progress.advance(len(self.head))
+        if self.pack is not None:
+            with self.pack.open("rb") as file:
+                while chunk := file.read(_CHUNK):
+                    yield chunk
+                    self.progress.advance(len(chunk))
 
 
 def _banded(lines: "_PacketReader", url: str, progress: Progress | None) -> Iterator[bytes]:

@@ -30,11 +30,15 @@ class Action:
 
 
 class Expired(RemoteError):
-    """An href that works no more, or not yet: a new batch gives another. `refusal` is what to say if it never does."""
+    """An href that works no more, or not yet: a new batch gives another. `refusal` is what to say if it never does.
 
-    def __init__(self, refusal: Exception) -> None:
+    `headers` are those of the answer, which may say when.
+    """
+
+    def __init__(self, refusal: Exception, headers: Mapping[str, str]) -> None:
         super().__init__(str(refusal))
         self.refusal = refusal
+        self.headers = headers
 
 
 def parse_action(action: object, base: str) -> Action:
@@ -75,7 +79,7 @@ def send_action(
 def refuse(session: Session, action: Action, reply: Reply) -> Exception:
     """Returns what an answer that is not 2xx means: Expired when another batch may help."""
     refusal = session.refusal(action.href, reply)
-    return Expired(refusal) if reply.status in _EXPIRED else refusal
+    return Expired(refusal, reply.headers) if reply.status in _EXPIRED else refusal
 
 
 def put_blob(
@@ -146,7 +150,7 @@ def get_blob(
             reply = send_action(session, base, "GET", action, headers)
             if reply.status == 416:
                 partial.restart()
-                raise Expired(session.refusal(action.href, reply))
+                raise Expired(session.refusal(action.href, reply), reply.headers)
             if not 200 <= reply.status < 300:
                 raise refuse(session, action, reply)
             if start and not _continues(reply, start, action):

@@ -125,7 +125,7 @@ class LfsRemote:
             except (RemoteUnreachable, Expired) as error:
                 if attempt == TRIES - 1:
                     raise (error.refusal if isinstance(error, Expired) else error) from error
-                self._session.wait(attempt, {})
+                self._session.wait(attempt, error.headers if isinstance(error, Expired) else {})
                 left = [pointer for pointer in left if pointer.oid not in group.done]
                 continue
             counter.count(group)

@@ -9,7 +9,7 @@ import json
 import os
 import random
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -219,17 +219,19 @@ class Session:
         credential: Credential | None,
         only_outside: bool = False,
     ) -> Reply:
-        tries = TRIES if can_repeat else 1
-        for attempt in range(tries):
-            is_last = attempt == tries - 1
+        # What was refused for now was not begun: it is sent again whenever its body can be read again.
+        can_return = can_repeat or (body is not None and not isinstance(body, Iterator))
+        for attempt in range(TRIES):
+            is_last = attempt == TRIES - 1
             try:
                 reply = self._once(method, url, headers, body, credential, only_outside)
             except RemoteUnreachable:
-                if is_last:
+                if is_last or not can_repeat:
                     raise
                 self.wait(attempt, {})
                 continue
-            if reply.status not in _RETRIED or is_last:
+            may_repeat = can_return if reply.status == 429 else can_repeat
+            if reply.status not in _RETRIED or is_last or not may_repeat:
                 return reply
             reply.message()
             self.wait(attempt, reply.headers)

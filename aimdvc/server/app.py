@@ -20,6 +20,8 @@ from aimdvc.server.rights import ANONYMOUS, SCOPES, Caller
 from aimdvc.server.routes import ROUTER, ROUTES
 from aimdvc.server.routing import Call, Route
 from aimdvc.server.site import Site
+from aimdvc.server.slots import Slot, Slots
+from aimdvc.server.wrong_keys import WrongKeys
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +35,8 @@ class Application:
         self._site = site
         self._url = url
         self._observer = observer or Observer()
+        self._slots = Slots(site.limits)
+        self._wrong_keys = WrongKeys(site.limits)
 
     def __call__(self, environ: Mapping[str, object], start_response: StartResponse) -> Iterable[bytes]:
         """Answers one request."""
@@ -73,28 +77,56 @@ class Application:
         if request.method == "GET" and request.path in _OPEN:
             return _OPEN[request.path](self._site)
         if request.method == "GET" and request.path == "/metrics":
-            trace.caller = _caller(self._site, request)
+            trace.caller = self._caller(request)
             if not trace.caller.is_known:
                 raise _unknown()
             return Response(200, self._observer.metrics.text().encode(), content_type="text/plain; version=0.0.4")
-        return _answer(self._site, request, trace)
+        trace.slot = self._slots.enter()
+        return self._route(request, trace, trace.slot)
 
+    def _route(self, request: Request, trace: Trace, slot: Slot) -> Response:
+        found = ROUTER.find(request.method, request.path)
+        if found is None:
+            # The same answer for what can't be there and for what a caller without a key may not know of.
+            raise HttpError(404, "there is nothing here") if self._caller(request).is_known else _unknown()
+        route, params = found
+        trace.route = route
+        caller = trace.caller = ANONYMOUS if route.door == "signed" else self._admitted(request, route)
+        # Who signs as somebody else is refused before anything is read.
+        user = request.query.get("user", "") if route.door == "signed" else caller.id
+        slot.take(user, route.is_costly)
+        try:
+            return route.handler(Call(self._site, request, caller, params, _json(self._site, request, route.body)))
+        except HttpError as error:
+            # What everyone may not see or do, somebody with a key perhaps may: clients ask for one when they read this.
+            if error.status in (403, 404) and route.door == "shared" and not caller.is_known:
+                raise _unknown() from error
+            raise
 
-def _answer(site: Site, request: Request, trace: Trace) -> Response:
-    found = ROUTER.find(request.method, request.path)
-    if found is None:
-        # The same answer for what can't be there and for what a caller without a key may not know of.
-        raise HttpError(404, "there is nothing here") if _caller(site, request).is_known else _unknown()
-    route, params = found
-    trace.route = route
-    caller = trace.caller = ANONYMOUS if route.door == "signed" else _admitted(site, request, route)
-    try:
-        return route.handler(Call(site, request, caller, params, _json(site, request, route.body)))
-    except HttpError as error:
-        # What everyone may not see or do, somebody with a key perhaps may: clients ask for one when they read this.
-        if error.status in (403, 404) and route.door == "shared" and not caller.is_known:
-            raise _unknown() from error
-        raise
+    def _admitted(self, request: Request, route: Route) -> Caller:
+        """Returns who asks, if they may come in at all. Raises HttpError (401, 403, 429)."""
+        caller = self._caller(request)
+        if not caller.is_known and (route.door != "shared" or route.scope != "read"):
+            raise _unknown()
+        if SCOPES.index(caller.scope) < SCOPES.index(route.scope):
+            reads = caller.scope == "read"
+            what = "this key may only read" if reads else f"this takes a key of the scope '{route.scope}'"
+            raise HttpError(403, what)
+        if route.door == "admin" and not caller.administers:
+            raise HttpError(403, "this is for administrators")
+        return caller
+
+    def _caller(self, request: Request) -> Caller:
+        """Returns who asks. The old AIMD clients send their key in the query. Raises HttpError (401, 429)."""
+        key = key_of(request.headers.get("authorization")) or request.query.get("apikey")
+        if not key:
+            return ANONYMOUS
+        self._wrong_keys.check(request.address, key)
+        caller = self._site.accounts.caller(key)
+        self._wrong_keys.note(request.address, key, is_right=caller is not None)
+        if caller is None:
+            raise HttpError(401, "the key is not known", _CHALLENGE)
+        return caller
 
 
 def _alive(site: Site) -> Response:
@@ -116,35 +148,11 @@ _OPEN = {"/healthz": _alive, "/readyz": _ready, "/openapi.json": _openapi}
 """What anybody may ask, by path."""
 
 
-def _admitted(site: Site, request: Request, route: Route) -> Caller:
-    """Returns who asks, if they may come in at all. Raises HttpError (401, 403)."""
-    caller = _caller(site, request)
-    if not caller.is_known and (route.door != "shared" or route.scope != "read"):
-        raise _unknown()
-    if SCOPES.index(caller.scope) < SCOPES.index(route.scope):
-        what = "this key may only read" if caller.scope == "read" else f"this takes a key of the scope '{route.scope}'"
-        raise HttpError(403, what)
-    if route.door == "admin" and not caller.administers:
-        raise HttpError(403, "this is for administrators")
-    return caller
-
-
 def _json(site: Site, request: Request, body: Body | None) -> Mapping[str, object]:
     if body is None:
         return {}
     check_type(request, body)
     return read_json(request, body, site.limits) if body.schema is not None else {}
-
-
-def _caller(site: Site, request: Request) -> Caller:
-    """Returns who asks. The old AIMD clients send their key in the query. Raises HttpError (401) for a wrong key."""
-    key = key_of(request.headers.get("authorization")) or request.query.get("apikey")
-    if not key:
-        return ANONYMOUS
-    caller = site.accounts.caller(key)
-    if caller is None:
-        raise HttpError(401, "the key is not known", _CHALLENGE)
-    return caller
 
 
 def _unknown() -> HttpError:

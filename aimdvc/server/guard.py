@@ -134,7 +134,10 @@ class Body:
 
 @dataclass(frozen=True)
 class Request:
-    """One request, as far as handlers may know it. `path` keeps the bytes of the URL as text (surrogate escapes)."""
+    """One request, as far as handlers may know it. `path` keeps the bytes of the URL as text (surrogate escapes).
+
+    `address` is who connected: behind a proxy that one's.
+    """
 
     method: str
     path: str
@@ -143,6 +146,7 @@ class Request:
     content_type: str
     base_url: str
     body: Body
+    address: str = ""
 
 
 @dataclass(frozen=True)
@@ -185,6 +189,7 @@ def read_request(environ: Mapping[str, object], limits: Limits, url: str | None 
         content_type=str(environ.get("CONTENT_TYPE") or "").partition(";")[0].strip().lower(),
         base_url=url or f"{scheme}://{_host(headers.get('host'), environ)}",
         body=body,
+        address=str(environ.get("REMOTE_ADDR", "")),
     )
 
 

@@ -49,6 +49,18 @@ class Limits:
     """Blobs from this size on travel by themselves, not in an aimd-pack."""
     href_seconds: int = 300
     """How long a signed href lives."""
+    running: int = 60
+    """Requests that run at once in one process; it has 64 threads."""
+    running_of_one: int = 30
+    """Of them, requests of one user; all who have no key are one."""
+    costly: int = 48
+    """Uploads, downloads, packs, listings of objects and diffs that run at once."""
+    costly_of_one: int = 24
+    """Of those, requests of one user."""
+    again_s: int = 3
+    """Up to how many seconds later what was refused, since too much ran, is told to come again."""
+    wrong_keys: int = 30
+    """Wrong keys from one address within a minute; what comes then is looked up only if it was right before."""
 
 
 CHUNK_BYTES = 256 * _KIB

@@ -9,6 +9,7 @@ from aimdvc.server.metrics import Metrics
 from aimdvc.server.rights import ANONYMOUS, Caller
 from aimdvc.server.routes import ROUTES
 from aimdvc.server.routing import Route
+from aimdvc.server.slots import Slot
 
 _KEY = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 """What has the form of a key, wherever somebody put it."""
@@ -18,7 +19,10 @@ _PLACES = {(route.method, route.path): at for at, route in enumerate(ROUTES)}
 
 @dataclass(slots=True)
 class Trace:
-    """One request on its way: what is known of it so far. `received` counts the bytes of its body, inflated."""
+    """One request on its way: what is known of it so far. `received` counts the bytes of its body, inflated.
+
+    `slot` is its place among those that run.
+    """
 
     id: str
     method: str
@@ -28,6 +32,7 @@ class Trace:
     status: int = 500
     received: int = 0
     started_s: float = field(default_factory=time.monotonic)
+    slot: Slot | None = None
 
 
 class Observer:
@@ -43,6 +48,8 @@ class Observer:
 
     def end(self, trace: Trace, sent: int) -> None:
         """A request is answered, or broke off, after so many bytes of an answer."""
+        if trace.slot is not None:
+            trace.slot.leave()
         seconds = time.monotonic() - trace.started_s
         place = _PLACES[trace.route.method, trace.route.path] if trace.route is not None else None
         self.metrics.end(place, trace.status, seconds, trace.received, sent)

@@ -222,6 +222,7 @@ _ARTIFACTS = (
         "shared",
         versions_api.list_objects,
         query={**_PAGED, "version": {"type": "string"}, "prefix": {"type": "string"}},
+        is_costly=True,
     ),
     Route(
         "GET",
@@ -231,6 +232,7 @@ _ARTIFACTS = (
         versions_api.diff_versions,
         query={**_PAGED, "old": {"type": "string"}, "new": {"type": "string"}},
         answers={200: "The changes", 304: "As in the answer with this ETag"},
+        is_costly=True,
     ),
 )
 
@@ -250,6 +252,7 @@ _GIT = (
         "shared",
         git_http.fetch,
         body=Body(("application/x-git-upload-pack-request",), limit=None),
+        is_costly=True,
     ),
     Route(
         "POST",
@@ -259,6 +262,7 @@ _GIT = (
         git_http.push,
         "write",
         Body(("application/x-git-receive-pack-request",), limit=None),
+        is_costly=True,
     ),
 )
 
@@ -286,6 +290,7 @@ _LFS = (
         "signed",
         lfs.put_blob,
         body=Body(ANY, limit=None),
+        is_costly=True,
     ),
     Route(
         "GET",
@@ -294,6 +299,7 @@ _LFS = (
         "signed",
         lfs.get_blob,
         answers={200: "The blob", 206: "A range of it"},
+        is_costly=True,
     ),
     Route(
         "POST",
@@ -302,6 +308,7 @@ _LFS = (
         "signed",
         aimd_pack.transfer,
         body=Body((aimd_pack.MEDIA_TYPE, *_LFS_TYPES), limit=None),
+        is_costly=True,
     ),
     Route(
         "GET",

@@ -46,7 +46,7 @@ class Route:
     """One thing that can be asked: `door` says who, `scope` what their key must pass on at least.
 
     `body` is None for none; `query` is what may stand in the query, by name with its JSON Schema; `answers` are the
-    statuses of success with what they mean.
+    statuses of success with what they mean. `is_costly` says that it may take long, or much.
     """
 
     method: str
@@ -58,6 +58,7 @@ class Route:
     body: Body | None = None
     query: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     answers: Mapping[int, str] = field(default_factory=lambda: {200: "Done"})
+    is_costly: bool = False
 
     @property
     def params(self) -> list[str]:

@@ -3,6 +3,9 @@
 from pathlib import Path
 
 from aimdvc.server.embedded import EmbeddedServer
+from aimdvc.server.limits import Limits
+from tests.contract.server_client import Client
+from tests.contract.stalling import busy
 from tests.shell import Shell
 
 
@@ -42,3 +45,22 @@ def test_a_push_over_a_quota_says_how_much_is_left_and_goes_on(
         ("remove nothing", "no such folder"),
     ):
         assert said in machine("server", "quota", *line.split(), code=2).err
+
+
+def test_a_push_and_a_pull_come_again_to_a_server_that_is_busy(tmp_path: Path, shell: Shell) -> None:
+    with EmbeddedServer(tmp_path / "srv", limits=Limits(costly_of_one=1, again_s=0)) as server:
+        client = Client(server.url, server.admin_key)
+        shell("login", server.url, typed=str(server.admin_key))
+        shell("remote", "add", "origin", server.url)
+        shell.write("data/a", b"1" * (2 << 20))
+        elsewhere = Shell(tmp_path / "elsewhere")
+        elsewhere.here.mkdir()
+        # Git itself keeps this one: nothing but the refs is pushed.
+        shell.write("notes/README.md", "1")
+        for name in ("data", "notes"):
+            shell.commit(name)
+            with busy(client):
+                assert "pushed v1" in shell("push", name).out
+        with busy(client):
+            elsewhere("clone", f"{server.url}/data", "there")
+        assert (elsewhere.here / "there/a").read_bytes() == b"1" * (2 << 20)

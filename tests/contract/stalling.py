@@ -1,0 +1,76 @@
+"""A server kept busy: uploads that stall, and who is refused meanwhile."""
+
+import re
+import socket
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from threading import Event
+from urllib.parse import urlsplit
+
+from tests.contract.server_client import Client, Reply, pointer_of
+
+BLOB = b"x" * 1000
+
+
+@contextmanager
+def stalled(href: str, size: int) -> Iterator[None]:
+    """Sends an upload that never ends, while the `with` lasts."""
+    parts = urlsplit(href)
+    with socket.create_connection((str(parts.hostname), parts.port or 80), timeout=20) as connection:
+        head = f"PUT {parts.path}?{parts.query} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Length: {size}\r\n"
+        connection.sendall(f"{head}Expect: 100-continue\r\n\r\n".encode())
+        # Granian sends it when a handler reads the body; cheroot before it calls one.
+        assert connection.recv(100).startswith(b"HTTP/1.1 100")
+        yield
+
+
+def upload_href(client: Client, artifact: str = "a") -> str:
+    reply = client.batch(artifact, "upload", [pointer_of(BLOB)])
+    assert reply.status == 200, reply.body
+    return str(reply.json()["objects"][0]["actions"]["upload"]["href"])
+
+
+def is_refused(reply: Reply) -> bool:
+    if reply.status == 429:
+        assert 0 <= int(reply.headers["retry-after"]) <= 60
+    return reply.status == 429
+
+
+def refusal(client: Client, method: str, url: str, body: bytes | None = None) -> Reply:
+    """Asks until it is refused: what was sent before may not have begun yet."""
+    for _ in range(100):
+        reply = client.request(method, url, body)
+        if is_refused(reply):
+            return reply
+    raise AssertionError(f"{url} was not refused")
+
+
+def refusals(client: Client) -> int:
+    """Returns how many requests were refused so far."""
+    text = client.request("GET", "/metrics").body.decode()
+    return sum(map(int, re.findall(r'status="429"} ([0-9]+)', text)))
+
+
+@contextmanager
+def busy(client: Client, times: int = 1) -> Iterator[None]:
+    """Takes all that may run of a user whose limit is one, until others were refused so often; so they have to be."""
+    href, is_held = upload_href(client), Event()
+
+    def hold() -> bool:
+        with stalled(href, len(BLOB)):
+            refusal(client, "GET", "/api/v1/objects/admin/a")
+            before = refusals(client)
+            is_held.set()
+            for _ in range(400):
+                if refusals(client) >= before + times:
+                    return True
+                time.sleep(0.02)
+        return False
+
+    with ThreadPoolExecutor(1) as pool:
+        held = pool.submit(hold)
+        assert is_held.wait(20)
+        yield
+        assert held.result(), "nobody was refused"

@@ -1,0 +1,109 @@
+"""A server that has enough to do: it refuses at once, tells when to come again, and still says that it is alive."""
+
+import socket
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from aimdvc.server.cheroot_backend import CherootBackend
+from aimdvc.server.embedded import EmbeddedServer, StartBackend
+from aimdvc.server.granian_backend import GranianBackend
+from aimdvc.server.limits import Limits
+from aimdvc.server.rights import SYSTEM
+from aimdvc.server.run import _THREADS
+from tests.contract.server_client import Client, pointer_of
+from tests.contract.stalling import BLOB, is_refused, refusal, stalled, upload_href
+
+
+@pytest.fixture(params=[GranianBackend, CherootBackend])
+def backend(request: pytest.FixtureRequest) -> StartBackend:
+    made: StartBackend = request.param
+    return made
+
+
+def eventually(client: Client, href: str) -> int:
+    """Puts the blob until it isn't refused: the server notices at its own pace that somebody has gone."""
+    for _ in range(100):
+        reply = client.request("PUT", href, BLOB, key=False)
+        if not is_refused(reply):
+            return reply.status
+    return 429
+
+
+def test_production_has_threads_left_that_refuse_and_tell_that_it_is_alive() -> None:
+    limits = Limits()
+    assert limits.costly_of_one * 2 == limits.costly < limits.running == limits.running_of_one * 2 < _THREADS
+
+
+def test_one_user_may_not_take_all_and_others_go_on(tmp_path: Path, backend: StartBackend) -> None:
+    limits = Limits(costly=2, costly_of_one=1)
+    with EmbeddedServer(tmp_path / "srv", backend, limits) as server:
+        admin = Client(server.url, server.admin_key)
+        ada = Client(server.url, server.site.accounts.add_key(server.site.accounts.add_user("ada")))
+        eve = Client(server.url, server.site.accounts.add_key(server.site.accounts.add_user("eve")))
+        hrefs = [upload_href(client) for client in (admin, ada, eve)]
+        with stalled(hrefs[0], len(BLOB)):
+            assert "your requests" in refusal(admin, "PUT", hrefs[0], BLOB).body.decode()
+            assert "your requests" in admin.request("GET", "/api/v1/objects/admin/a").body.decode()
+            assert ada.request("PUT", hrefs[1], BLOB, key=False).status == 200
+            with stalled(hrefs[1], len(BLOB)):
+                reply = refusal(eve, "PUT", hrefs[2], BLOB)
+                assert reply.json()["message"] == "the server is busy, try again"
+                # What is cheap is answered all the same.
+                assert eve.request("GET", "/api/v1/whoami").status == 200
+                assert eve.request("GET", "/healthz", key=False).status == 200
+                assert 'status="429"' in eve.request("GET", "/metrics").body.decode()
+        assert eventually(eve, hrefs[2]) == 200
+        assert eventually(admin, hrefs[0]) == 200
+
+
+def test_when_everything_is_taken_it_still_says_that_it_is_alive(tmp_path: Path, backend: StartBackend) -> None:
+    with EmbeddedServer(tmp_path / "srv", backend, Limits(running=2)) as server:
+        client = Client(server.url, server.admin_key)
+        href = upload_href(client)
+        with stalled(href, len(BLOB)), stalled(href, len(BLOB)):
+            for path in ("/api/v1/whoami", "/a.git/info/refs?service=git-upload-pack", "/nothing"):
+                refusal(client, "GET", path)
+            refused = client.batch("a", "upload", [pointer_of(BLOB)])
+            assert is_refused(refused) and refused.headers["content-type"] == "application/vnd.git-lfs+json"
+            for path in ("/healthz", "/readyz", "/metrics", "/openapi.json"):
+                assert client.request("GET", path).status == 200
+        assert eventually(client, href) == 200
+
+
+def test_a_download_that_nobody_reads_is_counted_until_it_ends(tmp_path: Path, backend: StartBackend) -> None:
+    content = bytes(range(256)) * (1 << 17)
+    with EmbeddedServer(tmp_path / "srv", backend, Limits(costly_of_one=1)) as server:
+        client = Client(server.url, server.admin_key)
+        pointer = client.upload("a", content)[0]
+        blob = client.batch("a", "download", [pointer]).json()["objects"][0]
+        href = str(blob["actions"]["download"]["href"])
+        parts = urlsplit(href)
+        with socket.create_connection((str(parts.hostname), parts.port or 80), timeout=20) as connection:
+            target = f"{parts.path}?{parts.query}"
+            connection.sendall(f"GET {target} HTTP/1.1\r\nHost: {parts.netloc}\r\n\r\n".encode())
+            assert connection.recv(12) == b"HTTP/1.1 200"
+            assert is_refused(client.request("GET", href, key=False))
+        for _ in range(100):
+            reply = client.request("GET", href, key=False)
+            if not is_refused(reply):
+                break
+        assert (reply.status, reply.body) == (200, content)
+
+
+def test_who_tries_many_keys_is_not_listened_to_and_others_are(tmp_path: Path, backend: StartBackend) -> None:
+    with EmbeddedServer(tmp_path / "srv", backend, Limits(wrong_keys=3)) as server:
+        known = Client(server.url, server.admin_key)
+        assert known.request("GET", "/api/v1/whoami").status == 200
+        found = [Client(server.url, f"guess{at}").request("GET", "/api/v1/whoami").status for at in range(6)]
+        assert found == [401] * 3 + [429] * 3
+        new = Client(server.url, server.site.accounts.add_key(server.site.accounts.user("admin").id))
+        assert is_refused(new.request("GET", "/a.git/info/refs?service=git-upload-pack"))
+        assert known.request("GET", "/api/v1/whoami").status == 200
+        server.site.folders.make(SYSTEM, "admin/shared")
+        # Who has no key fails at nothing.
+        assert [known.request("GET", "/api/v1/whoami", key=False).status for _ in range(5)] == [401] * 5
+        # What was revoked is, also for who was taken before.
+        server.site.accounts.revoke_key(str(server.admin_key))
+        assert known.request("GET", "/api/v1/whoami").status == 401

@@ -1,0 +1,64 @@
+"""A server whose disk really is full: case S16. It says so, goes on giving, and takes again once there is room."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from aimdvc.server.embedded import EmbeddedServer
+from tests.contract.git_packs import Made
+from tests.contract.server_client import MAIN, Client, aimd_pack, pointer_of, report_of, version_with
+from tests.crash.mounts import tmpfs
+from tests.shell import Shell, git
+
+BLOBS = [os.urandom(1 << 20), os.urandom(1000)]
+
+
+def fill(place: Path) -> Path:
+    """Takes every free byte."""
+    filler = place / "filler"
+    subprocess.run(["dd", "if=/dev/zero", f"of={filler}", "bs=4096"], capture_output=True)
+    assert os.statvfs(place).f_bavail == 0
+    return filler
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_on_a_full_disk_nothing_is_taken_everything_is_given_and_room_is_all_it_takes(
+    request: pytest.FixtureRequest, tmp_path: Path, shell: Shell, database: str
+) -> None:
+    url = request.getfixturevalue("postgres").database() if database == "postgresql" else None
+    with tmpfs(tmp_path / "disk", "size=24m") as place, EmbeddedServer(place / "srv", database_url=url) as server:
+        client = Client(server.url, server.admin_key)
+        shell("login", server.url, typed=str(server.admin_key))
+        shell("remote", "add", "origin", f"{server.url}/team")
+        shell.write("data/a", os.urandom(2 << 20))
+        shell.commit("data")
+        shell("push")
+        put = client.batch("x/a", "upload", [pointer_of(BLOBS[0])]).json()["objects"][0]["actions"]["upload"]["href"]
+        pack = client.batch("x/a", "upload", [pointer_of(BLOBS[1])], "aimd-pack").json()["aimd_pack"]["href"]
+        made = Made()
+        commit = version_with(made)
+        shell.write("data/b", os.urandom(2 << 20))
+        shell.commit("data")
+        filler = fill(place)
+        for number in range(2):
+            kind = {"Content-Type": "application/x-aimd-pack"}
+            for reply in (
+                client.request("PUT", put, BLOBS[0], key=False),
+                client.request("POST", pack, aimd_pack(BLOBS[1]), kind, key=False),
+                client.push("x/a", [(None, commit, MAIN)], made.pack()),
+            ):
+                assert (reply.status, b"the server has no space left" in reply.body) == (507, True)
+            assert "507 the server has no space left" in shell("push", code=6).err
+            # What is there is given.
+            git(tmp_path, "clone", "-q", server.url.replace("://", f"://x:{server.admin_key}@") + "/team/data", "clone")
+            (tmp_path / "clone").rename(tmp_path / f"clone{number}")
+            assert client.request("GET", "/api/v1/objects/team/data").status == 200
+            assert client.request("GET", "/readyz").status == 200
+        filler.unlink()
+        assert client.request("PUT", put, BLOBS[0], key=False).status == 200
+        assert client.request("POST", pack, aimd_pack(BLOBS[1]), kind, key=False).status == 200
+        assert report_of(client.push("x/a", [(None, commit, MAIN)], made.pack())) == ["unpack ok", f"ok {MAIN}"]
+        assert "pushed v2" in shell("push").out
+        assert not list((place / "srv").rglob("incoming/*"))
