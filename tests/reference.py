@@ -47,6 +47,7 @@ MEMBERS = {
     "server backup": ("artifacts packs blobs size damage",),
     "server restore": ("artifacts packs blobs size damage",),
     "server verify": ("is_whole artifacts refs objects blobs size entries damage",),
+    "server scrub": ("blobs size is_complete damage",),
     "login": ("origin user",),
     "logout": ("origin removed",),
     "fsck": ("is_whole checked",),

@@ -77,6 +77,7 @@ COMMANDS: dict[str, Row] = {
     "server backup": _row("server backup", "Copy all that a server keeps, while it runs"),
     "server restore": _row("server restore", "Make a server of a backup, in an empty directory", "server_backup"),
     "server verify": _row("server verify", "Check that all is there that refs and rows name", "server_check"),
+    "server scrub": _row("server scrub", "Read and hash stored blobs, slowly, for damage", "server_check"),
     "demo": _row("demo", "Run the main job on copies of real files"),
     "help": _row("help", "Explain a concept or a command"),
     "version": _row("version", "Print the versions of aimdvc and its libraries"),

@@ -20,6 +20,7 @@ from aimdvc.ops.bulk import Bulk, each
 from aimdvc.ops.connect import Connection, Connector, connect_artifact
 from aimdvc.ops.evict import keep_within_limit
 from aimdvc.ops.fetch import follow_remote, tracked_names
+from aimdvc.ops.heal import heal_blobs
 from aimdvc.ops.settle import settle
 from aimdvc.ops.went_back import Setback, find_setback, went_back
 from aimdvc.ops.workspace import Workspace
@@ -31,7 +32,7 @@ NUMBERING = "aimd-numbers"
 
 @dataclass(frozen=True, slots=True)
 class PushOptions:
-    """`is_dry_run` sends nothing; `is_restore` gives a remote that went back what it lost."""
+    """`is_dry_run` sends nothing; `is_restore` gives a remote what it lost: versions, when it went back, and blobs."""
 
     is_dry_run: bool = False
     is_restore: bool = False
@@ -39,7 +40,10 @@ class PushOptions:
 
 @dataclass(slots=True)
 class Pushed:
-    """What a push did, or with `is_dry_run` would do, for one artifact: `branch` went there. `size` is in bytes."""
+    """What a push did, or with `is_dry_run` would do, for one artifact: `branch` went there. Sizes are in bytes.
+
+    `healed` blobs of versions that the remote has were lost there, and are there again.
+    """
 
     artifact: str
     branch: str
@@ -51,12 +55,14 @@ class Pushed:
     aliases: list[str] = field(default_factory=list)
     blobs: int = 0
     size: int = 0
+    healed: int = 0
+    healed_size: int = 0
     notes: list[str] = field(default_factory=list)
 
     @property
     def is_up_to_date(self) -> bool:
         """Whether there was nothing to push."""
-        return self.old == self.new and not self.aliases and not self.versions
+        return self.old == self.new and not (self.aliases or self.versions or self.healed)
 
 
 @dataclass(slots=True)
@@ -128,6 +134,8 @@ def _push_one(
     alias_updates = _alias_updates(work, result)
     if is_dry_run:
         return result
+    if options.is_restore:
+        _heal(workspace, work, result, progress)
     if not (main_updates or alias_updates):
         # A push that was cut after the remote's refs moved, and before ours knew it, ends here.
         follow_remote(workspace, name, history, connection, known)
@@ -144,6 +152,18 @@ def _push_one(
     follow_remote(workspace, name, history, connection, after)
     result.versions = _versions_of(history, main_updates, work)
     return result
+
+
+def _heal(workspace: Workspace, work: _Push, result: Pushed, progress: Progress) -> None:
+    """Asks the remote for the blobs of the versions that it has, and sends those that it lost."""
+    if work.history.shallow:
+        result.notes.append("the history here is shallow: blobs that the remote lost were not looked for")
+        return
+    pointers = new_pointers(work.history, _remote_commits(work), ())
+    healed = heal_blobs(workspace, work.connection, pointers, progress)
+    result.healed, result.healed_size = healed.blobs, healed.size
+    if healed.lost:
+        result.notes.append(f"blobs that neither the remote nor this store has: {healed.lost}")
 
 
 def refs_for_push(connection: Connection) -> RemoteRefs:

@@ -13,7 +13,7 @@ from aimdvc.model.oid import Oid, parse_oid
 from aimdvc.model.pointer import Pointer
 from aimdvc.server.bodies import JSON, Body, read_json
 from aimdvc.server.guard import HttpError, Request, Response
-from aimdvc.server.lfs import PACK_DOWNLOAD, PACK_UPLOAD
+from aimdvc.server.lfs import PACK_DOWNLOAD, PACK_UPLOAD, begun
 from aimdvc.server.limits import CHUNK_BYTES, Limits
 from aimdvc.server.messages import json_response
 from aimdvc.server.ownership import claim, owned
@@ -86,7 +86,7 @@ def _send(call: Call) -> Response:
         raise HttpError(422, "a blob is too large for an aimd-pack")
     pointers = [Pointer(oid, size) for oid, size in found.items()]
     size = stream_size(sum(found.values()), len(found))
-    return Response(200, site.storage.blobs.iter_frames(pointers), size, MEDIA_TYPE)
+    return Response(200, begun(site.storage.blobs.iter_frames(pointers)), size, MEDIA_TYPE)
 
 
 def _wanted(oids: object, limits: Limits) -> list[Oid]:

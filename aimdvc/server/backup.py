@@ -22,6 +22,7 @@ from aimdvc.fs.sqlite import fold_log
 from aimdvc.model.progress import Progress
 from aimdvc.server.bytecopy import Copied, copy_bytes
 from aimdvc.server.database import Database, now_s
+from aimdvc.server.holding import holding
 from aimdvc.server.rowcopy import copy_rows, read_mark, set_mark
 from aimdvc.server.schema import audit, nodes, ref_history, users
 from aimdvc.server.storage import LocalStorage, Storage
@@ -54,7 +55,8 @@ def backup(source: Kept, directory: Path, disk: Disk, progress: Progress) -> Cop
             _check_same(source.database, final)
         path = directory / temporary_name(_TEMPORARY)
         try:
-            done = _filled(source, path, disk, progress)
+            with holding(source.database, progress) as renewing:
+                done = _filled(source, path, disk, renewing)
             if final.exists():
                 # A log that a reader left beside the last database would be taken for the new one's.
                 fold_log(final)

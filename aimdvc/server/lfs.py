@@ -5,10 +5,10 @@ has it" always means: this artifact owns it. A claim to a blob that only another
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import quote
 
-from aimdvc.errors import CorruptBlob, MalformedPointer
+from aimdvc.errors import CorruptBlob, MalformedPointer, MissingBlob
 from aimdvc.model.oid import Oid, parse_oid
 from aimdvc.model.pointer import Pointer
 from aimdvc.server.catalogue import Artifact
@@ -22,6 +22,7 @@ from aimdvc.server.signing import Grant
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 PACK_UPLOAD = "pack-upload"
 PACK_DOWNLOAD = "pack-download"
+LOST = "the server has lost this blob: whoever has it can push it again"
 
 
 def batch(call: Call) -> Response:
@@ -36,11 +37,11 @@ def batch(call: Call) -> Response:
     found = owned(site.database, artifact.id, (Oid(pointer.oid) for pointer in wish.pointers))
     hrefs = _Hrefs(call, artifact, wish.pointers if wish.operation == "download" else ())
     packed = AIMD_PACK in wish.transfers
+    # A blob that is owned but gone from the storage is promised to nobody. A pusher is asked for it: its copy heals it.
+    gone = site.storage.blobs.missing(found)
     if wish.operation == "download":
-        objects = [_download(hrefs, pointer, found, packed) for pointer in wish.pointers]
+        objects = [_download(hrefs, pointer, found, gone, packed) for pointer in wish.pointers]
     else:
-        # A blob that is owned but gone from the storage is asked for again: the pusher's copy heals it.
-        gone = site.storage.blobs.missing(found)
         check_room(site.database, artifact.id, sum(one.size for one in wish.pointers if one.oid not in found))
         objects = [_upload(hrefs, pointer, found, gone, packed) for pointer in wish.pointers]
     reply: dict[str, object] = {
@@ -110,10 +111,14 @@ def _error(pointer: Pointer, code: int, message: str) -> dict[str, object]:
     return {"oid": pointer.oid, "size": pointer.size, "error": {"code": code, "message": message}}
 
 
-def _download(hrefs: _Hrefs, pointer: Pointer, found: Mapping[Oid, int], packed: bool) -> dict[str, object]:
+def _download(
+    hrefs: _Hrefs, pointer: Pointer, found: Mapping[Oid, int], gone: set[Oid], packed: bool
+) -> dict[str, object]:
     size = found.get(pointer.oid)
     if size is None:
         return _error(pointer, 404, "the artifact has no such blob")
+    if pointer.oid in gone:
+        return _error(pointer, 404, LOST)
     if size != pointer.size:
         return _error(pointer, 422, f"the blob has {size} bytes")
     if packed and size < hrefs.packed_bytes:
@@ -157,15 +162,35 @@ def get_blob(call: Call) -> Response:
     """Gives one blob, or the range that is asked for."""
     site = call.site
     pointer, artifact = _granted(call, "GET")
-    if pointer.oid not in owned(site.database, artifact, [pointer.oid]) or site.storage.blobs.missing([pointer.oid]):
+    if pointer.oid not in owned(site.database, artifact, [pointer.oid]):
         raise HttpError(404, "the artifact has no such blob")
+    if site.storage.blobs.missing([pointer.oid]):
+        raise HttpError(404, LOST)
     headers = {"Accept-Ranges": "bytes", "ETag": f'"{pointer.oid}"'}
     wanted = _range(call.request.headers.get("range"), pointer.size)
     if wanted is None:
-        return Response(200, site.storage.blobs.iter_blob(pointer), pointer.size, headers=headers)
+        return Response(200, begun(site.storage.blobs.iter_blob(pointer)), pointer.size, headers=headers)
     start, end = wanted
     headers["Content-Range"] = f"bytes {start}-{end - 1}/{pointer.size}"
-    return Response(206, site.storage.blobs.iter_range(pointer, start, end), end - start, headers=headers)
+    return Response(206, begun(site.storage.blobs.iter_range(pointer, start, end)), end - start, headers=headers)
+
+
+def begun(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Returns the chunks, the first of which is read already: what proves damaged by then is answered with an error.
+
+    What proves so later breaks the connection before the last chunk. Raises HttpError (502).
+    """
+    try:
+        first = next(chunks, b"")
+    except (CorruptBlob, MissingBlob) as error:
+        raise HttpError(502, LOST) from error
+    return _resumed(first, chunks)
+
+
+def _resumed(first: bytes, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    if first:
+        yield first
+    yield from chunks
 
 
 def verify(call: Call) -> Response:

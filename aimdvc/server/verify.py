@@ -4,14 +4,12 @@ Every git pack is read whole, by the same checks as a push, so what is in it is 
 there: then whatever a ref reaches is here, too. Safe beside pushes: refs are read before packs, packs before rows.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 
-from sqlalchemy import select
-
-from aimdvc.errors import CorruptBlob, CorruptRepository, MissingBlob
+from aimdvc.errors import CorruptRepository
 from aimdvc.git.fsck import BadObjectError
 from aimdvc.git.graph import Graph
 from aimdvc.git.kinds import BLOB, COMMIT
@@ -29,8 +27,7 @@ from aimdvc.server.ownership import owned
 from aimdvc.server.refs import VERSION_TAG, Ref, read_refs
 from aimdvc.server.repositories import GitPack, Repository
 from aimdvc.server.rowcheck import faults_of_rows
-from aimdvc.server.schema import owned_blobs
-from aimdvc.server.storage import Storage
+from aimdvc.server.scrub import examine, owners_of
 
 _PAGE = 800
 _SHOWN = 20
@@ -162,35 +159,13 @@ def _check_stored(kept: Kept, with_data: bool, done: Verified, progress: Progres
         for one in page:
             if one.oid not in owners:
                 continue
-            wrong = [path for path, size in owners[one.oid] if size != one.size]
             reason = f"has {one.size} bytes, and is owned at another size"
+            wrong = [artifact for artifact, size in owners[one.oid] if size != one.size]
+            done.damage += (
+                Damage(artifact_path(kept.database, artifact), f"blob {one.oid}", reason) for artifact in wrong
+            )
             if with_data:
                 done.size += one.size
-                damaged = _read(kept.storage, one.oid, progress)
-                if damaged is not None:
-                    wrong, reason = [path for path, _ in owners[one.oid]], damaged
+                done.damage += examine(kept, one.oid, progress.advance)
             else:
                 progress.advance(one.size)
-            done.damage += (Damage(artifact_path(kept.database, path), f"blob {one.oid}", reason) for path in wrong)
-
-
-def owners_of(database: Database, oids: Sequence[Oid]) -> dict[Oid, list[tuple[str, int]]]:
-    """Returns who owns each of some blobs: the artifact's id, and the size in bytes that it has there."""
-    columns = (owned_blobs.c.oid, owned_blobs.c.artifact, owned_blobs.c.size)
-    query = select(*columns).where(owned_blobs.c.oid.in_([bytes.fromhex(oid) for oid in oids]))
-    found: dict[Oid, list[tuple[str, int]]] = {}
-    with database.read() as connection:
-        for oid, artifact, size in connection.execute(query):
-            found.setdefault(Oid(oid.hex()), []).append((artifact, size))
-    return found
-
-
-def _read(storage: Storage, oid: Oid, progress: Progress) -> str | None:
-    """Returns what is wrong with a stored blob's bytes."""
-    try:
-        storage.keeping.check(oid, progress.advance)
-    except CorruptBlob as error:
-        return f"{error.message.removeprefix(f'blob {oid}: ')}; set aside"
-    except MissingBlob:
-        return "is gone"
-    return None

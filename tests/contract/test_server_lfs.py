@@ -4,6 +4,7 @@ import gzip
 import http.client
 import json
 import socket
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -177,8 +178,9 @@ def test_rotten_bytes_are_never_given_as_whole(client: Client, kept: Path, asked
     path.chmod(0o600)
     path.write_bytes(LARGE[:-1] + b"!")
     href = _href(_download(client, "a", pointer), "download")
-    with pytest.raises((http.client.IncompleteRead, ConnectionError)):
-        client.request("GET", href, headers={"Range": asked} if asked else {}, key=False)
+    # Where all of it was read before the first byte was sent the answer is an error, else the connection breaks.
+    with suppress(http.client.IncompleteRead, ConnectionError):
+        assert client.request("GET", href, headers={"Range": asked} if asked else {}, key=False).status == 502
 
 
 @pytest.mark.parametrize("oid", ["\ud800", "pack-upload", "", "A" * 64])

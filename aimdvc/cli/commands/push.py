@@ -22,7 +22,7 @@ from aimdvc.ops.unpublish import unpublish
 @click.option("--all", "is_all", is_flag=True, help="All artifacts, as without a NAME.")
 @click.option("--dry-run", is_flag=True, help="Say what would be pushed, and send nothing.")
 @click.option("-d", "--delete", "branch", metavar="[NAME@]BRANCH", help="Delete a branch on the remote.")
-@click.option("--restore", is_flag=True, help="Push again what a remote that went back has lost.")
+@click.option("--restore", is_flag=True, help="Push again what a remote has lost: versions, blobs.")
 def push_command(
     cli: Cli, names: tuple[str, ...], is_all: bool, dry_run: bool, branch: str | None, restore: bool
 ) -> int:
@@ -34,7 +34,7 @@ def push_command(
 
     A remote that lost versions which it had, as after a restore from an older backup, gets nothing by itself: that
     exits with 5, too. `--restore` pushes them again under their numbers, as a plain fast-forward: what others pushed
-    to it since stops it.
+    to it since stops it. It also asks the remote for every blob of its versions, and sends what it has lost.
 
     `--delete` deletes one branch on the remote, when it is where it was last fetched; that of this name here stays, and
     main and versions are never deleted.
@@ -73,6 +73,8 @@ def _line(cli: Cli, one: Pushed) -> str:
     if one.is_up_to_date:
         return f"{one.artifact}: nothing to push"
     parts = []
+    if one.healed:
+        parts.append(f"{plural(one.healed, 'blob')} again that was lost ({size_text(one.healed_size)})")
     if one.new != one.old:
         what = ", ".join(one.versions[-5:]) or f"{one.branch} {(one.new or '')[:12]}"
         parts.append(f"{what} ({plural(one.blobs, 'blob')}, {size_text(one.size)})" if not one.is_dry_run else what)

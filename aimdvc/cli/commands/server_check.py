@@ -1,4 +1,4 @@
-"""`aimdvc server verify`."""
+"""`aimdvc server verify` and `aimdvc server scrub`."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -10,17 +10,19 @@ from aimdvc.cli.administration import database_option, opened_site
 from aimdvc.cli.command import command
 from aimdvc.cli.context import Cli
 from aimdvc.cli.output import plural
-from aimdvc.errors import IntegrityError
-from aimdvc.model.sizes import size_text
+from aimdvc.errors import IntegrityError, UsageError
+from aimdvc.model.sizes import parse_size, size_text
 
 with suppress(ModuleNotFoundError):  # Without the extra `aimdvc[server]` opening a site says so.
     from aimdvc.server.backup import Kept
+    from aimdvc.server.scrub import Pace, scrub
     from aimdvc.server.verify import verify
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aimdvc.server.bytecopy import Damage
+    from aimdvc.server.scrub import Scrubbed
     from aimdvc.server.verify import Verified
 
 HEALING = {
@@ -60,6 +62,39 @@ def server_verify_command(cli: Cli, with_data: bool, database: str | None) -> in
     }
     cli.out.result(value, _verified(done))
     return IntegrityError.exit_code if done.damage else 0
+
+
+@command("server scrub")
+@click.option("--rate", metavar="SIZE", default="50M", show_default=True, help="Read at most so much in a second.")
+@click.option("--limit", metavar="SIZE", help="Stop after so much; else when all was read.")
+@database_option
+def server_scrub_command(cli: Cli, rate: str, limit: str | None, database: str | None) -> int:
+    """Read and hash stored blobs, slowly, and set damaged ones aside
+
+    Of the server that is kept in the current directory, while it runs: run it from a timer. It begins where the last
+    run stopped, and anew when all was read. A damaged blob is set aside and never served; it counts as missing, so the
+    next client that has it sends it again: by `aimdvc push --restore`, or `git lfs push --all`. It is named with the
+    artifacts that own it, and noted in the audit log; then it exits with 3.
+
+    \b
+    Example:
+      aimdvc server scrub --rate 20M --limit 100G -C /srv/aimd
+    """
+    most = parse_size(limit) if limit is not None else None
+    pace = parse_size(rate)
+    if not pace:
+        raise UsageError("--rate is 0, expected some bytes a second")
+    with opened_site(cli, database) as site:
+        done = scrub(Kept(site.database, site.storage), Pace(pace), most, cli.progress)
+    value = {"blobs": done.blobs, "size": done.size, "is_complete": done.is_complete, "damage": done.damage}
+    cli.out.result(value, _scrubbed(done))
+    return IntegrityError.exit_code if done.damage else 0
+
+
+def _scrubbed(done: "Scrubbed") -> Iterator[str]:
+    yield from damage_lines(done.damage)
+    rest = "all were read" if done.is_complete else "the next run goes on here"
+    yield f"Read {plural(done.blobs, 'blob')}, {size_text(done.size)}; {rest}"
 
 
 def damage_lines(damage: "Sequence[Damage]") -> Iterator[str]:
