@@ -4,11 +4,7 @@ What was not synced is not in the copy. A representative part runs always; `pyte
 cuts everywhere.
 """
 
-import gc
-import os
 import shutil
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,53 +13,9 @@ from aimdvc.model.progress import Silent
 from aimdvc.ops.fsck import fsck
 from aimdvc.ops.workspace import Workspace
 from tests.crash.ground import first_version
+from tests.crash.image import Image, run
 from tests.crash.scenarios import Fault, Killed, Scene
 from tests.shell import git
-
-MIB = 64
-
-
-class Image:
-    """An ext4 file system in a file, with no help for programs that don't sync."""
-
-    def __init__(self, directory: Path) -> None:
-        self.file = directory / "disk.img"
-        self.base = directory / "base.img"
-        self.copy = directory / "copy.img"
-        self.mount_point = directory / "disk"
-        self.mount_point.mkdir()
-        with self.file.open("wb") as file:
-            file.truncate(MIB << 20)
-        _run("mkfs.ext4", "-q", str(self.file))
-
-    def mount(self) -> None:
-        _run("mount", "-o", "loop,noauto_da_alloc,commit=600", str(self.file), str(self.mount_point))
-
-    def unmount(self) -> None:
-        gc.collect()  # The killed command's files must be closed.
-        _run("umount", str(self.mount_point))
-
-    def cut(self) -> None:
-        """Keeps what is on the disk at this moment."""
-        shutil.copyfile(self.file, self.copy)
-
-
-def _run(*arguments: str) -> None:
-    subprocess.run(arguments, check=True, capture_output=True)
-
-
-@pytest.fixture
-def image(tmp_path: Path) -> Iterator[Image]:
-    if os.geteuid() != 0 or shutil.which("mkfs.ext4") is None:
-        pytest.skip("mounting a file system needs root and mkfs.ext4")
-    made = Image(tmp_path)
-    try:
-        made.mount()
-    except subprocess.CalledProcessError as error:
-        pytest.skip(f"this system mounts no loop files: {error.stderr.decode(errors='replace').strip()}")
-    yield made
-    subprocess.run(["umount", str(made.mount_point)], capture_output=True)
-
 
 LONG = ("add", "commit", "checkout", "push", "pull")
 """Verbs of many durable steps."""
@@ -91,7 +43,7 @@ class _Cut(Fault):
 def sweep(image: Image, verb: str, points: range) -> int:
     """Cuts at each of the points; the state is old or new, and the command run again finishes it."""
     scene = Scene(image.mount_point, verb)
-    _run("sync", "-f", str(image.mount_point))
+    run("sync", "-f", str(image.mount_point))
     image.unmount()
     shutil.copyfile(image.file, image.base)
     cuts = 0
@@ -142,7 +94,7 @@ def test_a_store_that_moved_into_git_is_there_after_a_power_cut(image: Image) ->
     shell = first_version(image.mount_point)
     shell.write(".gitignore", "/data\n")
     git(shell.here, "init", "-q")
-    _run("sync", "-f", str(image.mount_point))
+    run("sync", "-f", str(image.mount_point))
     shell("init")
     image.cut()
     image.unmount()
