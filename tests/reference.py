@@ -43,6 +43,8 @@ MEMBERS = {
     "server share": ("path shares",),
     "server protect": ("path protections",),
     "server quota": ("quotas",),
+    "server gc": ("run is_applied artifacts unowned unowned_size failed busy", "keepers"),
+    "server trash": ("runs", "blobs gone", "freed"),
     "server audit": ("entries", "entries head"),
     "server backup": ("artifacts packs blobs size damage",),
     "server restore": ("artifacts packs blobs size damage",),

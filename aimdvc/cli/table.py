@@ -73,6 +73,8 @@ COMMANDS: dict[str, Row] = {
     "server share": _row("server share", "Say with whom a folder or an artifact is shared", "server_folders"),
     "server protect": _row("server protect", "Say who alone may move which branches and aliases", "server_folders"),
     "server quota": _row("server quota", "Say how much folders and users of a server may use"),
+    "server gc": _row("server gc", "Delete what nothing on a server needs any more"),
+    "server trash": _row("server trash", "List, give back and delete what `server gc` took", "server_gc"),
     "server audit": _row("server audit", "List, or verify, who changed what on a server", "server_audit"),
     "server backup": _row("server backup", "Copy all that a server keeps, while it runs"),
     "server restore": _row("server restore", "Make a server of a backup, in an empty directory", "server_backup"),

@@ -14,16 +14,17 @@ _POLL_S = 0.02
 
 
 @contextmanager
-def exclusive(path: Path, what: str, wait_s: float) -> Iterator[None]:
+def exclusive(path: Path, what: str, wait_s: float, is_shared: bool = False) -> Iterator[None]:
     """Holds a lock file while the `with` lasts; the kernel lets go of it when the process dies.
 
-    Raises Busy when another process holds it for longer than `wait_s` seconds.
+    With `is_shared` others may share it, and who wants it alone waits. Raises Busy when another process holds it for
+    longer than `wait_s` seconds.
     """
     with mapped(path):
         descriptor = os.open(path, system.WRITE, 0o666)
     try:
         deadline = time.monotonic() + wait_s
-        while not system.lock(descriptor):
+        while not system.lock(descriptor, is_shared=is_shared):
             if time.monotonic() > deadline:
                 raise Busy(what)
             time.sleep(_POLL_S)

@@ -73,11 +73,15 @@ def set_mode(descriptor: int, path: str | bytes | os.PathLike[str], mode: int) -
         os.chmod(path, mode)
 
 
-def lock(descriptor: int, is_waiting: bool = False) -> bool:
-    """Locks an open file against other processes until it is closed; returns False when another one has it."""
+def lock(descriptor: int, is_waiting: bool = False, is_shared: bool = False) -> bool:
+    """Locks an open file against other processes until it is closed; returns False when another one has it.
+
+    Those that share it keep off only one that wants it alone; where a system has no such locks, it is had alone.
+    """
     try:
         if _fcntl is not None:
-            _fcntl.flock(descriptor, _fcntl.LOCK_EX if is_waiting else _fcntl.LOCK_EX | _fcntl.LOCK_NB)
+            kind = _fcntl.LOCK_SH if is_shared else _fcntl.LOCK_EX
+            _fcntl.flock(descriptor, kind if is_waiting else kind | _fcntl.LOCK_NB)
         elif _msvcrt is not None:
             _msvcrt.locking(descriptor, _msvcrt.LK_LOCK if is_waiting else _msvcrt.LK_NBLCK, 1)
     except (BlockingIOError, PermissionError):

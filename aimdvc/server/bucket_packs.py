@@ -9,7 +9,7 @@ transaction that brings the new one's; their keys stay until gc, for those who j
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -74,12 +74,12 @@ class _BucketShelf:
             return
         raise CorruptRepository(self._directory.name, "a git pack is gone from the storage")
 
-    def put(self, name: str, pack: Path, index: Path) -> None:
+    def put(self, name: str, pack: Path, index: Path, old: Sequence[str] = ()) -> None:
         key = self._store(name, pack, index)
         with self._database.write(self._artifact) as connection:
-            if self._has(connection, name):
-                return
-            connection.execute(insert(git_packs), {"artifact": self._artifact, "name": name, "key": key})
+            self._forget(connection, [stem for stem in old if stem != name])
+            if not self._has(connection, name):
+                connection.execute(insert(git_packs), {"artifact": self._artifact, "name": name, "key": key})
 
     @contextmanager
     def replacing(self) -> Iterator[None]:
@@ -96,9 +96,7 @@ class _BucketShelf:
                 rows = [{"artifact": self._artifact, "name": name, "key": key} for name, key in keys.items()]
                 if rows:
                     connection.execute(insert(git_packs), rows)
-                connection.execute(
-                    delete(git_packs).where(git_packs.c.artifact == self._artifact, git_packs.c.name.in_(sorted(gone)))
-                )
+                self._forget(connection, sorted(gone))
         self.bring()
 
     def _here(self) -> set[str]:
@@ -111,6 +109,9 @@ class _BucketShelf:
 
     def _names(self) -> "Select[tuple[str]]":
         return select(git_packs.c.name).where(git_packs.c.artifact == self._artifact)
+
+    def _forget(self, connection: Connection, names: Sequence[str]) -> None:
+        connection.execute(delete(git_packs).where(git_packs.c.artifact == self._artifact, git_packs.c.name.in_(names)))
 
     def _has(self, connection: Connection, name: str) -> bool:
         query = select(git_packs.c.name).where(git_packs.c.artifact == self._artifact, git_packs.c.name == name)

@@ -91,6 +91,18 @@ class Database:
         self._backend.hold(connection, what)
 
     @contextmanager
+    def using_packs(self, artifact: str) -> Iterator[None]:
+        """Keeps an artifact's git objects from being dropped while a push counts on them."""
+        with self._mapped(), self._backend.lock(f"packs-{artifact}", True):
+            yield
+
+    @contextmanager
+    def dropping_packs(self, artifact: str) -> Iterator[None]:
+        """Keeps pushes to an artifact away; they wait. Raises Busy at once where one is running."""
+        with self._mapped(), self._backend.lock(f"packs-{artifact}", False):
+            yield
+
+    @contextmanager
     def _mapped(self) -> Iterator[None]:
         try:
             yield

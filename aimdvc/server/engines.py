@@ -4,8 +4,8 @@ SQLite has one writer at a time, by BEGIN IMMEDIATE. PostgreSQL has many; those 
 what they write, and an advisory lock of that name, held until the transaction ends, makes them wait.
 """
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from aimdvc.errors import AimdvcError, Busy, CorruptRepository, DiskFull, StorageError, UsageError
 from aimdvc.fs.faults import mapped
+from aimdvc.fs.locks import exclusive
 
 WRITES = "aimdvc_write"
 """The execution option of a connection that writes."""
@@ -40,12 +41,16 @@ _POSTGRESQL = frozenset({"postgresql", "postgres", "postgresql+psycopg"})
 class Backend:
     """One kind of database, open: `hold` makes writers of the same name wait, `failure` says what an error means.
 
+    `lock(name, is_shared)` is a lock between all processes of the server, for longer than a transaction; whoever wants
+    it alone does not wait for those that share it.
+
     `name` may be shown: it has no password. `failure` is None for what is a fault of ours.
     """
 
     name: str
     engine: Engine
     hold: Callable[[Connection, str], None]
+    lock: Callable[[str, bool], AbstractContextManager[None]]
     failure: Callable[[DBAPIError], AimdvcError | None]
 
 
@@ -81,7 +86,7 @@ def _sqlite(path: Path) -> Backend:
         return None
 
     # BEGIN IMMEDIATE is the lock.
-    return Backend(str(path), engine, lambda connection, what: None, failure)
+    return Backend(str(path), engine, lambda connection, what: None, lambda *which: _file_lock(path, *which), failure)
 
 
 def _keep_private(path: Path) -> None:
@@ -132,7 +137,13 @@ def _postgresql(text_url: str) -> Backend:
         ) from error
     event.listen(engine, "begin", _isolate)
     name = url.set(drivername="postgresql", query={}).render_as_string(hide_password=True)
-    return Backend(name, engine, _hold, lambda error: _postgresql_failure(name, error))
+    return Backend(
+        name,
+        engine,
+        _hold,
+        lambda *which: _advisory_lock(engine, *which),
+        lambda error: _postgresql_failure(name, error),
+    )
 
 
 def _checked(text_url: str) -> URL:
@@ -156,6 +167,32 @@ def _isolate(connection: Connection) -> None:
 
 def _hold(connection: Connection, what: str) -> None:
     connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:what, 0))"), {"what": what})
+
+
+@contextmanager
+def _file_lock(path: Path, what: str, is_shared: bool) -> Iterator[None]:
+    directory = path.parent / "locks"
+    with mapped(directory):
+        directory.mkdir(mode=0o700, exist_ok=True)
+    with exclusive(directory / f"{what}.lock", "the server's maintenance", _WAIT_S if is_shared else 0, is_shared):
+        yield
+
+
+@contextmanager
+def _advisory_lock(engine: Engine, what: str, is_shared: bool) -> Iterator[None]:
+    """Holds a lock of a session; when that ends, however it does, so does the lock."""
+    key = f"hashtextextended('lock {what}', 0)"
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT", **{WRITES: True}) as session:
+        if is_shared:
+            session.execute(text(f"SELECT pg_advisory_lock_shared({key})"))
+        elif not session.scalar(text(f"SELECT pg_try_advisory_lock({key})")):
+            raise Busy("the server's maintenance")
+        try:
+            yield
+        finally:
+            # Gone with its session where that broke.
+            with suppress(DBAPIError):
+                session.execute(text(f"SELECT pg_advisory_unlock{'_shared' if is_shared else ''}({key})"))
 
 
 def _postgresql_failure(name: str, error: DBAPIError) -> AimdvcError | None:

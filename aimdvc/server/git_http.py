@@ -33,6 +33,6 @@ def push(call: Call) -> Response:
     """Answers `POST git-receive-pack`. Makes the artifact where it is not there."""
     site = call.site
     artifact = site.catalogue.ensure(call.caller, call.artifact)
-    with site.storage.repository(artifact.id) as repository:
+    with site.database.using_packs(artifact.id), site.storage.repository(artifact.id) as repository:
         repository.join_packs()
         return receive_pack(Push(site.database, artifact.id, call.caller, site.limits), repository, call.request.body)

@@ -14,7 +14,7 @@ from aimdvc.model.pointer import Pointer
 from aimdvc.server.catalogue import Artifact
 from aimdvc.server.guard import HttpError, Request, Response
 from aimdvc.server.messages import AIMD_PACK, MEDIA_TYPE, Batch, json_response, parse_batch
-from aimdvc.server.ownership import claim, owned
+from aimdvc.server.ownership import claim, owned, wanted
 from aimdvc.server.quotas import check_room
 from aimdvc.server.routing import Call
 from aimdvc.server.signing import Grant
@@ -34,7 +34,9 @@ def batch(call: Call) -> Response:
         artifact = site.catalogue.ensure(caller, call.artifact)
     else:
         artifact = site.artifact(caller, call.artifact)
-    found = owned(site.database, artifact.id, (Oid(pointer.oid) for pointer in wish.pointers))
+    # What is answered to be here already has to stay until the push that counts on it.
+    look_up = wanted if wish.operation == "upload" else owned
+    found = look_up(site.database, artifact.id, (Oid(pointer.oid) for pointer in wish.pointers))
     hrefs = _Hrefs(call, artifact, wish.pointers if wish.operation == "download" else ())
     packed = AIMD_PACK in wish.transfers
     # A blob that is owned but gone from the storage is promised to nobody. A pusher is asked for it: its copy heals it.

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
 from aimdvc.model.oid import Oid
 from aimdvc.model.pointer import Pointer
@@ -11,6 +11,7 @@ from aimdvc.server.database import Database
 from aimdvc.server.quotas import count
 from aimdvc.server.schema import owned_blobs
 
+_MARKED = owned_blobs.c.marked_s.is_not(None)
 _GROUP = 800
 """Values in one IN list; SQLite of 2020 and before allows 999."""
 
@@ -21,6 +22,22 @@ def owned(database: Database, artifact: str, oids: Iterable[Oid]) -> dict[Oid, i
     with database.read() as connection:
         for group in _groups(oids):
             found.update(_owned_of(connection, artifact, group))
+    return found
+
+
+def wanted(database: Database, artifact: str, oids: Iterable[Oid]) -> dict[Oid, int]:
+    """Returns what `owned` does, and keeps it: what gc found unnamed is no longer marked. For whoever counts on it."""
+    found = owned(database, artifact, oids)
+    for group in _groups(found):
+        here = _here(artifact, group)
+        with database.read() as connection:
+            is_marked = connection.scalar(select(owned_blobs.c.oid).where(*here, _MARKED).limit(1)) is not None
+        if is_marked:
+            with database.write(artifact) as connection:
+                _unmark(connection, artifact, group)
+                # gc may have been faster with some.
+                left = _owned_of(connection, artifact, group)
+            found = {oid: size for oid, size in found.items() if oid in left or oid not in group}
     return found
 
 
@@ -37,6 +54,8 @@ def claim(database: Database, artifact: str, pointers: Iterable[Pointer]) -> Non
                 for oid, size in dict(group).items()
                 if oid not in known
             ]
+            if known:
+                _unmark(connection, artifact, list(known))
             if rows:
                 count(connection, artifact, sum(size for oid, size in dict(group).items() if oid not in known))
                 connection.execute(insert(owned_blobs), rows)
@@ -52,16 +71,23 @@ def release(connection: Connection, artifact: str, oids: Iterable[Oid]) -> int:
         known = _owned_of(connection, artifact, group)
         if known:
             count(connection, artifact, -sum(known.values()))
-            here = owned_blobs.c.oid.in_([bytes.fromhex(oid) for oid in known])
-            connection.execute(delete(owned_blobs).where(owned_blobs.c.artifact == artifact, here))
+            connection.execute(delete(owned_blobs).where(*_here(artifact, known)))
             freed += sum(known.values())
     return freed
 
 
-def _owned_of(connection: Connection, artifact: str, oids: Sequence[Oid]) -> dict[Oid, int]:
-    query = select(owned_blobs.c.oid, owned_blobs.c.size).where(
-        owned_blobs.c.artifact == artifact, owned_blobs.c.oid.in_([bytes.fromhex(oid) for oid in oids])
+def _unmark(connection: Connection, artifact: str, oids: Sequence[Oid]) -> None:
+    connection.execute(
+        update(owned_blobs).where(*_here(artifact, oids), _MARKED).values(marked_s=None, marked_run=None)
     )
+
+
+def _here(artifact: str, oids: Iterable[Oid]) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return owned_blobs.c.artifact == artifact, owned_blobs.c.oid.in_([bytes.fromhex(oid) for oid in oids])
+
+
+def _owned_of(connection: Connection, artifact: str, oids: Sequence[Oid]) -> dict[Oid, int]:
+    query = select(owned_blobs.c.oid, owned_blobs.c.size).where(*_here(artifact, oids))
     return {Oid(oid.hex()): size for oid, size in connection.execute(query)}
 
 

@@ -6,7 +6,7 @@ Published packs are whole, so a delta's base is in the same pack.
 import mmap
 import struct
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -49,6 +49,35 @@ class PackKinds:
             return self._offsets(set(wanted))
         except (IndexError, struct.error) as error:
             raise CorruptRepository(self._path.name, "its index leads outside") from error
+
+    def iter_small_blobs(self, limit: int) -> Iterator[tuple[bytes, bytes | None]]:
+        """Yields raw id and content of each blob with fewer than `limit` bytes; None for those that are deltas.
+
+        Raises CorruptRepository.
+        """
+        for position in range(self._count):
+            start = FANOUT_END + 20 * position
+            name = self._index[start : start + 20]
+            try:
+                offset = self._offset(position)
+                if self._kind(offset) != BLOB:
+                    continue
+                if (self._pack[offset] >> 4) & 7 != BLOB:
+                    yield name, None
+                    continue
+                data_at = self._header_end(offset)
+                if self._inflated_size(offset, data_at) < limit:
+                    # Deflated text of a few hundred bytes: what follows it is not looked at.
+                    yield name, zlib.decompressobj().decompress(self._pack[data_at : data_at + 2 * limit], limit)
+            except (IndexError, struct.error, zlib.error) as error:
+                raise CorruptRepository(self._path.name, f"git object {name.hex()} can't be read") from error
+
+    def _inflated_size(self, offset: int, data_at: int) -> int:
+        size, shift = self._pack[offset] & 15, 4
+        for at in range(offset + 1, data_at):
+            size |= (self._pack[at] & 0x7F) << shift
+            shift += 7
+        return size
 
     def _offsets(self, wanted: set[bytes]) -> dict[bytes, int]:
         if len(wanted) < self._count:

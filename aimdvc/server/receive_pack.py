@@ -23,7 +23,7 @@ from aimdvc.server.database import Database
 from aimdvc.server.guard import Body, HttpError, Response
 from aimdvc.server.limits import Limits
 from aimdvc.server.lock_check import locked_refusals
-from aimdvc.server.ownership import owned
+from aimdvc.server.ownership import wanted
 from aimdvc.server.protection import protected_refusals
 from aimdvc.server.refs import LOST, Move, Moved, Ref, move_refs, note_abandoned, read_refs
 from aimdvc.server.repositories import Repository
@@ -230,7 +230,7 @@ def _check_beyond(repository: Repository, checked: Checked) -> None:
 
 def _check_blobs(push: Push, checked: Checked) -> None:
     """A pointer's blob has to be here first, sent to this very artifact."""
-    found = owned(push.database, push.artifact, (Oid(oid) for oid in checked.pointers))
+    found = wanted(push.database, push.artifact, (Oid(oid) for oid in checked.pointers))
     missing = [oid for oid, size in checked.pointers.items() if found.get(Oid(oid)) != size]
     if missing:
         details = [f"missing blob {oid}" for oid in missing[:_SHOWN]]

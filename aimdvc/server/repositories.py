@@ -6,7 +6,7 @@ before. Opened for one request and closed after it: dulwich's packs seek, so thr
 
 import os
 import struct
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,8 +46,8 @@ class Shelf(Protocol):
     def bring(self) -> None:
         """Makes the directory have just the packs that there are now."""
 
-    def put(self, name: str, pack: Path, index: Path) -> None:
-        """Makes a pack be there for all; its copy is not in the directory yet."""
+    def put(self, name: str, pack: Path, index: Path, old: Sequence[str] = ()) -> None:
+        """Makes a pack be there for all, in place of the old ones; its copy is not in the directory yet."""
 
     def replacing(self) -> AbstractContextManager[None]:
         """What was made and deleted in the directory while the `with` lasts is so for all when it ends."""
@@ -60,6 +60,8 @@ class Repository:
         self._directory = directory
         self._disk = disk
         self._shelf = shelf
+        self._incoming = directory / "incoming"
+        self._dropped = directory / "dropped"
         self.objects = DiskObjectStore(str(directory / "objects"))
 
     def read(self, git_id: GitId) -> tuple[int, bytes]:
@@ -112,6 +114,8 @@ class Repository:
         """Returns all packs that are published now, by name. Raises CorruptRepository."""
         directory = self._directory / "objects" / "pack"
         names = _settled(directory)
+        dropped = {f"{stem}.pack" for stem in self._read_dropped()}
+        names = [name for name in names if name not in dropped] if dropped else names
         found = []
         for path in (directory / name for name in names if name.endswith(".pack")):
             try:
@@ -119,7 +123,7 @@ class Repository:
                     head = file.read(FANOUT_END)
                 size = path.stat().st_size
             except FileNotFoundError as error:
-                if _settled(directory) == names:
+                if set(_settled(directory)) - dropped == set(names):
                     raise CorruptRepository(path.name, "its index is gone") from error
                 return self.packs()
             if len(head) < FANOUT_END or not head.startswith(INDEX_MAGIC):
@@ -143,13 +147,14 @@ class Repository:
 
         What killed processes left there goes.
         """
-        incoming = self._directory / "incoming"
-        remove_leftovers(incoming)
-        return self._disk.create_temp(incoming)
+        remove_leftovers(self._incoming)
+        return self._disk.create_temp(self._incoming)
 
     def publish(self, pack: TempFile, index: TempFile, name: str) -> None:
         """Makes a checked pack visible, durable: the index appears first, since readers look for the pack."""
         directory = self._directory / "objects" / "pack"
+        # One that is dropped may come again, and has to stay then.
+        self.finish_dropping()
         target = directory / f"pack-{name}.pack"
         if target.exists():
             return
@@ -157,6 +162,34 @@ class Repository:
             self._shelf.put(target.stem, pack.path, index.path)
         self._disk.publish(index, target.with_suffix(".idx"), 0o444)
         self._disk.publish(pack, target, 0o444)
+
+    def replace(self, pack: TempFile, index: TempFile, name: str, old: Sequence[str]) -> None:
+        """Publishes a pack in place of others, whose objects are dropped unless it has them. Nothing else may push.
+
+        Cut anywhere, all of the old ones count, or none: so what is here stays closed.
+        """
+        if self._shelf is not None:
+            self._shelf.put(f"pack-{name}", pack.path, index.path, old)
+            self._shelf.bring()
+            return
+        self.publish(pack, index, name)
+        gone = [stem for stem in old if stem != f"pack-{name}"]
+        self._disk.replace_file(self._dropped, "".join(f"{stem}\n" for stem in gone).encode(), 0o444, self._incoming)
+        self.finish_dropping()
+
+    def finish_dropping(self) -> None:
+        """Deletes what a `replace` that was cut had dropped already. No other `replace` may run."""
+        stems = self._read_dropped()
+        for stem in stems:
+            self.drop(stem)
+        if stems:
+            self._disk.unlink(self._dropped)
+
+    def _read_dropped(self) -> list[str]:
+        try:
+            return self._dropped.read_text("ascii").split()
+        except FileNotFoundError:
+            return []
 
     def drop(self, name: str) -> None:
         """Deletes a pack whose objects others hold, or nothing leads to. For backups: others read none of those."""

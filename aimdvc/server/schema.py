@@ -128,6 +128,21 @@ owned_blobs = Table(
     Column("artifact", String(32), ForeignKey("nodes.id"), primary_key=True),
     Column("oid", LargeBinary(32), primary_key=True, index=True),
     Column("size", BIG, nullable=False),
+    # When, and by which run, gc found that no git object names it; both are null while one does.
+    Column("marked_s", Float),
+    Column("marked_run", BIG),
+    sqlite_with_rowid=False,
+)
+
+# What gc took from artifacts, so that it can be given back.
+released_blobs = Table(
+    "released_blobs",
+    metadata,
+    Column("artifact", String(32), ForeignKey("nodes.id"), primary_key=True),
+    Column("oid", LargeBinary(32), primary_key=True),
+    Column("size", BIG, nullable=False),
+    Column("run", BIG, nullable=False, index=True),
+    Column("taken_s", Float, nullable=False),
     sqlite_with_rowid=False,
 )
 

@@ -21,6 +21,8 @@ BEFORE = {
     "server key": ["user add ada", "folder make ada/scans"],
     "server folder": ["user add ada", "folder make ada/scans"],
     "server audit": [],
+    "server gc": [],
+    "server trash": [],
     "server quota": ["user add ada", "folder make team"],
     "server protect": ["user add ada", "folder make team", "folder make team/scans"],
     "server backup": [],
