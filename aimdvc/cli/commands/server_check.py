@@ -36,7 +36,7 @@ HEALING = {
 @click.option("--data", "with_data", is_flag=True, help="Read and hash every blob, too; set damaged ones aside.")
 @database_option
 def server_verify_command(cli: Cli, with_data: bool, database: str | None) -> int:
-    """Check that all is there that a server's refs and rows name
+    """Check that all is there that a server's rows name
 
     Of the server that is kept in the current directory, while it runs or not: the database; the audit log; every git
     pack, whole; that each ref leads to what is there; that each blob which a version names is owned and stored, at its
@@ -69,7 +69,7 @@ def server_verify_command(cli: Cli, with_data: bool, database: str | None) -> in
 @click.option("--limit", metavar="SIZE", help="Stop after so much; else when all was read.")
 @database_option
 def server_scrub_command(cli: Cli, rate: str, limit: str | None, database: str | None) -> int:
-    """Read and hash stored blobs, slowly, and set damaged ones aside
+    """Read and hash stored blobs, and set damaged ones aside
 
     Of the server that is kept in the current directory, while it runs: run it from a timer. It begins where the last
     run stopped, and anew when all was read. A damaged blob is set aside and never served; it counts as missing, so the
