@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.contract.git_packs import EMPTY_PACK, Made
+from tests.contract.git_packs import EMPTY_PACK, TAG, WHO, Made
 from tests.contract.server_client import Client, report_of
 
 MAIN = "refs/heads/main"
@@ -70,3 +70,26 @@ def test_the_names_of_what_is_to_come_are_kept_free(client: Client, ref: str, re
     commit = made.commit(made.tree([]))
     assert report_of(client.push("a", [(None, commit, ref)], made.pack()))[1] == f"ng {ref} {reason}"
     _first_version(client)
+
+
+def test_a_ref_names_what_is_there_and_of_its_kind(client: Client) -> None:
+    """Case S03: nothing, a blob, a tree, and tags of tags without end."""
+    made = Made()
+    blob = made.blob(b"x")
+    tree = made.tree([(b"100644", b"f", blob)])
+    commit = made.commit(tree)
+    tag = chain = made.tag(commit)
+    for number in range(300):
+        chain = made.add(TAG, f"object {chain}\ntype tag\ntag t{number}\ntagger ".encode() + WHO + b"\n\nm\n")
+    hollow = Made()
+    lost = hollow.tag("12" * 20)
+    missing, lasting = "missing necessary objects", "refs/heads/kept"
+    assert report_of(client.push("a", [(None, commit, lasting)], made.pack()))[1] == f"ok {lasting}"
+    for kind in ("refs/heads/x", "refs/aliases/x", "refs/notes/x", MAIN):
+        for target in (blob, tree, tag):
+            report = report_of(client.push("a", [(None, target, kind)], EMPTY_PACK))
+            assert report[1] == f"ng {kind} it is not a commit"
+        assert report_of(client.push("a", [(None, "34" * 20, kind)], EMPTY_PACK))[1] == f"ng {kind} {missing}"
+    assert report_of(client.push("a", [(None, chain, "refs/tags/x")], EMPTY_PACK))[1] == f"ng refs/tags/x {missing}"
+    assert report_of(client.push("a", [(None, lost, "refs/tags/x")], hollow.pack()))[1].startswith("ng refs/tags/x ")
+    assert client.refs("a") == {lasting: commit}

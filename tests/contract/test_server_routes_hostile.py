@@ -15,7 +15,8 @@ from aimdvc.server.limits import Limits
 from aimdvc.server.routes import ROUTES
 from aimdvc.server.routing import Route
 from aimdvc.server.schema import metadata, nodes
-from tests.contract.server_client import Client, Reply
+from tests.contract.git_packs import Made
+from tests.contract.server_client import MAIN, Client, Reply
 from tests.contract.test_server_matrix import OID, SAMPLES, Place, Sample
 
 HEADERS = {
@@ -193,6 +194,24 @@ def test_json_of_wrong_types_makes_no_route_fail(place: Place, admin: Client) ->
                 sample = SAMPLES[route.method, route.path](place, "alice")
                 fields = {**json.loads(sample.body or b"{}"), name: value}
                 ask(admin, route, sample, body=json.dumps(fields).encode())
+
+
+def test_no_page_is_larger_than_pages_are(place: Place, admin: Client) -> None:
+    """Case S31: whatever limit and cursor are asked for."""
+    made = Made()
+    commit = made.commit(made.tree([(b"100644", b"%05d" % number, made.blob(b"")) for number in range(1500)]))
+    admin.push("pages", [(None, commit, MAIN)], made.pack())
+    paged = [route for route in ROUTES if {"limit", "cursor", "after"} & set(route.query)]
+    assert {route.path.split("/")[3] for route in paged} >= {"audit", "versions", "moves", "objects", "diff"}
+    for route in paged:
+        url = route.path.replace("{path}", "admin/pages").replace("{artifact}", "admin/pages")
+        more = "".join(f"&{name}=main" for name in ("version", "old", "new") if name in route.query)
+        for name in {"limit", "cursor", "after"} & set(route.query):
+            for value in ("1000000000", "-1", "0", "", "x", "1e9", str(2**64), "9" * 5000, "%00", "0x10", "\u0661"):
+                reply = admin.request("GET", f"{url}?{name}={quote(value, safe='%')}{more}")
+                assert reply.status in (200, 304, 400, 404, 413, 414, 422, 431), (url, name, value)
+                if reply.status == 200:
+                    assert all(len(found) <= 1000 for found in reply.json().values() if isinstance(found, list))
 
 
 def test_a_line_end_in_a_name_makes_no_header_and_no_line_of_the_log(place: Place, admin: Client) -> None:
