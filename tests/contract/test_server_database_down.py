@@ -1,11 +1,13 @@
 """PostgreSQL that goes and comes back: answered as such, and over without a restart; and races on it lose nothing."""
 
+import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from aimdvc.server import engines
 from aimdvc.server.audit import read_audit
 from aimdvc.server.embedded import EmbeddedServer
 from tests.contract.git_packs import Made
@@ -78,3 +80,49 @@ def test_of_pushes_at_once_one_wins_and_all_artifacts_are_there(postgres: Postgr
         assert set(refs) == {"HEAD", MAIN, "refs/tags/v1", "refs/tags/v2"}
         for number in range(12):
             assert clients[0].refs(f"deep/er/b{number // 2}")[f"refs/heads/x{number}"] == commits[number]
+
+
+def test_a_database_that_is_locked_is_503_and_reads_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Case S16, on SQLite: another process writes for longer than anybody waits."""
+    monkeypatch.setattr(engines, "_PATIENCE_MS", 200)
+    with EmbeddedServer(tmp_path / "srv") as server:
+        client = Client(server.url, server.admin_key)
+        made = Made()
+        first = made.commit(made.tree([]))
+        assert report_of(client.push("a", [(None, first, MAIN)], made.pack()))[1] == f"ok {MAIN}"
+        second = made.commit(made.tree([]), (first,))
+        other = sqlite3.connect(tmp_path / "srv" / "server.db", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        reply = client.push("a", [(first, second, MAIN)], made.pack())
+        assert (reply.status, reply.headers["retry-after"]) == (503, "2")
+        assert client.refs("a")[MAIN] == first
+        assert client.request("GET", "/api/v1/versions/a").status == 200
+        assert client.request("GET", "/readyz").status == 200
+        other.execute("ROLLBACK")
+        other.close()
+        assert report_of(client.push("a", [(first, second, MAIN)], made.pack()))[1] == f"ok {MAIN}"
+
+
+def test_a_transaction_that_the_database_ends_is_503_and_is_done_again(postgres: Postgres, tmp_path: Path) -> None:
+    """Case S16: cut while it waits for another, as by a restart in its midst."""
+    url = postgres.database()
+    name = url.rpartition("/")[2]
+    with EmbeddedServer(tmp_path / "srv", database_url=url) as server:
+        client = Client(server.url, server.admin_key)
+        body, kind = b'{"name": "late"}', {"Content-Type": "application/json"}
+        statuses: list[int] = []
+        with server.site.database.write("accounts"):
+            thread = threading.Thread(
+                target=lambda: statuses.append(client.request("POST", "/api/v1/groups", body, kind).status)
+            )
+            thread.start()
+            cut = (
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+                f" WHERE datname = '{name}' AND wait_event = 'advisory'"
+            )
+            while postgres.sql(cut).strip() == "0":
+                assert thread.is_alive()
+            thread.join()
+        assert statuses == [503]
+        assert client.request("GET", "/api/v1/groups").json()["groups"] == []
+        assert client.request("POST", "/api/v1/groups", body, kind).status == 201

@@ -142,7 +142,7 @@ class Served:
         """Returns whether the worker lives."""
         try:
             return Path(f"/proc/{self._traced}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-        except FileNotFoundError:
+        except (FileNotFoundError, ProcessLookupError):
             return False
 
 

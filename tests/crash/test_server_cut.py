@@ -119,7 +119,16 @@ def attempt(served: Served, deed: Deed, name: str) -> int:
     return 200
 
 
-@pytest.mark.parametrize(("what", "fault", "step"), [("large blob", "kill", 7), ("push", "kill", 11)])
+@pytest.mark.parametrize(
+    ("what", "fault", "step"),
+    [
+        ("large blob", "kill", 7),
+        ("push", "kill", 11),
+        ("atomic push", "kill", 4),
+        ("aimd-pack", "full", 6),
+        ("first push", "sync-error", 9),
+    ],
+)
 def test_some_system_calls_of_the_server(served: Served, what: str, fault: str, step: int) -> None:
     assert sweep(served, what, fault, slice(1, None, step)) > 1
 

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import signal
 import sqlite3
 import struct
@@ -38,6 +39,12 @@ def peak_mib(served: Served) -> float:
     """Returns the most memory that the worker ever had."""
     status = Path(f"/proc/{served.worker}/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+
+def spent_s(served: Served) -> float:
+    """Returns the processor's time that the worker has had, which no other process of the machine makes longer."""
+    fields = Path(f"/proc/{served.worker}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
 
 
 def bombs() -> Iterator[tuple[str, bytes]]:
@@ -77,10 +84,10 @@ def test_bombs_take_little_memory_and_time_and_leave_nothing(served: Served) -> 
     first_version(client)
     kept = set(served.directory.rglob("*.pack"))
     for what, pack in bombs():
-        started_s = time.monotonic()
+        before_s = spent_s(served)
         report = report_of(client.push("a", [(None, "1" * 40, "refs/heads/x")], pack))
         assert report[0] != "unpack ok" and report[1].startswith("ng "), (what, report)
-        assert time.monotonic() - started_s < MOST_S, what
+        assert spent_s(served) - before_s < MOST_S, what
         assert peak_mib(served) < MOST_MIB, what
     assert set(served.directory.rglob("*.pack")) == kept
     assert list(served.directory.rglob("incoming/*")) == []
@@ -94,15 +101,15 @@ def test_a_million_wants_take_little_memory_and_time(served: Served) -> None:
     want = pkt(f"want {commit} side-band-64k ofs-delta\n".encode())
     many = {word: pkt(word + b" " + b"ab" * 20 + b"\n") for word in (b"want", b"have", b"shallow")}
     for word, line in many.items():
-        started_s = time.monotonic()
+        before_s = spent_s(served)
         status = client.request("POST", "/a/git-upload-pack", want + line * 1_000_000, kind).status
         assert status in (400, 413), word
-        assert time.monotonic() - started_s < MOST_S, word
+        assert spent_s(served) - before_s < MOST_S, word
     lines = b"".join(pkt(b"have " + sha256(b"%d" % n).hexdigest()[:40].encode() + b"\n") for n in range(40_000))
-    started_s = time.monotonic()
+    before_s = spent_s(served)
     body = want + b"0000" + lines + pkt(b"done\n")
     assert client.request("POST", "/a/git-upload-pack", body, kind).status == 200
-    assert time.monotonic() - started_s < MOST_S
+    assert spent_s(served) - before_s < MOST_S
     assert peak_mib(served) < MOST_MIB
     for line in (b"deepen 2147483648", b"deepen -1", b"deepen 0", b"deepen-since 0", b"filter blob:none", b"x"):
         assert client.request("POST", "/a/git-upload-pack", want + pkt(line) + b"0000", kind).status == 400, line
@@ -257,3 +264,22 @@ def test_a_fresh_server_is_open_to_nobody(served: Served) -> None:
         assert nobody.request("GET", path).status == 401
     assert (served.directory / "server.db").stat().st_mode & 0o077 == 0
     served.stop(signal.SIGTERM)
+
+
+@pytest.mark.parametrize(
+    ("options", "is_told"),
+    [
+        ((), False),
+        (("--host", "0.0.0.0"), True),
+        (("--host", "0.0.0.0", "--url", "http://a.example.org"), True),
+        (("--host", "0.0.0.0", "--url", "https://a.example.org"), False),
+    ],
+)
+def test_serving_others_than_this_machine_says_that_it_is_plain_http(
+    served: Served, options: tuple[str, ...], is_told: bool
+) -> None:
+    """Case S35."""
+    served.options = options
+    served.start()
+    served.stop()
+    assert ("this is plain HTTP" in served.said()) is is_told

@@ -19,6 +19,9 @@ except ModuleNotFoundError as error:  # the extra `aimdvc[server]` is not instal
     serve, missing = None, error.name  # type: ignore[assignment]
 
 
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
 def _origin(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
     """Checks the value of `--url`."""
     if value is None:
@@ -81,12 +84,18 @@ def serve_command(
     place = cli.here / Path(directory_to_serve)
     Disk().make_directory(place)
 
+    is_open = host not in _LOOPBACK and not (url or "").startswith("https:")
+
     def ready(url: str, admin_key: str | None) -> None:
         lines = [f"Serving '{place}' at {url}"]
         if admin_key is not None:
             lines.append(f"The administrator's key, shown this once: {admin_key}")
             lines.append(f"Keep it with `aimdvc login {url}`")
         cli.out.result({"url": url, "admin_key": admin_key}, lines)
+        if is_open:
+            cli.out.note(
+                "this is plain HTTP: who is on the way reads the keys; put a proxy with TLS in front, see --url"
+            )
         sys.stdout.flush()
 
     try:
