@@ -8,7 +8,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.crash.deeds import DEEDS
 from tests.crash.scenarios import ACT, Fault, Scene
+from tests.crash.serving import Served
 from tests.crash.test_cut_http import HttpScene
 
 _AUTHOR = {f"GIT_{role}_{what}": "a@example.org" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
@@ -32,11 +34,25 @@ def counts() -> Iterator[tuple[str, str, int]]:
                 yield verb, "the server itself", len(served.steps)
 
 
+def server_counts() -> Iterator[tuple[str, str, int]]:
+    """Yields what a server does, and how many durable system calls that takes."""
+    with tempfile.TemporaryDirectory() as directory:
+        served = Served(Path(directory) / "srv")
+        try:
+            for number, (what, deed) in enumerate(DEEDS.items()):
+                deed.prepare(served.client, f"a{number}")
+                with served.traced("kill") as trace:
+                    deed.act(served.client, f"a{number}")
+                yield what, "a server's system calls", len(trace.points)
+        finally:
+            served.stop()
+
+
 def main() -> None:
     """Prints the rows of the table in docs/safety.md."""
     with tempfile.TemporaryDirectory() as home:
         os.environ.update({**_AUTHOR, "HOME": home, "XDG_CONFIG_HOME": home})
-        for verb, where, steps in counts():
+        for verb, where, steps in (*counts(), *server_counts()):
             print(f"| {verb} | {where} | {steps} |")
 
 

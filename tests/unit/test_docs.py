@@ -62,18 +62,25 @@ def test_nothing_heavy_is_imported_for_the_version() -> None:
         assert f"'{heavy}'" not in done.stdout
 
 
-CASE = re.compile(r"^\| ([LC][0-9]{2}) \| .+ \| (.+) \|$", re.MULTILINE)
+CASE = re.compile(r"^\| ([LCS][0-9]{2}) \| .+ \| (.+) \|$", re.MULTILINE)
+
+
+CASES = (("L", 42), ("C", 30), ("S", 35))
+
+NOT_YET = {"S18"}
+"""Cases that nothing holds yet. It has to become empty."""
 
 
 def test_every_case_of_safety_names_tests_that_exist_or_a_reason() -> None:
     text = (ROOT / "docs" / "safety.md").read_text("utf-8")
     cases = dict(CASE.findall(text))
-    assert list(cases) == [f"L{number:02d}" for number in range(1, 43)] + [f"C{number:02d}" for number in range(1, 31)]
+    assert list(cases) == [f"{kind}{number:02d}" for kind, last in CASES for number in range(1, last + 1)]
     sources = "".join(path.read_text("utf-8") for path in ROOT.glob("tests/**/test_*.py"))
     defined = set(re.findall(r"^def (test_\w+)", sources, re.MULTILINE))
     for case, tests in cases.items():
         named = re.findall(r"`(test_\w+)`", tests)
-        assert named or tests.startswith("see: "), f"{case} has neither a test nor a reason"
+        is_open = case in NOT_YET and tests.startswith("not yet: ")
+        assert named or tests.startswith("see: ") or is_open, f"{case} has neither a test nor a reason"
         assert set(named) <= defined, f"{case} names {set(named) - defined}"
 
 
