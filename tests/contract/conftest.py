@@ -1,4 +1,7 @@
-"""Fixtures of the contract tests: one server a test, on each backend and each database."""
+"""Fixtures of the contract tests: one server a test, on each kind of database and storage.
+
+WSGI servers differ in what they do with bodies: what is about those runs over granian and over cheroot.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,10 +14,21 @@ from aimdvc.server.embedded import EmbeddedServer, StartBackend
 from aimdvc.server.granian_backend import GranianBackend
 from tests.contract.server_client import Client
 
+KINDS = ["granian", "granian-postgresql-s3"]
+ON_THE_WIRE = {"aimd_pack", "clones", "git", "hostile", "lfs", "observing", "packs"}
+"""The modules that run over cheroot, too."""
 
-@pytest.fixture(params=["granian", "cheroot", "granian-postgresql-s3"])
-def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[EmbeddedServer]:
-    backend, *others = request.param.split("-")
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Says which kinds of server a test runs on."""
+    if "served_by" in metafunc.fixturenames:
+        name = metafunc.module.__name__.rpartition("test_server_")[2]
+        metafunc.parametrize("served_by", [*KINDS, "cheroot"] if name in ON_THE_WIRE else KINDS)
+
+
+@pytest.fixture
+def server(served_by: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[EmbeddedServer]:
+    backend, *others = served_by.split("-")
     url = request.getfixturevalue("postgres").database() if others else None
     bucket = request.getfixturevalue("nanio").bucket() if others else None
     start: StartBackend = GranianBackend if backend == "granian" else CherootBackend
