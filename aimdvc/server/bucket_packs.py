@@ -9,14 +9,17 @@ transaction that brings the new one's; their keys stay until gc, for those who j
 
 import os
 import secrets
+import shutil
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sqlalchemy import Connection, Select, delete, insert, select
 
 from aimdvc.errors import CorruptRepository
 from aimdvc.fs.disk import Disk
+from aimdvc.fs.faults import mapped
 from aimdvc.server.bucket_upload import put_stream
 from aimdvc.server.database import Database
 from aimdvc.server.limits import CHUNK_BYTES
@@ -42,9 +45,18 @@ class BucketPacks:
         """Returns the open git packs of an artifact; close it."""
         directory = self._copies / artifact[:2] / f"{artifact}.git"
         ensure_repository(directory, self._disk)
+        with mapped(directory):
+            os.utime(directory)
         shelf = _BucketShelf(self._objects, self._database, artifact, directory, self._disk)
         shelf.bring()
         return Repository(directory, self._disk, shelf)
+
+    def evict(self, unused_s: float) -> None:
+        """Removes the copies that this machine has not used for so many seconds."""
+        for directory in self._copies.glob("*/*.git"):
+            with suppress(FileNotFoundError):
+                if time.time() - directory.stat().st_mtime > unused_s:
+                    shutil.rmtree(directory, ignore_errors=True)
 
 
 class _BucketShelf:

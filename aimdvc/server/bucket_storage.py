@@ -21,6 +21,8 @@ from aimdvc.server.retrying import Retrying
 from aimdvc.server.s3 import S3Objects, parse_s3_url
 
 _PLACES = 64
+_UNUSED_S = 7 * 86_400
+"""How long a machine keeps copies of git packs that it does not use; looked at when a server starts."""
 
 
 class BucketStorage:
@@ -32,6 +34,7 @@ class BucketStorage:
         index = BucketIndex(database)
         self._objects = objects
         self._packs = BucketPacks(objects, database, directory, disk)
+        self._packs.evict(_UNUSED_S)
         self.blobs = BucketBlobs(objects, index, scratch)
         self.direct = BucketDirect(objects, index)
         self.keeping = BucketKeeping(objects, database, index, self.blobs)

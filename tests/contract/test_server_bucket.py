@@ -1,6 +1,7 @@
 """A server whose blobs lie in a bucket: large ones go there straight, and are checked before they count."""
 
 import json
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -152,6 +153,11 @@ def test_what_a_machine_holds_may_be_lost(tmp_path: Path, bucket: BucketServer, 
         assert client.request("GET", "/api/v1/objects/admin/a?rev=v1").status in (200, 404)
         with two.site.storage.repository(two.site.catalogue.find_by_path("admin/a").id) as repository:  # type: ignore[union-attr]
             assert len(repository.packs()) == 1
+    (copy,) = (tmp_path / "two/copies").glob("*/*.git")
+    os.utime(copy, (0, 0))
+    with EmbeddedServer(tmp_path / "two", database_url=database) as again:
+        assert not copy.exists()
+        assert Client(again.url, key).refs("a")["refs/tags/v1"] == commit
 
 
 def test_a_storage_is_not_exchanged_under_a_server(tmp_path: Path, bucket: BucketServer) -> None:
