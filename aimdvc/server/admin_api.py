@@ -10,6 +10,7 @@ from aimdvc.server.audit import read_audit
 from aimdvc.server.bodies import JSON
 from aimdvc.server.guard import HttpError, Response
 from aimdvc.server.messages import json_response
+from aimdvc.server.paging import paged
 from aimdvc.server.rights import SCOPES, Caller
 from aimdvc.server.routing import Call
 
@@ -28,7 +29,8 @@ def whoami(call: Call) -> Response:
 
 def list_users(call: Call) -> Response:
     """All users, by name."""
-    return _answer({"users": [_user(user) for user in call.site.accounts.list_users()]})
+    page, following = paged(call, call.site.accounts.list_users(), lambda user: user.name.casefold())
+    return _answer({"users": [_user(user) for user in page], **following})
 
 
 def add_user(call: Call) -> Response:
@@ -49,7 +51,8 @@ def change_user(call: Call) -> Response:
 
 def list_groups(call: Call) -> Response:
     """All groups, by name, with their members."""
-    return _answer({"groups": [_group(one.name, one.members) for one in call.site.accounts.list_groups()]})
+    page, following = paged(call, call.site.accounts.list_groups(), lambda group: group.name.casefold())
+    return _answer({"groups": [_group(one.name, one.members) for one in page], **following})
 
 
 def add_group(call: Call) -> Response:
@@ -74,7 +77,8 @@ def leave_group(call: Call) -> Response:
 def list_keys(call: Call) -> Response:
     """What is known of the caller's keys, or of another user's to an administrator."""
     user = _subject(call, call.request.query.get("user"))
-    return _answer({"keys": [_key(call, key) for key in _keys(call, user.id)]})
+    page, following = paged(call, _keys(call, user.id), lambda key: f"{key.created_s:020.6f} {key.id}")
+    return _answer({"keys": [_key(call, key) for key in page], **following})
 
 
 def add_key(call: Call) -> Response:
@@ -140,7 +144,8 @@ def move_node(call: Call) -> Response:
 def list_shares(call: Call) -> Response:
     """With whom a folder or an artifact itself is shared."""
     shares = call.site.folders.shares(call.caller, call.params["path"])
-    return _answer({"shares": [asdict(share) for share in shares]})
+    page, following = paged(call, shares, lambda share: f"{share.kind} {share.subject.casefold()}")
+    return _answer({"shares": [asdict(share) for share in page], **following})
 
 
 def add_share(call: Call) -> Response:
@@ -160,7 +165,8 @@ def _answer(message: Mapping[str, object], status: int = 200) -> Response:
 
 
 def _folder(call: Call, path: str) -> Response:
-    return _answer({"nodes": [asdict(node) for node in call.site.folders.children(call.caller, path)]})
+    page, following = paged(call, call.site.folders.children(call.caller, path), lambda node: node.path.casefold())
+    return _answer({"nodes": [asdict(node) for node in page], **following})
 
 
 def _with(wish: Mapping[str, object]) -> tuple[str, str]:
@@ -199,8 +205,9 @@ def _key(call: Call, key: Key) -> dict[str, object]:
 def list_protections(call: Call) -> Response:
     """The protected refs of a folder or an artifact itself."""
     rules = call.site.protections.rules(call.caller, call.params["path"])
-    told = [{"pattern": rule.pattern, "kind": rule.kind, "subject": rule.subject} for rule in rules]
-    return _answer({"protections": told})
+    page, following = paged(call, rules, lambda rule: f"{rule.pattern} {rule.kind} {rule.subject_id}")
+    told = [{"pattern": rule.pattern, "kind": rule.kind, "subject": rule.subject} for rule in page]
+    return _answer({"protections": told, **following})
 
 
 def add_protection(call: Call) -> Response:
@@ -220,13 +227,16 @@ def remove_protection(call: Call) -> Response:
 
 def list_quotas(call: Call) -> Response:
     """All quotas, with what is used of them."""
-    return _answer({"quotas": [asdict(quota) for quota in call.site.quotas.read()]})
+    page, following = paged(call, call.site.quotas.read(), lambda quota: quota.subject.casefold())
+    return _answer({"quotas": [asdict(quota) for quota in page], **following})
 
 
 def set_quota(call: Call) -> Response:
     """Sets how much the blobs of a folder, or of a user, may have. What is there stays."""
     size = call.json["size"]
-    return _answer(asdict(call.site.quotas.set(str(call.json["subject"]), int(str(size)), by=call.caller)))
+    # In JSON 1.0 is a whole number, too.
+    whole = int(size) if isinstance(size, (int, float)) else 0
+    return _answer(asdict(call.site.quotas.set(str(call.json["subject"]), whole, by=call.caller)))
 
 
 def remove_quota(call: Call) -> Response:

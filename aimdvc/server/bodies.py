@@ -28,6 +28,12 @@ class Body:
     limit: str | None = "json_bytes"
 
 
+def json_body(required: tuple[str, ...] = (), **properties: object) -> Body:
+    """Returns a body that is a JSON object with these properties and no others."""
+    schema = {"type": "object", "properties": properties, "required": list(required), "additionalProperties": False}
+    return Body(schema=json.dumps(schema))
+
+
 def read_json(request: Request, body: Body, limits: Limits) -> Mapping[str, object]:
     """Returns the JSON object of a body. Raises HttpError (400, 413, 415, 422)."""
     raw = request.body.read_all(getattr(limits, body.limit or "json_bytes"))

@@ -6,24 +6,16 @@ scope are made from it.
 
 import json
 
-from aimdvc.server import admin_api, aimd_pack, git_http, lfs, lfs_locks, versions_api
+from aimdvc.server import aimd_pack, git_http, lfs, lfs_locks, versions_api
+from aimdvc.server.admin_routes import ADMIN
 from aimdvc.server.bodies import ANY, JSON, Body
 from aimdvc.server.messages import MEDIA_TYPE
-from aimdvc.server.quotas import MAX_SIZE
+from aimdvc.server.paging import PAGED
 from aimdvc.server.routing import Route, Router
 
 _TEXT = {"type": "string", "minLength": 1, "maxLength": 1000}
-_NAME = {"type": "string", "minLength": 1, "maxLength": 100}
 _FLAG = {"type": "boolean"}
-_PATH = {"type": "string", "minLength": 1, "maxLength": 4000}
-_KIND = {"enum": ["user", "group", "everyone"]}
-_SUBJECT = {"type": "string", "maxLength": 100}
 _LFS_TYPES = (MEDIA_TYPE, JSON)
-
-
-def _json(required: tuple[str, ...] = (), **properties: object) -> Body:
-    schema = {"type": "object", "properties": properties, "required": list(required), "additionalProperties": False}
-    return Body(schema=json.dumps(schema))
 
 
 def _lfs(required: tuple[str, ...] = (), **properties: object) -> Body:
@@ -31,189 +23,17 @@ def _lfs(required: tuple[str, ...] = (), **properties: object) -> Body:
     return Body(_LFS_TYPES, json.dumps({"type": "object", "properties": properties, "required": list(required)}))
 
 
-_ADMIN = (
-    Route("GET", "/api/v1/whoami", "Whose the key is", "user", admin_api.whoami),
-    Route("GET", "/api/v1/users", "List the users", "admin", admin_api.list_users, "admin"),
-    Route(
-        "POST",
-        "/api/v1/users",
-        "Make a user",
-        "admin",
-        admin_api.add_user,
-        "admin",
-        _json(("name",), name=_NAME, is_admin=_FLAG),
-        answers={201: "Made"},
-    ),
-    Route(
-        "PATCH",
-        "/api/v1/users/{user}",
-        "Promote, demote, disable or enable a user",
-        "admin",
-        admin_api.change_user,
-        "admin",
-        _json(is_admin=_FLAG, is_disabled=_FLAG),
-    ),
-    Route("GET", "/api/v1/groups", "List the groups and their members", "admin", admin_api.list_groups, "admin"),
-    Route(
-        "POST",
-        "/api/v1/groups",
-        "Make a group",
-        "admin",
-        admin_api.add_group,
-        "admin",
-        _json(("name",), name=_NAME),
-        answers={201: "Made"},
-    ),
-    Route(
-        "PUT",
-        "/api/v1/groups/{group}/members/{user}",
-        "Make a user a member",
-        "admin",
-        admin_api.join_group,
-        "admin",
-        answers={204: "Is one"},
-    ),
-    Route(
-        "DELETE",
-        "/api/v1/groups/{group}/members/{user}",
-        "End a membership",
-        "admin",
-        admin_api.leave_group,
-        "admin",
-        answers={204: "Is none"},
-    ),
-    Route(
-        "GET",
-        "/api/v1/audit",
-        "List who changed what",
-        "admin",
-        admin_api.list_audit,
-        "admin",
-        query={"after": {"type": "string"}},
-    ),
-    Route("GET", "/api/v1/keys", "List one's keys", "user", admin_api.list_keys, "admin", query={"user": _NAME}),
-    Route(
-        "POST",
-        "/api/v1/keys",
-        "Make a key, shown this once",
-        "user",
-        admin_api.add_key,
-        "admin",
-        _json(
-            user=_NAME,
-            name={"type": "string", "maxLength": 100},
-            scope={"enum": ["read", "write", "admin"]},
-            folder=_PATH,
-            expires_s={"type": "number", "minimum": 0, "maximum": 1e11},
-        ),
-        answers={201: "Made"},
-    ),
-    Route(
-        "DELETE", "/api/v1/keys/{key}", "Revoke a key", "user", admin_api.revoke_key, "admin", answers={204: "Ended"}
-    ),
-    Route("GET", "/api/v1/folders", "List the roots", "user", admin_api.list_roots),
-    Route("GET", "/api/v1/folders/{path}", "List a folder", "user", admin_api.list_folder),
-    Route(
-        "PUT",
-        "/api/v1/folders/{path}",
-        "Make a folder",
-        "user",
-        admin_api.make_folder,
-        "write",
-        answers={201: "Is there"},
-    ),
-    Route(
-        "PATCH",
-        "/api/v1/folders/{path}",
-        "Move a folder or an artifact",
-        "user",
-        admin_api.move_node,
-        "write",
-        _json(("to",), to=_PATH),
-    ),
-    Route("GET", "/api/v1/shares/{path}", "List with whom a node is shared", "user", admin_api.list_shares, "admin"),
-    Route(
-        "PUT",
-        "/api/v1/shares/{path}",
-        "Share a node",
-        "user",
-        admin_api.add_share,
-        "admin",
-        _json(("kind", "may"), kind=_KIND, subject=_SUBJECT, may={"enum": ["view", "edit"]}),
-    ),
-    Route(
-        "DELETE",
-        "/api/v1/shares/{path}",
-        "End a share",
-        "user",
-        admin_api.remove_share,
-        "admin",
-        query={"kind": _KIND, "subject": _NAME},
-    ),
-)
-
-_RULE = {"enum": ["user", "group", "nobody", "forward"]}
-
-_PROTECTIONS = (
-    Route("GET", "/api/v1/protections/{path}", "List protected refs", "user", admin_api.list_protections, "admin"),
-    Route(
-        "PUT",
-        "/api/v1/protections/{path}",
-        "Protect refs",
-        "user",
-        admin_api.add_protection,
-        "admin",
-        _json(("pattern", "kind"), pattern={"type": "string", "maxLength": 400}, kind=_RULE, subject=_SUBJECT),
-    ),
-    Route(
-        "DELETE",
-        "/api/v1/protections/{path}",
-        "Take a protection away",
-        "user",
-        admin_api.remove_protection,
-        "admin",
-        query={"pattern": {"type": "string"}, "kind": _RULE, "subject": _NAME},
-    ),
-)
-
-_SIZE = {"type": "integer", "minimum": 0, "maximum": MAX_SIZE}
-
-_QUOTAS = (
-    Route("GET", "/api/v1/quotas", "List the quotas with what they use", "admin", admin_api.list_quotas, "admin"),
-    Route(
-        "PUT",
-        "/api/v1/quotas",
-        "Set how much a path, or a user (user:NAME), may use",
-        "admin",
-        admin_api.set_quota,
-        "admin",
-        _json(("subject", "size"), subject=_PATH, size=_SIZE),
-    ),
-    Route(
-        "DELETE",
-        "/api/v1/quotas",
-        "Take a quota away",
-        "admin",
-        admin_api.remove_quota,
-        "admin",
-        query={"subject": _PATH},
-        answers={204: "There is none"},
-    ),
-)
-
-_PAGED = {"limit": {"type": "string"}, "cursor": {"type": "string"}}
-
 _ARTIFACTS = (
     Route("GET", "/api/v1/artifacts/{path}", "Show an artifact", "shared", versions_api.show_artifact),
-    Route("GET", "/api/v1/versions/{path}", "List the versions", "shared", versions_api.list_versions, query=_PAGED),
-    Route("GET", "/api/v1/aliases/{path}", "List the aliases", "shared", versions_api.list_aliases),
+    Route("GET", "/api/v1/versions/{path}", "List the versions", "shared", versions_api.list_versions, query=PAGED),
+    Route("GET", "/api/v1/aliases/{path}", "List the aliases", "shared", versions_api.list_aliases, query=PAGED),
     Route(
         "GET",
         "/api/v1/moves/{path}",
         "List every move of the refs",
         "shared",
         versions_api.list_moves,
-        query={**_PAGED, "ref": {"type": "string"}},
+        query={**PAGED, "ref": {"type": "string"}},
     ),
     Route(
         "GET",
@@ -221,7 +41,7 @@ _ARTIFACTS = (
         "List the objects of a version",
         "shared",
         versions_api.list_objects,
-        query={**_PAGED, "version": {"type": "string"}, "prefix": {"type": "string"}},
+        query={**PAGED, "version": {"type": "string"}, "prefix": {"type": "string"}},
         is_costly=True,
     ),
     Route(
@@ -230,7 +50,7 @@ _ARTIFACTS = (
         "List what differs between two versions",
         "shared",
         versions_api.diff_versions,
-        query={**_PAGED, "old": {"type": "string"}, "new": {"type": "string"}},
+        query={**PAGED, "old": {"type": "string"}, "new": {"type": "string"}},
         answers={200: "The changes", 304: "As in the answer with this ETag"},
         is_costly=True,
     ),
@@ -348,7 +168,7 @@ _LFS = (
     ),
 )
 
-ROUTES: tuple[Route, ...] = (*_ADMIN, *_PROTECTIONS, *_QUOTAS, *_ARTIFACTS, *_GIT, *_LFS)
+ROUTES: tuple[Route, ...] = (*ADMIN, *_ARTIFACTS, *_GIT, *_LFS)
 """All of them, those with fixed beginnings first."""
 
 ROUTER = Router(ROUTES)

@@ -14,7 +14,7 @@ from aimdvc.server.accounts import check_first_name
 from aimdvc.server.audit import note
 from aimdvc.server.database import Database, now_s
 from aimdvc.server.guard import HttpError
-from aimdvc.server.rights import SYSTEM, Caller, Node, Rights, rights_on, sees_root
+from aimdvc.server.rights import SYSTEM, Caller, Node, Rights, rights_on, rights_on_children, seen_roots
 from aimdvc.server.schema import groups, nodes, protections, shares, users
 from aimdvc.server.tree import (
     MAX_DEPTH,
@@ -129,16 +129,15 @@ class Folders:
             parent = chain[-1].id if chain else ""
             columns = (nodes.c.id, nodes.c.kind, nodes.c.name, nodes.c.owner)
             rows = connection.execute(select(*columns).where(nodes.c.parent == parent).order_by(nodes.c.name_key)).all()
-            found = []
-            for node in (Node(*row) for row in rows):
-                rights = rights_on(connection, caller, [*chain, node])
-                if rights < Rights.VIEW and not (
-                    not chain and caller.folder is None and sees_root(connection, caller, node)
-                ):
-                    continue
-                where = "/".join(one.name for one in (*chain, node))
-                found.append(Listed(where, node.kind, rights.name.lower()))
-        return found
+            listed = [Node(*row) for row in rows]
+            rights = rights_on_children(connection, caller, chain, listed)
+            is_free = not chain and caller.folder is None
+            seen = seen_roots(connection, caller) if is_free else set()
+        return [
+            Listed("/".join(one.name for one in (*chain, node)), node.kind, rights[node.id].name.lower())
+            for node in listed
+            if rights[node.id] >= Rights.VIEW or node.id in seen
+        ]
 
     def share(self, caller: Caller, path: str, kind: str, subject: str, may: str) -> None:
         """Shares a node and all below it, with a user or a group by name, or with everyone. Safe to repeat.

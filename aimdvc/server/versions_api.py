@@ -5,8 +5,7 @@ at a time, with a cursor for the next. What a commit holds never changes: a diff
 """
 
 import base64
-import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import islice
@@ -25,22 +24,20 @@ from aimdvc.model.pointer import Pointer, find_pointer
 from aimdvc.model.references import REFERENCES, References, parse_references
 from aimdvc.server.bodies import JSON
 from aimdvc.server.catalogue import Artifact
+from aimdvc.server.etags import half_lives, tagged
 from aimdvc.server.guard import HttpError, Response
 from aimdvc.server.lfs import blob_href
 from aimdvc.server.messages import json_response
+from aimdvc.server.paging import next_cursor, paged, read_limit, read_number
 from aimdvc.server.refs import VERSION_TAG, Ref, highest_version, read_refs
 from aimdvc.server.repositories import Repository
 from aimdvc.server.routing import Call
 from aimdvc.server.schema import ref_history, users
 
-_PAGE = 100
-_MAX_PAGE = 1000
 _OWN = b".aimd/"
 _MOST_SKIPPED = 1_000_000
 _MOST_READ_BYTES = 64 << 20
 """After so much was inflated for one answer, the sizes of what Git itself keeps are left out."""
-_KEPT = {"Cache-Control": "private, no-cache"}
-"""What a client may keep, and has to ask for again before it uses it."""
 
 
 class _Opened:
@@ -53,6 +50,8 @@ class _Opened:
         self.graph = Graph(repository.read, "the repository")
         tags = {ref.target: name for name, ref in refs.items() if VERSION_TAG.fullmatch(name)}
         self.versions = {commit: name.removeprefix("refs/tags/") for commit, name in tags.items()}
+        # All that there is to say of it follows from where it is and where its refs stand.
+        self.state = [artifact.id, artifact.path, *((name, ref.target) for name, ref in refs.items())]
         self._read: dict[GitId, tuple[int, Pointer | None]] = {}
         self._left_bytes = _MOST_READ_BYTES
 
@@ -123,47 +122,51 @@ def show_artifact(call: Call) -> Response:
     """Where it is, its newest version with description, type, labels and metadata, and its aliases."""
     with _opened(call) as opened:
         main = opened.refs.get(MAIN)
-        commit = opened.graph.commit(main.target) if main is not None else None
-        return json_response(
-            {
+
+        def told() -> dict[str, object]:
+            commit = opened.graph.commit(main.target) if main is not None else None
+            return {
                 "id": opened.artifact.id,
                 "path": opened.artifact.path,
                 "versions": highest_version(opened.refs),
                 "latest": opened.told(commit) if commit is not None else None,
                 "aliases": _aliases(opened),
                 **(_metadata(opened, commit.tree) if commit is not None else {}),
-            },
-            content_type=JSON,
-        )
+            }
+
+        return tagged(call, opened.state, told)
 
 
 def list_versions(call: Call) -> Response:
     """The versions, the newest first."""
     with _opened(call) as opened:
         numbers = {int(name[1:]): commit for commit, name in opened.versions.items()}
-        after = _number(call.request.query.get("cursor"), 1 << 62)
-        limit = _limit(call)
+        after = read_number(call.request.query.get("cursor"), 1 << 62)
+        limit = read_limit(call)
         page = [number for number in sorted(numbers, reverse=True) if number < after][: limit + 1]
-        told = [opened.told(opened.graph.commit(numbers[number])) for number in page[:limit]]
-        return json_response({"versions": told, **_next(page, limit, str)}, content_type=JSON)
+
+        def told() -> dict[str, object]:
+            versions = [opened.told(opened.graph.commit(numbers[number])) for number in page[:limit]]
+            return {"versions": versions, **next_cursor(page, limit, str)}
+
+        return tagged(call, opened.state, told)
 
 
 def list_aliases(call: Call) -> Response:
-    """The aliases, each with the version that it names."""
+    """The aliases, by name, each with the version that it names."""
     with _opened(call) as opened:
-        return json_response({"aliases": _aliases(opened)}, content_type=JSON)
+        page, following = paged(call, list(_aliases(opened).items()), lambda one: one[0])
+        return tagged(call, opened.state, lambda: {"aliases": dict(page), **following})
 
 
 def list_moves(call: Call) -> Response:
     """Every move of a ref, such as `refs/aliases/production`, or of all: who, when, from, to, why; the newest first."""
     artifact = call.site.artifact(call.caller, call.params["path"])
-    limit = _limit(call)
+    limit, before = read_limit(call), read_number(call.request.query.get("cursor"), 1 << 62)
     query = (
         select(ref_history, users.c.name.label("who"))
         .join(users, users.c.id == ref_history.c.user, isouter=True)
-        .where(
-            ref_history.c.artifact == artifact.id, ref_history.c.id < _number(call.request.query.get("cursor"), 1 << 62)
-        )
+        .where(ref_history.c.artifact == artifact.id, ref_history.c.id < before)
         .order_by(ref_history.c.id.desc())
         .limit(limit + 1)
     )
@@ -182,7 +185,7 @@ def list_moves(call: Call) -> Response:
         }
         for row in rows[:limit]
     ]
-    return json_response({"moves": moves, **_next([row.id for row in rows], limit, str)}, content_type=JSON)
+    return json_response({"moves": moves, **next_cursor([row.id for row in rows], limit, str)}, content_type=JSON)
 
 
 def list_objects(call: Call) -> Response:
@@ -190,7 +193,7 @@ def list_objects(call: Call) -> Response:
     query = call.request.query
     with _opened(call) as opened:
         commit = opened.commit(query.get("version", "latest"))
-        prefix, after, limit = query.get("prefix", "").encode(), _path(query.get("cursor")), _limit(call)
+        prefix, after, limit = query.get("prefix", "").encode(), _path(query.get("cursor")), read_limit(call)
 
         def wanted(path: bytes) -> bool:
             # Of a directory, whether anything below it may be meant: one tree can name another over and over.
@@ -199,20 +202,24 @@ def list_objects(call: Call) -> Response:
             is_beyond = path > after or (is_tree and after.startswith(path))
             return is_meant and is_beyond and not path.startswith(_OWN)
 
-        page = list(islice(iter_files(opened.graph.tree, commit.tree, wanted=wanted), limit + 1))
-        references = [
-            asdict(one)
-            for key, one in _references(opened, commit.tree).items()
-            if key.encode("utf-8", "surrogateescape").startswith(prefix)
-        ]
-        told = {
-            **opened.told(commit),
-            "objects": [opened.entry(raw) for raw in page[:limit]],
-            # They are few: all of them stand on the first page.
-            "references": [] if after else references,
-            **_next([raw.path for raw in page], limit, _cursor),
-        }
-        return json_response(told, content_type=JSON)
+        def told() -> dict[str, object]:
+            page = list(islice(iter_files(opened.graph.tree, commit.tree, wanted=wanted), limit + 1))
+            references = [
+                asdict(one)
+                for key, one in _references(opened, commit.tree).items()
+                if key.encode("utf-8", "surrogateescape").startswith(prefix)
+            ]
+            return {
+                **opened.told(commit),
+                "objects": [opened.entry(raw) for raw in page[:limit]],
+                # They are few: all of them stand on the first page.
+                "references": [] if after else references,
+                **next_cursor([raw.path for raw in page], limit, _cursor),
+            }
+
+        version = opened.versions.get(commit.id)
+        state = (opened.artifact.path, commit.id, version, half_lives(call.site.limits.href_seconds))
+        return tagged(call, state, told)
 
 
 def diff_versions(call: Call) -> Response:
@@ -220,19 +227,19 @@ def diff_versions(call: Call) -> Response:
     query = call.request.query
     with _opened(call) as opened:
         old, new = opened.commit(query.get("old", "")), opened.commit(query.get("new", "latest"))
-        tag = hashlib.sha256(f"{old.id} {new.id} {query.get('cursor')} {_limit(call)}".encode()).hexdigest()[:40]
-        if call.request.headers.get("if-none-match") == f'"{tag}"':
-            return Response(304, headers={"ETag": f'"{tag}"', **_KEPT})
-        skipped, limit = _number(query.get("cursor"), 0), _limit(call)
+        skipped, limit = read_number(query.get("cursor"), 0), read_limit(call)
         if skipped > _MOST_SKIPPED:
             raise HttpError(422, f"a diff has no page beyond {_MOST_SKIPPED:,} changes")
-        pairs = compare_trees(opened.graph.tree, old.tree, new.tree, wanted=lambda path: not path.startswith(_OWN))
-        page = list(islice(pairs, skipped, skipped + limit + 1))
-        changes = [{"old": _side(opened, one), "new": _side(opened, other)} for one, other in page[:limit]]
-        told: dict[str, object] = {"old": opened.told(old), "new": opened.told(new), "changes": changes}
-        told |= _next(page, limit, lambda _: str(skipped + limit))
-        reply = json_response(told, content_type=JSON)
-        return Response(200, reply.body, content_type=JSON, headers={"ETag": f'"{tag}"', **_KEPT})
+
+        def told() -> dict[str, object]:
+            pairs = compare_trees(opened.graph.tree, old.tree, new.tree, wanted=lambda path: not path.startswith(_OWN))
+            page = list(islice(pairs, skipped, skipped + limit + 1))
+            changes = [{"old": _side(opened, one), "new": _side(opened, other)} for one, other in page[:limit]]
+            told: dict[str, object] = {"old": opened.told(old), "new": opened.told(new), "changes": changes}
+            return told | next_cursor(page, limit, lambda _: str(skipped + limit))
+
+        state = (old.id, new.id, opened.versions.get(old.id), opened.versions.get(new.id))
+        return tagged(call, state, told)
 
 
 def _side(opened: _Opened, raw: RawEntry | None) -> dict[str, object] | None:
@@ -272,22 +279,6 @@ def _references(opened: _Opened, tree: GitId) -> References:
         return parse_references(opened.blob(tree, REFERENCES))
     except (CorruptRepository, UnsafeError):  # somebody else's, or damaged: there are none
         return {}
-
-
-def _limit(call: Call) -> int:
-    return max(1, min(_number(call.request.query.get("limit"), _PAGE), _MAX_PAGE))
-
-
-def _number(text: str | None, otherwise: int) -> int:
-    if text is None:
-        return otherwise
-    if not (text.isascii() and text.isdigit() and len(text) < 19):
-        raise HttpError(422, "limit or cursor is not a number")
-    return int(text)
-
-
-def _next(page: Sequence[object], limit: int, written: Callable[[object], str]) -> dict[str, object]:
-    return {"next_cursor": written(page[limit - 1])} if len(page) > limit else {}
 
 
 def _cursor(path: object) -> str:

@@ -168,6 +168,8 @@ def test_administrators_alone_set_them_over_http(server: EmbeddedServer, client:
     for size in (-1, 1 << 63, 1.5, "1"):
         wrong = json.dumps({"subject": "admin", "size": size}).encode()
         assert client.request("PUT", "/api/v1/quotas", wrong, kind).status == 422
+    whole = b'{"subject": "admin/data", "size": 2048.0}'
+    assert client.request("PUT", "/api/v1/quotas", whole, kind).json()["size"] == 2048
     for _ in range(2):
         assert client.request("DELETE", "/api/v1/quotas?subject=admin/data").status == 204
     assert client.request("GET", "/api/v1/quotas").json() == {"quotas": []}
