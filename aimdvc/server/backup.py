@@ -22,7 +22,6 @@ from aimdvc.fs.sqlite import fold_log
 from aimdvc.model.progress import Progress
 from aimdvc.server.bytecopy import Copied, copy_bytes
 from aimdvc.server.database import Database, now_s
-from aimdvc.server.holding import holding
 from aimdvc.server.rowcopy import copy_rows, read_mark, set_mark
 from aimdvc.server.schema import audit, nodes, ref_history, users
 from aimdvc.server.storage import LocalStorage, Storage
@@ -55,8 +54,9 @@ def backup(source: Kept, directory: Path, disk: Disk, progress: Progress) -> Cop
             _check_same(source.database, final)
         path = directory / temporary_name(_TEMPORARY)
         try:
-            with holding(source.database, progress) as renewing:
-                done = _filled(source, path, disk, renewing)
+            # gc and backups wait for each other: what the rows name has to stay until it is copied.
+            with source.database.using_packs("gc"):
+                done = _filled(source, path, disk, progress)
             if final.exists():
                 # A log that a reader left beside the last database would be taken for the new one's.
                 fold_log(final)

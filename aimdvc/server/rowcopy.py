@@ -10,9 +10,10 @@ from sqlalchemy import Connection, Table, delete, func, insert, select, text
 from aimdvc.server.database import Database
 from aimdvc.server.schema import metadata, settings
 
-_OF_THE_STORAGE = frozenset({"stored_blobs", "trashed_blobs", "git_packs"})
-_KEPT = ("secret",)
-"""The settings that go along: with the signing secret, hrefs that were given before stay good."""
+_OF_THE_STORAGE = frozenset({"stored_blobs", "trashed_blobs", "released_blobs", "git_packs"})
+"""Where bytes lie, and what lies in the trash, which is not copied."""
+_KEPT = ("secret", "gc_run")
+"""The settings that go along: by the secret, hrefs that were given stay good; the runs of gc go on behind its marks."""
 _PAGE = 1000
 
 

@@ -74,6 +74,17 @@ def verify(kept: Kept, with_data: bool, progress: Progress) -> Verified:
 
 
 def _check_artifact(kept: Kept, artifact: str, done: Verified) -> Iterator[tuple[str, str]]:
+    # As in a push: nothing that packs name is dropped from others meanwhile.
+    with kept.database.using_packs(artifact):
+        yield from _check_history(kept, artifact, done)
+    for page in iter_owned(kept.database, artifact):
+        done.blobs += len(page)
+        gone = kept.storage.blobs.missing(dict(page))
+        # Asked again, since gc may have taken it from the artifact meanwhile.
+        yield from ((f"blob {oid}", "is gone") for oid in sorted(owned(kept.database, artifact, gone)))
+
+
+def _check_history(kept: Kept, artifact: str, done: Verified) -> Iterator[tuple[str, str]]:
     refs = read_refs(kept.database, artifact)
     done.refs += len(refs)
     with kept.storage.repository(artifact) as repository:
@@ -91,11 +102,8 @@ def _check_artifact(kept: Kept, artifact: str, done: Verified) -> Iterator[tuple
             yield from _check_refs(repository, refs)
             if unowned:
                 yield from _needed(repository, refs, unowned)
-        except CorruptRepository as error:
+        except (BadObjectError, CorruptRepository) as error:
             yield "git packs", error.message
-    for page in iter_owned(kept.database, artifact):
-        done.blobs += len(page)
-        yield from ((f"blob {oid}", "is gone") for oid in sorted(kept.storage.blobs.missing(dict(page))))
 
 
 def _iter_checked(repository: Repository) -> Iterator[tuple[GitPack, Checked | str]]:

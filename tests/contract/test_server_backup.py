@@ -12,7 +12,7 @@ from aimdvc.fs.disk import Disk
 from aimdvc.fs.locks import exclusive
 from aimdvc.model.oid import GitId, Oid
 from aimdvc.model.progress import Silent
-from aimdvc.server.backup import check_restored, restore
+from aimdvc.server.backup import backup, check_restored, restore
 from aimdvc.server.embedded import EmbeddedServer
 from aimdvc.server.schema import owned_blobs, ref_history
 from tests.buckets import BucketServer
@@ -218,6 +218,19 @@ def test_a_cut_restore_is_not_served_and_goes_on(local: EmbeddedServer, tmp_path
     assert rows_in(tmp_path / "new") == rows(local.site.database)
     with pytest.raises(UsageError, match="is not empty: artifacts 2"):
         restored(tmp_path / "copy", tmp_path / "new")
+
+
+def test_gc_and_backups_wait_for_each_other(server: EmbeddedServer, client: Client, tmp_path: Path) -> None:
+    filled(client)
+
+    class Collecting(Silent):
+        def advance(self, amount: int) -> None:
+            with pytest.raises(Busy), server.site.database.dropping_packs("gc"):
+                pass
+
+    backup(kept(server.site), tmp_path / "copy", Disk(), Collecting())
+    with server.site.database.dropping_packs("gc"):
+        pass
 
 
 def test_a_backup_goes_nowhere_else(local: EmbeddedServer, tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ import pytest
 from aimdvc.model.progress import Silent
 from aimdvc.server.audit import read_audit
 from aimdvc.server.embedded import EmbeddedServer
-from aimdvc.server.holding import holding, is_held
 from aimdvc.server.scrub import Pace, Scrubbed, scrub
 from tests.contract.backing import kept as what_is_kept
 from tests.contract.backing import push_version
@@ -114,13 +113,3 @@ def test_no_more_than_the_rate_goes_by() -> None:
         pace.advance(500)
     # Nothing really waits here, so each is further ahead than the one before.
     assert waited == pytest.approx([0.5 * number for number in range(1, 11)], abs=0.2)
-
-
-def test_what_is_copied_holds_deletion_off(server: EmbeddedServer) -> None:
-    database = server.site.database
-    with holding(database, Silent()) as progress:
-        progress.advance(1)
-        with database.read() as connection:
-            assert is_held(connection)
-    with database.read() as connection:
-        assert not is_held(connection)

@@ -5,10 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from sqlalchemy import delete, insert, update
+from sqlalchemy import insert, update
 
 from aimdvc.model.progress import Silent
 from aimdvc.server.embedded import EmbeddedServer
+from aimdvc.server.ownership import release
 from aimdvc.server.schema import audit, nodes, owned_blobs, refs
 from aimdvc.server.verify import Verified, verify
 from tests.contract.backing import back_up, kept, opened, push_version, restored, rot, rot_small
@@ -89,8 +90,10 @@ def test_damaged_blobs_are_found_with_who_owns_them(local: EmbeddedServer, tmp_p
     assert gone == found
     with local.site.database.write() as connection:
         connection.execute(update(owned_blobs).where(owned_blobs.c.oid == bytes.fromhex(other)).values(size=6))
-    reasons = {reason for _, what, reason in told(local) if what == f"blob {other}"}
-    assert reasons == {
+    reasons = {reason for _, what, reason in told(local) if what in (f"blob {other}", "the database")}
+    artifact = local.site.catalogue.find_by_path("admin/deep/b")
+    assert artifact is not None and reasons == {
+        f"the size of artifact {artifact.id} is not that of the blobs that it owns",
         "has 5 bytes, and is owned at another size",
         "a version names it, and the artifact does not own it at that size",
     }
@@ -103,13 +106,14 @@ def test_what_only_a_refused_push_names_need_not_be_owned(local: EmbeddedServer)
     branch = "refs/heads/b"
     assert report_of(client.push("a", [(None, commit, branch)], made.pack()))[1] == f"ok {branch}"
     report_of(client.push("a", [(commit, None, branch)], b""))
-    raw = bytes.fromhex(pointer_of(b"abandoned").oid)
+    artifact = local.site.catalogue.find_by_path("admin/a")
+    assert artifact is not None
     with local.site.database.write() as connection:
-        connection.execute(delete(owned_blobs).where(owned_blobs.c.oid == raw))
+        release(connection, artifact.id, [pointer_of(b"abandoned").oid])
     assert told(local) == []
     oid = pointer_of(LARGE).oid
     with local.site.database.write() as connection:
-        connection.execute(delete(owned_blobs).where(owned_blobs.c.oid == bytes.fromhex(oid)))
+        release(connection, artifact.id, [oid])
     assert [what for _, what, _ in told(local)] == [f"blob {oid}"]
 
 
