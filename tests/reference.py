@@ -50,6 +50,7 @@ MEMBERS = {
     "server restore": ("artifacts packs blobs size damage",),
     "server verify": ("is_whole artifacts refs objects blobs size entries damage",),
     "server scrub": ("blobs size is_complete damage",),
+    "server stats": ("stats stored",),
     "login": ("origin user",),
     "logout": ("origin removed",),
     "fsck": ("is_whole checked",),

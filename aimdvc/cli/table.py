@@ -80,6 +80,7 @@ COMMANDS: dict[str, Row] = {
     "server restore": _row("server restore", "Make a server of a backup, in an empty directory", "server_backup"),
     "server verify": _row("server verify", "Check that all is there that a server's rows name", "server_check"),
     "server scrub": _row("server scrub", "Read and hash stored blobs, and set damaged ones aside", "server_check"),
+    "server stats": _row("server stats", "Show how much a server holds, by folder"),
     "demo": _row("demo", "Run the main job on copies of real files"),
     "help": _row("help", "Explain a concept or a command"),
     "version": _row("version", "Print the versions of aimdvc and its libraries"),

@@ -13,6 +13,7 @@ from aimdvc.server.messages import json_response
 from aimdvc.server.paging import paged
 from aimdvc.server.rights import SCOPES, Caller
 from aimdvc.server.routing import Call
+from aimdvc.server.stats import read_stats
 
 _REPEATED = UUID("6d1a2f0c-3f0e-4b57-9a3b-0f5b8f0f9a11")
 
@@ -243,6 +244,11 @@ def remove_quota(call: Call) -> Response:
     """Takes a quota away. Safe to repeat."""
     call.site.quotas.remove(call.request.query.get("subject", ""), by=call.caller)
     return Response(204)
+
+
+def show_stats(call: Call) -> Response:
+    """How much the server holds, and what lies in one folder."""
+    return _answer(asdict(read_stats(call.site.database, call.request.query.get("path", ""))))
 
 
 def list_audit(call: Call) -> Response:

@@ -81,6 +81,15 @@ _ADMIN = (
         query={"after": {"type": "string"}},
     ),
     Route(
+        "GET",
+        "/api/v1/stats",
+        "Tell how much the server holds",
+        "admin",
+        admin_api.show_stats,
+        "admin",
+        query={"path": _PATH},
+    ),
+    Route(
         "GET", "/api/v1/keys", "List one's keys", "user", admin_api.list_keys, "admin", query={**PAGED, "user": _NAME}
     ),
     Route(

@@ -43,6 +43,11 @@ class BucketStorage:
         """Returns the open git packs of an artifact, made when there are none; close it."""
         return self._packs.repository(artifact)
 
+    def git_size(self) -> tuple[int, int]:
+        """Returns how many git packs there are of all artifacts, and how many bytes these have."""
+        sizes = [one.size for one in self._objects.iter_keys("git/") if one.key.endswith(".pack")]
+        return len(sizes), sum(sizes)
+
     def check(self) -> None:
         """Raises StorageError where nothing can be read now."""
         # A listing, since asking for one key is answered alike where there is no bucket.

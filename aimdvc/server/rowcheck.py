@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from sqlalchemy import Connection, Select, and_, func, or_, select
 
 from aimdvc.server.database import Database
-from aimdvc.server.schema import metadata, nodes, refs
+from aimdvc.server.schema import metadata, nodes, owned_blobs, refs
 
 _SHOWN = 5
 
@@ -43,6 +43,14 @@ def _misfits(connection: Connection) -> Iterator[str]:
                 .join(nodes, and_(nodes.c.id == table.c.artifact, nodes.c.kind != "artifact"))
             )
             yield from _named(connection, misplaced, f"'{table.name}' has rows of node {{}}, which is no artifact")
+    sums = select(owned_blobs.c.artifact, func.sum(owned_blobs.c.size).label("size")).group_by(owned_blobs.c.artifact)
+    of_each = sums.subquery()
+    wrong = (
+        select(nodes.c.id)
+        .select_from(nodes.outerjoin(of_each, of_each.c.artifact == nodes.c.id))
+        .where(nodes.c.kind == "artifact", nodes.c.size != func.coalesce(of_each.c.size, 0))
+    )
+    yield from _named(connection, wrong, "the size of artifact {} is not that of the blobs that it owns")
     if not connection.scalar(select(func.count()).select_from(refs).where(func.length(refs.c.target) != 40)):
         return
     yield "a ref names no git object"

@@ -64,6 +64,9 @@ class Storage(Protocol):
     def repository(self, artifact: str) -> Repository:
         """Returns the open git packs of an artifact, made when there are none; close it."""
 
+    def git_size(self) -> tuple[int, int]:
+        """Returns how many git packs there are of all artifacts, and how many bytes these have."""
+
     def check(self) -> None:
         """Raises StorageError where nothing can be read now."""
 
@@ -154,6 +157,13 @@ def _position(place: object) -> tuple[str, int]:
     return (getattr(place, "pack", ""), getattr(place, "offset", 0))
 
 
+def _size_of(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # Joined with others meanwhile.
+        return 0
+
+
 class LocalStorage:
     """Everything in one directory: a blob store, and `repos/` with the git packs."""
 
@@ -190,6 +200,11 @@ class LocalStorage:
         directory = self._repos / artifact[:2] / f"{artifact}.git"
         ensure_repository(directory, self._disk)
         return Repository(directory, self._disk)
+
+    def git_size(self) -> tuple[int, int]:
+        """Returns how many git packs there are of all artifacts, and how many bytes these have."""
+        sizes = [size for size in map(_size_of, self._repos.glob("*/*.git/objects/pack/*.pack")) if size]
+        return len(sizes), sum(sizes)
 
     def close(self) -> None:
         """Closes the blobs."""

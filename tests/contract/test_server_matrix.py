@@ -106,6 +106,7 @@ SAMPLES: dict[tuple[str, str], Callable[[Place, str], Sample]] = {
         "/api/v1/groups/team/members/alice", then=204
     ),
     ("GET", "/api/v1/audit"): lambda at, role: Sample("/api/v1/audit"),
+    ("GET", "/api/v1/stats"): lambda at, role: Sample("/api/v1/stats?path=alice/data"),
     ("GET", "/api/v1/keys"): lambda at, role: Sample("/api/v1/keys"),
     ("POST", "/api/v1/keys"): lambda at, role: Sample("/api/v1/keys", body(name="x", scope="read"), then=201),
     ("DELETE", "/api/v1/keys/{key}"): lambda at, role: Sample(f"/api/v1/keys/{at.key_of(role)}", then=204),

@@ -27,6 +27,7 @@ BEFORE = {
     "server protect": ["user add ada", "folder make team", "folder make team/scans"],
     "server backup": [],
     "server verify": [],
+    "server stats": ["folder make team", "folder make team/scans"],
     "server scrub": [],
     "server restore": ["backup /srv/aimd-backup"],
     "server share": ["group add vision", "folder make team", "folder make team/scans"],
