@@ -61,6 +61,8 @@ def ask(client: Client, route: Route, sample: Sample, url: str | None = None, bo
     sent = sample.body if body is None else body
     reply = client.request(route.method, url or sample.url, sent, {"Content-Type": sample.kind} if sent else {})
     assert set(reply.headers) <= HEADERS, reply.headers
+    # Case S23: what a page is told of an href that led to it.
+    assert (reply.headers["referrer-policy"], reply.headers["x-content-type-options"]) == ("no-referrer", "nosniff")
     assert reply.status < 500, (route, url, body, reply.body)
     return reply
 
