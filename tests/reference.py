@@ -45,6 +45,7 @@ MEMBERS = {
     "server quota": ("quotas",),
     "server gc": ("run is_applied artifacts unowned unowned_size failed busy", "keepers"),
     "server trash": ("runs", "blobs gone", "freed"),
+    "server ref": ("path moves", "ref old new"),
     "server audit": ("entries", "entries head"),
     "server backup": ("artifacts packs blobs size damage",),
     "server restore": ("artifacts packs blobs size damage",),

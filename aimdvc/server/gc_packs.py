@@ -6,7 +6,7 @@ pack, with the checks that a push has, which then takes the place of all others.
 
 from collections.abc import Sequence
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, update
 
 from aimdvc.git.graph import Graph
 from aimdvc.git.packcheck import check_pack
@@ -15,12 +15,9 @@ from aimdvc.model.oid import GitId
 from aimdvc.server.database import Database, now_s
 from aimdvc.server.limits import Limits
 from aimdvc.server.packcopy import write_pack
-from aimdvc.server.refs import ABANDONS, read_refs
+from aimdvc.server.refs import SWEPT, read_refs
 from aimdvc.server.repositories import Repository
 from aimdvc.server.schema import ref_history
-
-SWEPT = "push that abandoned commits, dropped since"
-"""The reason of a move whose old commits gc looked after."""
 
 
 def count_droppable(database: Database, artifact: str, repository: Repository, keep_s: float) -> int:
@@ -47,24 +44,20 @@ def drop_unreached(database: Database, artifact: str, repository: Repository, ke
         if dropped > 0:
             _rewrite(repository, kept, limits)
         with database.write(artifact) as connection:
-            connection.execute(
-                update(ref_history)
-                .where(
-                    ref_history.c.artifact == artifact,
-                    ref_history.c.reason == ABANDONS,
-                    ref_history.c.time_s < cutoff_s,
-                )
-                .values(reason=SWEPT)
-            )
+            for reason, then in SWEPT.items():
+                connection.execute(update(ref_history).where(*_left(artifact, cutoff_s, reason)).values(reason=then))
     return max(dropped, 0)
 
 
 def _is_due(database: Database, artifact: str, cutoff_s: float) -> bool:
-    query = select(ref_history.c.id).where(
-        ref_history.c.artifact == artifact, ref_history.c.reason == ABANDONS, ref_history.c.time_s < cutoff_s
-    )
+    query = select(ref_history.c.id).where(*_left(artifact, cutoff_s, *SWEPT))
     with database.read() as connection:
         return connection.scalar(query.limit(1)) is not None
+
+
+def _left(artifact: str, cutoff_s: float, *reasons: str) -> tuple[ColumnElement[bool], ...]:
+    """The moves before a time after which packs held commits that perhaps no ref reached."""
+    return ref_history.c.artifact == artifact, ref_history.c.reason.in_(reasons), ref_history.c.time_s < cutoff_s
 
 
 def _kept(database: Database, artifact: str, repository: Repository, cutoff_s: float) -> dict[GitId, None]:

@@ -25,7 +25,7 @@ from aimdvc.server.limits import Limits
 from aimdvc.server.lock_check import locked_refusals
 from aimdvc.server.ownership import wanted
 from aimdvc.server.protection import protected_refusals
-from aimdvc.server.refs import LOST, Move, Moved, Ref, move_refs, note_abandoned, read_refs
+from aimdvc.server.refs import DELETED, LOST, Move, Moved, Ref, move_refs, note_abandoned, read_refs
 from aimdvc.server.repositories import Repository
 from aimdvc.server.rights import Caller
 from aimdvc.server.rules import check_move
@@ -258,7 +258,7 @@ class _Incoming:
 def _check(graph: Graph, refs: Mapping[str, Ref], update: RefUpdate) -> Move | str:
     current = refs[update.ref].target if update.ref in refs else None
     if current != update.old and current != update.new:
-        return LOST if current is not None else "it was deleted meanwhile"
+        return LOST if current is not None else DELETED
     try:
         return check_move(graph, refs, update)
     except CorruptRepository:

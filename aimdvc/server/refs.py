@@ -21,9 +21,20 @@ from aimdvc.server.schema import ref_history, refs
 VERSION_TAG = re.compile(r"refs/tags/v([0-9]+)", re.IGNORECASE)
 _CANONICAL = re.compile(r"refs/tags/v[1-9][0-9]{0,8}")
 
+PUSH = "push"
+RESTORED = "restored"
 ABANDONS = "push that abandons commits"
+RESTORE_ABANDONS = "restored, abandoning commits"
+REFUSED = "refused, its commits were stored"
+REFUSED_SWEPT = "refused, its commits were dropped"
+SWEPT = {ABANDONS: "push that abandoned commits, dropped since", RESTORE_ABANDONS: RESTORED, REFUSED: REFUSED_SWEPT}
+"""What history says where packs hold commits from then on that no ref may reach; and what after gc has looked there."""
+
+_ABANDONING = {PUSH: ABANDONS, RESTORED: RESTORE_ABANDONS}
+
 LOST = "fetch first"
 """Stock Git shows its own hint for exactly this wording."""
+DELETED = "it was deleted meanwhile"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +50,15 @@ class Move:
     """A checked update of one ref. `line` is what it numbers, oldest first (main only).
 
     `abandons` says that it doesn't go forward. If then no other ref has the old value, commits may be reachable from
-    none: stored packs hold more than readers may see, and are no longer sent as they are.
+    none: stored packs hold more than readers may see, and are no longer sent as they are. `reason` is what history
+    says.
     """
 
     update: RefUpdate
     peeled: GitId | None = None
     line: tuple[GitId, ...] = ()
     abandons: bool = False
+    reason: str = PUSH
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +77,7 @@ def read_refs(database: Database, artifact: str) -> dict[str, Ref]:
 
 def has_abandoned(database: Database, artifact: str) -> bool:
     """Returns whether the artifact's packs may hold commits that no ref reaches."""
-    query = select(ref_history.c.id).where(ref_history.c.artifact == artifact, ref_history.c.reason == ABANDONS)
+    query = select(ref_history.c.id).where(ref_history.c.artifact == artifact, ref_history.c.reason.in_(SWEPT))
     with database.read() as connection:
         return connection.scalar(query.limit(1)) is not None
 
@@ -74,7 +87,7 @@ def note_abandoned(database: Database, artifact: str, user: str, changes: Sequen
     if not changes:
         return
     with database.write(artifact) as connection:
-        _note(connection, artifact, user, changes[0], ABANDONS)
+        _note(connection, artifact, user, changes[0], REFUSED)
 
 
 def move_refs(database: Database, artifact: str, user: str, moves: Sequence[Move], atomic: bool) -> Moved:
@@ -82,22 +95,27 @@ def move_refs(database: Database, artifact: str, user: str, moves: Sequence[Move
 
     With `atomic` one lost race refuses all. Durable when this returns.
     """
-    versions: dict[str, GitId] = {}
     with database.write(artifact) as connection:
-        found = _read(connection, artifact)
-        results = _refusals(found, moves)
-        if atomic and any(results.values()):
-            refused = {ref: reason or "atomic transaction failed" for ref, reason in results.items()}
-            return Moved(refused, {})
-        accepted = [move for move in moves if results[move.update.ref] is None]
-        moved = {move.update.ref for move in accepted}
-        # What other refs have when all has moved: two that leave one commit in one push both abandon it.
-        kept = {ref.target for name, ref in found.items() if name not in moved} | {move.update.new for move in accepted}
-        # Versions that come along count when main is numbered.
-        for move in sorted(moves, key=lambda move: not VERSION_TAG.fullmatch(move.update.ref)):
-            if results[move.update.ref] is None:
-                why = ABANDONS if move.abandons and move.update.old not in kept else "push"
-                versions |= _apply(connection, artifact, user, move, found, why)
+        return move_within(connection, artifact, user, moves, atomic)
+
+
+def move_within(connection: Connection, artifact: str, user: str, moves: Sequence[Move], atomic: bool) -> Moved:
+    """Does what `move_refs` does, in a transaction that writes the artifact."""
+    versions: dict[str, GitId] = {}
+    found = _read(connection, artifact)
+    results = _refusals(found, moves)
+    if atomic and any(results.values()):
+        refused = {ref: reason or "atomic transaction failed" for ref, reason in results.items()}
+        return Moved(refused, {})
+    accepted = [move for move in moves if results[move.update.ref] is None]
+    moved = {move.update.ref for move in accepted}
+    # What other refs have when all has moved: two that leave one commit in one push both abandon it.
+    kept = {ref.target for name, ref in found.items() if name not in moved} | {move.update.new for move in accepted}
+    # Versions that come along count when main is numbered.
+    for move in sorted(moves, key=lambda move: not VERSION_TAG.fullmatch(move.update.ref)):
+        if results[move.update.ref] is None:
+            why = _ABANDONING[move.reason] if move.abandons and move.update.old not in kept else move.reason
+            versions |= _apply(connection, artifact, user, move, found, why)
     return Moved(results, versions)
 
 
@@ -124,7 +142,7 @@ def _refusal(found: Mapping[str, Ref], names: RefNames, move: Move) -> str | Non
         return unmoved_version(found, move.update)
     current = found[ref].target if ref in found else None
     if current != old:
-        return LOST if current is not None else "it was deleted meanwhile"
+        return LOST if current is not None else DELETED
     return names.clash(ref) if new is not None and old is None else None
 
 

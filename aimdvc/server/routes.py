@@ -8,7 +8,7 @@ import json
 
 from aimdvc.server import aimd_pack, git_http, lfs, lfs_locks, versions_api
 from aimdvc.server.admin_routes import ADMIN
-from aimdvc.server.bodies import ANY, JSON, Body
+from aimdvc.server.bodies import ANY, JSON, Body, json_body
 from aimdvc.server.messages import MEDIA_TYPE
 from aimdvc.server.paging import PAGED
 from aimdvc.server.routing import Route, Router
@@ -23,6 +23,9 @@ def _lfs(required: tuple[str, ...] = (), **properties: object) -> Body:
     return Body(_LFS_TYPES, json.dumps({"type": "object", "properties": properties, "required": list(required)}))
 
 
+_COMMIT = {"type": "string", "pattern": "^[0-9a-f]{4,40}$"}
+_VERSION = {"type": "string", "pattern": "^([0-9a-f]{4,40}|v[1-9][0-9]{0,8})$"}
+
 _ARTIFACTS = (
     Route("GET", "/api/v1/artifacts/{path}", "Show an artifact", "shared", versions_api.show_artifact),
     Route("GET", "/api/v1/versions/{path}", "List the versions", "shared", versions_api.list_versions, query=PAGED),
@@ -34,6 +37,15 @@ _ARTIFACTS = (
         "shared",
         versions_api.list_moves,
         query={**PAGED, "ref": {"type": "string"}},
+    ),
+    Route(
+        "PUT",
+        "/api/v1/refs/{path}",
+        "Put a ref back to where it stood",
+        "admin",
+        versions_api.restore_ref,
+        "admin",
+        json_body(("ref", "commit"), ref=_TEXT, commit=_VERSION, lease=_COMMIT),
     ),
     Route(
         "GET",

@@ -29,7 +29,7 @@ def check_move(graph: Graph, refs: Mapping[str, Ref], change: RefUpdate) -> Move
     if refusal is not None:
         return refusal
     if change.new is None:
-        return Move(change, abandons=_abandons(graph, change))
+        return Move(change, abandons=abandons(graph, change))
     *_, (peeled, kind, _) = graph.iter_peeled(change.new)
     wants_commit = change.ref.startswith(("refs/heads/", "refs/aliases/", "refs/notes/"))
     if (wants_commit or VERSION_TAG.fullmatch(change.ref)) and (kind != COMMIT or peeled != change.new):
@@ -38,11 +38,14 @@ def check_move(graph: Graph, refs: Mapping[str, Ref], change: RefUpdate) -> Move
         if change.old is not None and not graph.is_ancestor(change.old, change.new):
             return "non-fast-forward"
         return Move(change, line=tuple(unnumbered(graph, change.old, change.new)))
-    return Move(change, peeled if peeled != change.new else None, abandons=_abandons(graph, change))
+    return Move(change, peeled if peeled != change.new else None, abandons=abandons(graph, change))
 
 
-def _abandons(graph: Graph, change: RefUpdate) -> bool:
-    """Errs on the safe side: what an older commit of another ref still reaches may be called abandoned."""
+def abandons(graph: Graph, change: RefUpdate) -> bool:
+    """Returns whether a ref leaves commits behind that it reached.
+
+    Errs on the safe side: what an older commit of another ref still reaches may be called abandoned.
+    """
     if change.old is None:
         return False
     old, new = graph.peel(change.old), graph.peel(change.new) if change.new is not None else None

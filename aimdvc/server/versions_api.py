@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import islice
 
-from sqlalchemy import select
-
 from aimdvc.errors import CorruptRepository, UnsafeError
 from aimdvc.git.graph import Graph
 from aimdvc.git.trees import RawEntry, compare_trees, find_entry, iter_files
@@ -28,11 +26,11 @@ from aimdvc.server.etags import half_lives, tagged
 from aimdvc.server.guard import HttpError, Response
 from aimdvc.server.lfs import blob_href
 from aimdvc.server.messages import json_response
+from aimdvc.server.moves import Wish, put_back, read_moves
 from aimdvc.server.paging import next_cursor, paged, read_limit, read_number
 from aimdvc.server.refs import VERSION_TAG, Ref, highest_version, read_refs
 from aimdvc.server.repositories import Repository
 from aimdvc.server.routing import Call
-from aimdvc.server.schema import ref_history, users
 
 _OWN = b".aimd/"
 _MOST_SKIPPED = 1_000_000
@@ -163,29 +161,17 @@ def list_moves(call: Call) -> Response:
     """Every move of a ref, such as `refs/aliases/production`, or of all: who, when, from, to, why; the newest first."""
     artifact = call.site.artifact(call.caller, call.params["path"])
     limit, before = read_limit(call), read_number(call.request.query.get("cursor"), 1 << 62)
-    query = (
-        select(ref_history, users.c.name.label("who"))
-        .join(users, users.c.id == ref_history.c.user, isouter=True)
-        .where(ref_history.c.artifact == artifact.id, ref_history.c.id < before)
-        .order_by(ref_history.c.id.desc())
-        .limit(limit + 1)
-    )
-    if "ref" in call.request.query:
-        query = query.where(ref_history.c.name == call.request.query["ref"].encode())
-    with call.site.database.read() as connection:
-        rows = connection.execute(query).all()
-    moves = [
-        {
-            "ref": path_text(row.name),
-            "old": row.old,
-            "new": row.new,
-            "user": row.who,
-            "time_s": row.time_s,
-            "why": row.reason,
-        }
-        for row in rows[:limit]
-    ]
-    return json_response({"moves": moves, **next_cursor([row.id for row in rows], limit, str)}, content_type=JSON)
+    page = read_moves(call.site, artifact.id, call.request.query.get("ref"), before, limit + 1)
+    moves = [{name: value for name, value in asdict(one).items() if name != "number"} for one in page[:limit]]
+    return json_response({"moves": moves, **next_cursor(page, limit, lambda one: str(one.number))}, content_type=JSON)
+
+
+def restore_ref(call: Call) -> Response:
+    """Puts a ref back to a commit that it had; also `main`, and whatever protects it."""
+    lease = call.json.get("lease")
+    wish = Wish(str(call.json["ref"]), str(call.json["commit"]), str(lease) if lease is not None else None)
+    done = put_back(call.site, call.caller, call.params["path"], wish)
+    return json_response({"ref": done.ref, "old": done.old, "new": done.new}, content_type=JSON)
 
 
 def list_objects(call: Call) -> Response:

@@ -138,6 +138,9 @@ SAMPLES: dict[tuple[str, str], Callable[[Place, str], Sample]] = {
     ("GET", "/api/v1/artifacts/{path}"): lambda at, role: Sample("/api/v1/artifacts/alice/data/a", needs=VIEW),
     ("GET", "/api/v1/versions/{path}"): lambda at, role: Sample("/api/v1/versions/alice/data/a", needs=VIEW),
     ("GET", "/api/v1/aliases/{path}"): lambda at, role: Sample("/api/v1/aliases/alice/data/a", needs=VIEW),
+    ("PUT", "/api/v1/refs/{path}"): lambda at, role: Sample(
+        "/api/v1/refs/alice/data/a", body(ref="main", commit=at.commit)
+    ),
     ("GET", "/api/v1/moves/{path}"): lambda at, role: Sample("/api/v1/moves/alice/data/a", needs=VIEW),
     ("GET", "/api/v1/objects/{path}"): lambda at, role: Sample("/api/v1/objects/alice/data/a", needs=VIEW),
     ("GET", "/api/v1/diff/{path}"): lambda at, role: Sample("/api/v1/diff/alice/data/a?old=v1&new=main", needs=VIEW),

@@ -77,3 +77,33 @@ def test_what_is_wrong_is_said_in_one_line(server: EmbeddedServer, tmp_path: Pat
         done = Shell(tmp_path / "damaged")(*command, code=3)
         assert "is no database, or is damaged" in done.err.splitlines()[-1]
     assert "-C DIR" in Shell(tmp_path)("server", "user", "list", code=2).err
+
+
+def test_a_branch_is_put_back_on_the_machine(server: EmbeddedServer, tmp_path: Path, shell: Shell) -> None:
+    machine = Shell(tmp_path / "server")
+    shell("login", server.url, typed=server.admin_key or "")
+    shell("remote", "add", "origin", server.url)
+    for number in range(3):
+        shell.write("data/a", f"{number}\n")
+        shell.commit("data")
+    shell("push")
+    # v1 and v2 never were where main stood: they came in one push.
+    assert "never stood at" in machine("server", "ref", "restore", "admin/data", "main", "0123", code=2).err
+    second = shell("log", "data", "--json").json["versions"][0]["commit"]["id"]
+    shell.write("data/a", "wrong\n")
+    shell.commit("data")
+    shell("push")
+    listed = machine("server", "ref", "list", "admin/data", "main").out.splitlines()
+    assert [text.split("  ")[1:3] for text in listed] == [["admin", "refs/heads/main"]] * 2
+    assert f"nothing -> {second[:10]}" in listed[1]
+    assert machine("server", "ref", "list", "admin/data", "-n", "1", "--json").json["moves"][0]["is_kept"] is False
+    done = machine("server", "ref", "restore", "admin/data", "main", second[:10])
+    assert done.out.endswith(f"-> {second[:10]}\n")
+    assert "(on the machine)" in machine("server", "ref", "list", "admin/data", "main").out.splitlines()[0]
+    other = Shell(tmp_path / "other")
+    other.here.mkdir()
+    other("init")
+    other("clone", f"{server.url}/data")
+    assert (other.here / "data/a").read_text() == "2\n"
+    # Whoever has the later version is told, and can follow.
+    assert "v4" in shell("status").out
