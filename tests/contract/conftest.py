@@ -24,6 +24,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "served_by" in metafunc.fixturenames:
         name = metafunc.module.__name__.rpartition("test_server_")[2]
         metafunc.parametrize("served_by", [*KINDS, "cheroot"] if name in ON_THE_WIRE else KINDS)
+    if "shared_by" in metafunc.fixturenames:
+        is_wire = metafunc.module.__name__.endswith("routes_hostile")
+        kinds = ["cheroot" if is_wire else "granian", "granian-postgresql"]
+        metafunc.parametrize("shared_by", kinds, scope="module")
 
 
 @pytest.fixture
@@ -51,10 +55,12 @@ def client(server: EmbeddedServer) -> Client:
     return Client(server.url, server.admin_key)
 
 
-@pytest.fixture(scope="module", params=["granian", "cheroot", "granian-postgresql"])
-def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
+@pytest.fixture(scope="module")
+def shared(
+    shared_by: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[EmbeddedServer]:
     """One server for all tests of a module: they leave nothing behind that the others would trip over."""
-    backend, _, database = request.param.partition("-")
+    backend, _, database = shared_by.partition("-")
     url = request.getfixturevalue("postgres").database() if database else None
     start: StartBackend = GranianBackend if backend == "granian" else CherootBackend
     with EmbeddedServer(tmp_path_factory.mktemp("shared") / "srv", backend=start, database_url=url) as running:
