@@ -25,6 +25,8 @@ class Limits:
     """Objects in one LFS batch."""
     commands: int = 20_000
     """Refs in one push."""
+    refs: int = 100_000
+    """Refs of an artifact, its versions among them: every fetch and push reads them all, which takes a second then."""
     command_bytes: int = 16 * _MIB
     """All that comes before the pack in one push."""
     wants: int = 50_000

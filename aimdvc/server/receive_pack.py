@@ -154,6 +154,9 @@ def _push(push: Push, repository: Repository, body: Body, commands: _Commands, i
             results[update.ref] = move
         else:
             moves.append(move)
+    if sum(map(_growth, moves)) > max(push.limits.refs - len(refs), 0):
+        results |= {m.update.ref: f"an artifact has at most {push.limits.refs} refs" for m in moves if _growth(m) > 0}
+        moves = [move for move in moves if move.update.ref not in results]
     is_atomic = b"atomic" in commands.capabilities
     if is_atomic and results:
         return Moved({u.ref: results.get(u.ref) or "atomic transaction failed" for u in commands.updates}, {})
@@ -171,6 +174,11 @@ def _push(push: Push, repository: Repository, body: Body, commands: _Commands, i
     if publishes:
         _note_unreached(push, refs, checked, commands.updates, {**results, **moved.results})
     return Moved({**results, **moved.results}, moved.versions)
+
+
+def _growth(move: Move) -> int:
+    """Returns how many refs there are more afterwards."""
+    return (move.update.old is None) - (move.update.new is None) + len(move.line)
 
 
 def _note_unreached(

@@ -1,7 +1,11 @@
 """Which refs can stand together on the server, also those of one push."""
 
+from pathlib import Path
+
 import pytest
 
+from aimdvc.server.embedded import EmbeddedServer
+from aimdvc.server.limits import Limits
 from tests.contract.git_packs import EMPTY_PACK, TAG, WHO, Made
 from tests.contract.server_client import Client, report_of
 
@@ -93,3 +97,27 @@ def test_a_ref_names_what_is_there_and_of_its_kind(client: Client) -> None:
     assert report_of(client.push("a", [(None, chain, "refs/tags/x")], EMPTY_PACK))[1] == f"ng refs/tags/x {missing}"
     assert report_of(client.push("a", [(None, lost, "refs/tags/x")], hollow.pack()))[1].startswith("ng refs/tags/x ")
     assert client.refs("a") == {lasting: commit}
+
+
+def test_an_artifact_has_so_many_refs_and_no_more(tmp_path: Path) -> None:
+    """Case S31: numbers count, too; what takes refs away or moves them is done all the same."""
+    with EmbeddedServer(tmp_path / "srv", limits=Limits(refs=5)) as server:
+        client = Client(server.url, server.admin_key)
+        first = _first_version(client)
+        full = "an artifact has at most 5 refs"
+        made = Made()
+        second = made.commit(made.tree([]), (first,))
+        names = [f"refs/tags/t{number}" for number in range(4)]
+        report = report_of(client.push("a", [(None, first, name) for name in names], made.pack()))
+        assert report[1:] == [f"ng {name} {full}" for name in names]
+        assert (
+            report_of(client.push("a", [(None, first, name) for name in names[:3]], made.pack()))[1] == f"ok {names[0]}"
+        )
+        assert report_of(client.push("a", [(first, second, MAIN)], made.pack()))[1] == f"ng {MAIN} {full}"
+        assert report_of(client.push("a", [(None, first, names[3])], made.pack()))[1] == f"ng {names[3]} {full}"
+        assert report_of(client.push("a", [(first, second, names[0])], made.pack()))[1] == f"ok {names[0]}"
+        atomic = client.push("a", [(first, None, names[1]), (None, second, names[3])], EMPTY_PACK, "atomic")
+        assert report_of(atomic)[1:] == [f"ok {names[1]}", f"ok {names[3]}"]
+        assert report_of(client.push("a", [(first, None, names[2])], b""))[1] == f"ok {names[2]}"
+        assert report_of(client.push("a", [(first, second, MAIN)], made.pack()))[1] == f"ok {MAIN}"
+        assert len(client.refs("a")) == 6

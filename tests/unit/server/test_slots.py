@@ -102,6 +102,7 @@ def test_the_limits_are_published_as_they_are() -> None:
         ("a body in JSON", f"{limits.json_bytes >> 20} MiB"),
         ("objects of an LFS batch", f"{limits.batch_objects:,}"),
         ("refs in a push", f"{limits.commands:,}", f"{limits.command_bytes >> 20} MiB"),
+        ("refs of an artifact, its versions among them", f"{limits.refs:,}"),
         ("lines of a fetch", f"{limits.wants:,}"),
         ("a git pack", f"{limits.pack_bytes >> 30} GiB"),
         (
