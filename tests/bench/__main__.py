@@ -1,4 +1,4 @@
-"""`python -m tests.bench [--only CASE…] [--directory DIR] [--out FILE]`: our figures beside their yardsticks."""
+"""`python -m tests.bench [CASE…] [--directory DIR] [--out FILE]`: our figures beside their yardsticks."""
 
 import argparse
 import platform
@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import cases
+from tests.bench import cases, server
 from tests.bench.cases import Bench
 from tests.bench.measure import Report
 
@@ -22,21 +22,25 @@ CASES: dict[str, Callable[[Bench], None]] = {
     "changed": cases.changed,
     "versions": cases.versions,
     "maintenance": cases.maintenance,
+    "server": server.server,
 }
 
 
 def main() -> None:
     """Runs the cases."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--only", nargs="+", choices=CASES, default=list(CASES), help="these cases")
+    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"these cases, else all: {', '.join(CASES)}")
+    parser.add_argument("--only", nargs="+", choices=CASES, default=[], help="the same")
     parser.add_argument("--directory", type=Path, help="where to work; a temporary directory if not given")
     parser.add_argument("--out", type=Path, help="write the table to this file, as Markdown")
     chosen = parser.parse_args()
+    if unknown := set(chosen.cases) - CASES.keys():
+        parser.error(f"no such case: {', '.join(sorted(unknown))}")
     report = Report()
     print(f"Python {platform.python_version()}; {_version('git-lfs')}; {_version('dvc')}")
     # Nothing is deleted before the end: ext4 makes files several times slower while it has just deleted others.
     with tempfile.TemporaryDirectory(prefix="aimdvc-bench-", dir=chosen.directory) as scratch:
-        for name in chosen.only:
+        for name in [*chosen.cases, *chosen.only] or list(CASES):
             place = Path(scratch, name)
             place.mkdir()
             CASES[name](Bench(place, report))

@@ -104,17 +104,19 @@ def hash_tree(root: Path) -> None:
     passes the peak on over fork and exec).
     """
     if root.is_file():
-        _hash(root)
+        hash_file(root)
     for directory, _, names in os.walk(root):
         for name in sorted(names):
-            _hash(Path(directory, name))
+            hash_file(Path(directory, name))
 
 
-def _hash(path: Path) -> None:
+def hash_file(path: Path) -> str:
+    """Reads and hashes a file; returns its SHA-256."""
     digest = hashlib.sha256()
     with path.open("rb", buffering=0) as file:
         while chunk := file.read(1 << 20):
             digest.update(chunk)
+    return digest.hexdigest()
 
 
 def copy_durably(source: Path, target: Path) -> None:
