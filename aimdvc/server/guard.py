@@ -16,6 +16,8 @@ from urllib.parse import parse_qs
 
 from aimdvc.server.limits import CHUNK_BYTES, Limits
 
+_IN_NO_PATH = re.compile(r"[\x00-\x1f\x7f\\]")
+_CONTROL = re.compile(r"[\x00-\x1f]")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?")
@@ -199,7 +201,7 @@ def _path(raw: str) -> str:
         path = raw.encode("latin-1").decode("utf-8")
     except (UnicodeEncodeError, UnicodeDecodeError) as error:
         raise HttpError(400, "the path is not UTF-8") from error
-    if any(ord(character) < 32 or character in "\x7f\\" for character in path):
+    if _IN_NO_PATH.search(path):
         raise HttpError(400, "the path has a character that no name may have")
     return path
 
@@ -212,7 +214,7 @@ def _query(raw: str) -> dict[str, str]:
     if any(len(values) > 1 for values in pairs.values()):
         raise HttpError(400, "the query names one thing twice")
     found = {name: values[0] for name, values in pairs.items()}
-    if any(ord(character) < 32 for text in (*found, *found.values()) for character in text):
+    if any(_CONTROL.search(text) for pair in pairs.items() for text in (pair[0], *pair[1])):
         raise HttpError(400, "the query has a character that no name may have")
     return found
 
@@ -277,6 +279,9 @@ def _nothing(sent: int) -> None:
     """Says nothing: what was said once is not said again."""
 
 
+_STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
+
+
 def write_response(
     response: Response, start_response: StartResponse, request_id: str, done: Callable[[int], None] = _nothing
 ) -> Iterable[bytes]:
@@ -297,13 +302,13 @@ def write_response(
         "X-Request-Id": request_id,
         **response.headers,
     }
-    for name, value in headers.items():
+    for name, value in (*response.headers.items(), ("Content-Type", response.content_type)):
         if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
             raise RuntimeError(f"header {name!r} can't be sent")
     if response.status in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
         # https://www.rfc-editor.org/rfc/rfc9110#section-8.6
         del headers["Content-Length"], headers["Content-Type"]
-    start_response(f"{response.status} {HTTPStatus(response.status).phrase}", list(headers.items()))
+    start_response(_STATUS_LINES[response.status], list(headers.items()))
     if isinstance(body, bytes):
         # Granian's one-shot path wants a list; everything else goes chunk by chunk.
         done(size)

@@ -6,6 +6,7 @@ has it" always means: this artifact owns it. A claim to a blob that only another
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from urllib.parse import quote
 
 from aimdvc.errors import CorruptBlob, MalformedPointer, MissingBlob
@@ -20,6 +21,9 @@ from aimdvc.server.routing import Call
 from aimdvc.server.signing import Grant
 
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
+_AT_ONCE = 128 << 10
+"""Bytes; a blob smaller than this is read and hashed before the answer begins."""
+
 PACK_UPLOAD = "pack-upload"
 PACK_DOWNLOAD = "pack-download"
 LOST = "the server has lost this blob: whoever has it can push it again"
@@ -77,7 +81,8 @@ class _Hrefs:
         """Returns where a blob can be got: from the storage itself where it is large and that can be asked."""
         href = self._stored.get(pointer.oid)
         if href is None:
-            return self.action("GET", f"objects/{pointer.oid}", pointer.oid, pointer.size)
+            what = _place(self._artifact.path, pointer.oid)
+            return self.action("GET", f"objects/{pointer.oid}", what, pointer.size)
         return {"href": href, "header": {}, "expires_in": self._site.signer.lifetime_s}
 
     def upload(self, pointer: Pointer) -> dict[str, object]:
@@ -161,32 +166,46 @@ def put_blob(call: Call) -> Response:
 
 
 def get_blob(call: Call) -> Response:
-    """Gives one blob, or the range that is asked for."""
-    site = call.site
-    pointer, artifact = _granted(call, "GET")
-    if pointer.oid not in owned(site.database, artifact, [pointer.oid]):
-        raise HttpError(404, "the artifact has no such blob")
-    if site.storage.blobs.missing([pointer.oid]):
-        raise HttpError(404, LOST)
-    headers = {"Accept-Ranges": "bytes", "ETag": f'"{pointer.oid}"'}
+    """Gives one blob, or the range that is asked for. The href has all that has to be known: no row is looked up."""
+    blobs, oid = call.site.storage.blobs, Oid(call.params["oid"])
+    grant = call.site.signer.check(call.request.query, "GET", _place(call.artifact, oid))
+    pointer = Pointer(oid, grant.size)
+    headers = {"Accept-Ranges": "bytes", "ETag": f'"{oid}"'}
     wanted = _range(call.request.headers.get("range"), pointer.size)
     if wanted is None:
-        return Response(200, begun(site.storage.blobs.iter_blob(pointer)), pointer.size, headers=headers)
+        if pointer.size >= _AT_ONCE:
+            return Response(200, begun(blobs.iter_blob(pointer)), pointer.size, headers=headers)
+        with _told():
+            return Response(200, blobs.read(pointer), headers=headers)
     start, end = wanted
+    body = begun(blobs.iter_range(pointer, start, end))
     headers["Content-Range"] = f"bytes {start}-{end - 1}/{pointer.size}"
-    return Response(206, begun(site.storage.blobs.iter_range(pointer, start, end)), end - start, headers=headers)
+    return Response(206, body, end - start, headers=headers)
+
+
+def _place(artifact: str, oid: str) -> str:
+    """Returns what the href of a download is for: a blob at its artifact's path."""
+    return f"{artifact}/{oid}"
 
 
 def begun(chunks: Iterator[bytes]) -> Iterator[bytes]:
     """Returns the chunks, the first of which is read already: what proves damaged by then is answered with an error.
 
-    What proves so later breaks the connection before the last chunk. Raises HttpError (502).
+    What proves so later breaks the connection before the last chunk. Raises HttpError (404, 502).
     """
-    try:
+    with _told():
         first = next(chunks, b"")
-    except (CorruptBlob, MissingBlob) as error:
-        raise HttpError(502, LOST) from error
     return _resumed(first, chunks)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except MissingBlob as error:
+        raise HttpError(404, LOST) from error
+    except CorruptBlob as error:
+        raise HttpError(502, LOST) from error
 
 
 def _resumed(first: bytes, chunks: Iterator[bytes]) -> Iterator[bytes]:

@@ -28,6 +28,8 @@ class BlobStorage(Protocol):
 
     def receive_many(self, blobs: Iterable[tuple[Pointer, bytes]]) -> None: ...
 
+    def read(self, pointer: Pointer) -> bytes: ...
+
     def iter_blob(self, pointer: Pointer) -> Iterator[bytes]: ...
 
     def iter_range(self, pointer: Pointer, start: int, end: int) -> Iterator[bytes]: ...
@@ -96,6 +98,13 @@ class LocalBlobs:
         with self._store.writer() as writer:
             for pointer, content in blobs:
                 writer.receive(pointer, (content,))
+
+    def read(self, pointer: Pointer) -> bytes:
+        """Returns a small blob's bytes, hashed. Raises MissingBlob, CorruptBlob."""
+        content = self._store.read(pointer.oid)
+        if len(content) != pointer.size:
+            raise CorruptBlob(pointer.oid, f"{len(content)} bytes, expected {pointer.size}")
+        return content
 
     def iter_blob(self, pointer: Pointer) -> Iterator[bytes]:
         """Yields a blob's bytes, hashed on the way: of a damaged one the last chunk is never given.
