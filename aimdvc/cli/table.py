@@ -76,6 +76,7 @@ COMMANDS: dict[str, Row] = {
     "server gc": _row("server gc", "Delete what nothing on a server needs any more"),
     "server trash": _row("server trash", "List, give back and delete what `server gc` took", "server_gc"),
     "server ref": _row("server ref", "List where the refs of an artifact stood, and put one back"),
+    "server reindex": _row("server reindex", "Make what was pushed to an older server searchable"),
     "server audit": _row("server audit", "List, or verify, who changed what on a server", "server_audit"),
     "server backup": _row("server backup", "Copy all that a server keeps, while it runs"),
     "server restore": _row("server restore", "Make a server of a backup, in an empty directory", "server_backup"),

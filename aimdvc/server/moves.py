@@ -20,6 +20,7 @@ from aimdvc.model.oid import GitId, Oid
 from aimdvc.model.pointer import Pointer, find_pointer
 from aimdvc.server.audit import note
 from aimdvc.server.database import Database
+from aimdvc.server.describing import described_by
 from aimdvc.server.guard import HttpError
 from aimdvc.server.ownership import wanted
 from aimdvc.server.refs import DELETED, LOST, REFUSED, REFUSED_SWEPT, RESTORED, Move, Ref, move_within, read_refs
@@ -188,7 +189,7 @@ def _checked_move(opened: _Opened, update: RefUpdate) -> Move:
         raise HttpError(409, f"{update.ref} can't go back there: {len(lacking)} blobs are gone, such as {some}")
     if isinstance(move, str):
         raise HttpError(409, f"{update.ref}: {move}")
-    return replace(move, reason=RESTORED)
+    return replace(move, reason=RESTORED, described=described_by(graph, update))
 
 
 def _lacking(opened: _Opened, update: RefUpdate) -> set[Oid]:

@@ -6,7 +6,7 @@ millisecond leaves a pack that nothing names; it was checked, so the store stays
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dulwich.protocol import pkt_line
 
@@ -20,6 +20,7 @@ from aimdvc.model.commits import RefUpdate
 from aimdvc.model.entries import path_text
 from aimdvc.model.oid import GitId, Oid, is_git_id
 from aimdvc.server.database import Database
+from aimdvc.server.describing import described_by
 from aimdvc.server.guard import Body, HttpError, Response
 from aimdvc.server.limits import Limits
 from aimdvc.server.lock_check import locked_refusals
@@ -169,7 +170,13 @@ def _push(push: Push, repository: Repository, body: Body, commands: _Commands, i
     if is_atomic and results:
         moved = Moved({u.ref: results.get(u.ref) or "atomic transaction failed" for u in commands.updates}, {})
     else:
-        free = [move for move in moves if move.update.ref not in results]
+        # What the pack brought is in the repository by now.
+        stored = Graph(repository.read, "the repository")
+        free = [
+            replace(move, described=described_by(stored, move.update))
+            for move in moves
+            if move.update.ref not in results
+        ]
         moved = move_refs(push.database, push.artifact, push.caller.id, free, is_atomic)
     if publishes:
         _note_unreached(push, refs, checked, commands.updates, {**results, **moved.results})

@@ -15,6 +15,7 @@ from aimdvc.model.entries import path_bytes, path_text
 from aimdvc.model.names import MAIN
 from aimdvc.model.oid import GitId
 from aimdvc.server.database import Database, now_s
+from aimdvc.server.describing import Described, note_described
 from aimdvc.server.refnames import RefNames
 from aimdvc.server.schema import ref_history, refs
 
@@ -51,7 +52,7 @@ class Move:
 
     `abandons` says that it doesn't go forward. If then no other ref has the old value, commits may be reachable from
     none: stored packs hold more than readers may see, and are no longer sent as they are. `reason` is what history
-    says.
+    says, `described` what the new commit says of the artifact (main only).
     """
 
     update: RefUpdate
@@ -59,6 +60,7 @@ class Move:
     line: tuple[GitId, ...] = ()
     abandons: bool = False
     reason: str = PUSH
+    described: Described | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,9 @@ def move_within(connection: Connection, artifact: str, user: str, moves: Sequenc
         if results[move.update.ref] is None:
             why = _ABANDONING[move.reason] if move.abandons and move.update.old not in kept else move.reason
             versions |= _apply(connection, artifact, user, move, found, why)
+    for move in accepted:
+        if move.described is not None:
+            note_described(connection, artifact, move.described, highest_version(found))
     return Moved(results, versions)
 
 

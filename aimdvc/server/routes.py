@@ -6,7 +6,7 @@ scope are made from it.
 
 import json
 
-from aimdvc.server import aimd_pack, git_http, lfs, lfs_locks, versions_api
+from aimdvc.server import aimd_pack, git_http, lfs, lfs_locks, search, versions_api
 from aimdvc.server.admin_routes import ADMIN
 from aimdvc.server.bodies import ANY, JSON, Body, json_body
 from aimdvc.server.messages import MEDIA_TYPE
@@ -27,6 +27,14 @@ _COMMIT = {"type": "string", "pattern": "^[0-9a-f]{4,40}$"}
 _VERSION = {"type": "string", "pattern": "^([0-9a-f]{4,40}|v[1-9][0-9]{0,8})$"}
 
 _ARTIFACTS = (
+    Route(
+        "GET",
+        "/api/v1/search",
+        "Search artifacts; metadata.KEY=VALUE finds what has that in its metadata",
+        "shared",
+        search.search,
+        query={**PAGED, **{name: {"type": "string"} for name in ("q", "name", "type", "label")}},
+    ),
     Route("GET", "/api/v1/artifacts/{path}", "Show an artifact", "shared", versions_api.show_artifact),
     Route("GET", "/api/v1/versions/{path}", "List the versions", "shared", versions_api.list_versions, query=PAGED),
     Route("GET", "/api/v1/aliases/{path}", "List the aliases", "shared", versions_api.list_aliases, query=PAGED),

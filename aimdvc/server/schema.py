@@ -10,6 +10,7 @@ from sqlalchemy import (
     Column,
     Float,
     ForeignKey,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
@@ -226,4 +227,27 @@ quotas = Table(
     Column("size", BIG, nullable=False),
     Column("used", BIG, nullable=False),
     Column("created_s", Float, nullable=False),
+)
+
+# What the metadata of an artifact's newest version say; `folded` is all of it for a search, in one case. `version` is
+# the highest number. Derived: `aimdvc server reindex` makes it anew.
+described = Table(
+    "described",
+    metadata,
+    Column("node", String(32), ForeignKey("nodes.id"), primary_key=True),
+    Column("commit", String(40), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("labels", Text, nullable=False),
+    Column("folded", Text, nullable=False),
+)
+
+described_values = Table(
+    "described_values",
+    metadata,
+    Column("node", String(32), ForeignKey("nodes.id"), primary_key=True),
+    Column("name", String(200), primary_key=True),
+    Column("value", String(300), primary_key=True),
+    Index("ix_described_values_value", "name", "value"),
 )

@@ -1,6 +1,7 @@
 """The nodes of the tree in SQL: looking one up, making one, and what a path means to a caller. Within transactions."""
 
 import uuid
+from collections.abc import Iterable, Mapping
 
 from sqlalchemy import Connection, insert, select
 
@@ -47,6 +48,30 @@ def chain_of(connection: Connection, node: str) -> list[Node]:
         chain.insert(0, Node(*row[:4]))
         node = row.parent
     return chain
+
+
+def paths_of(connection: Connection, ids: Iterable[str]) -> dict[str, str]:
+    """Returns the absolute paths of nodes by their ids, in a query for each level of the tree."""
+    found: dict[str, tuple[str, str]] = {}
+    wanted = set(ids)
+    asked = list(wanted)
+    while asked:
+        above: set[str] = set()
+        for group in grouped(asked):
+            query = select(nodes.c.id, nodes.c.parent, nodes.c.name).where(nodes.c.id.in_(group))
+            for row in connection.execute(query):
+                found[row.id] = (row.parent, row.name)
+                above.add(row.parent)
+        asked = sorted(above - found.keys() - {""})
+    return {node: _path(found, node) for node in wanted & found.keys()}
+
+
+def _path(found: Mapping[str, tuple[str, str]], node: str) -> str:
+    names: list[str] = []
+    while node in found and len(names) <= MAX_DEPTH:
+        node, name = found[node]
+        names.insert(0, name)
+    return "/".join(names)
 
 
 def existing(connection: Connection, segments: list[str]) -> list[Node]:

@@ -21,6 +21,7 @@ BEFORE = {
     "server key": ["user add ada", "folder make ada/scans"],
     "server folder": ["user add ada", "folder make ada/scans"],
     "server audit": [],
+    "server reindex": [],
     "server gc": [],
     "server trash": [],
     "server quota": ["user add ada", "folder make team"],
