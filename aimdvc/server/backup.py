@@ -90,6 +90,11 @@ def restore(source: Kept, target: Kept, progress: Progress) -> Copied:
     return done
 
 
+def restore_lost(source: Kept, target: Kept, progress: Progress) -> Copied:
+    """Brings a server in use the blobs that it has lost and a backup has. What both lack is told in the result."""
+    return copy_bytes(target.database, source.storage, target.storage, progress, with_packs=False)
+
+
 def check_restored(database: Database) -> None:
     """Raises UsageError for what a restore that was cut left: it names what is not there yet."""
     with database.read() as connection:

@@ -51,7 +51,9 @@ class Copied:
     stale: list[tuple[str, str]] = field(default_factory=list)
 
 
-def copy_bytes(database: Database, source: Storage, target: Storage, progress: Progress) -> Copied:
+def copy_bytes(
+    database: Database, source: Storage, target: Storage, progress: Progress, with_packs: bool = True
+) -> Copied:
     """Copies the git packs and the blobs of every artifact that a database names, and returns what was done."""
     done = Copied()
     with database.read() as connection:
@@ -59,8 +61,10 @@ def copy_bytes(database: Database, source: Storage, target: Storage, progress: P
     progress.start("copying", int(size or 0), "bytes")
     for artifact in iter_artifacts(database):
         done.artifacts += 1
-        with source.repository(artifact) as theirs, target.repository(artifact) as ours:
-            damage = _copy_packs(artifact, theirs, ours, done)
+        damage: list[tuple[str, str]] = []
+        if with_packs:
+            with source.repository(artifact) as theirs, target.repository(artifact) as ours:
+                damage = _copy_packs(artifact, theirs, ours, done)
         for page in iter_owned(database, artifact):
             damage += _copy_blobs(page, source.blobs, target.blobs, done)
             progress.advance(sum(pointer.size for pointer in page))

@@ -33,7 +33,7 @@ def test_push_restore_gives_a_server_the_blobs_that_it_lost(
     machine = Shell(tmp_path / "server")
     oid = rot(machine.here)
     told = machine("server", "scrub", code=3).out
-    assert f"damaged: admin/data: blob {oid}" in told and "heal" in told and told.endswith("all were read\n")
+    assert f"damaged: admin/data: blob {oid}" in told and "push --restore" in told and told.endswith("all were read\n")
     assert "is gone" in machine("server", "verify", code=3).out
     # Nobody takes it for there: not who would have it, nor who would let go of a copy.
     Shell(tmp_path)("clone", f"{server.url}/data", "other")
@@ -68,3 +68,29 @@ def test_git_lfs_push_all_gives_it_back_too(server: EmbeddedServer, tmp_path: Pa
     assert "all whole" in machine("server", "verify", "--data").out
     assert "1 blob, 1.4 MiB; the next run goes on here" in machine("server", "scrub", "--limit", "1M").out
     assert "--rate is 0" in machine("server", "scrub", "--rate", "0", code=2).err
+
+
+def test_a_backup_gives_a_server_in_use_the_blobs_that_it_lost(
+    server: EmbeddedServer, tmp_path: Path, shell: Shell
+) -> None:
+    shell("remote", "add", "origin", server.url)
+    shell.write("data/large.bin", LARGE)
+    shell.commit("data")
+    shell("push")
+    machine = Shell(tmp_path / "server")
+    machine("server", "backup", "../backup")
+    shell.write("data/later", "2\n")
+    shell.commit("data")
+    shell("push")
+    oid = rot(machine.here)
+    assert "or from a backup" in machine("server", "scrub", code=3).out
+    assert "1 blob and 0 git packs, 1.4 MiB, new" in machine("server", "restore", "--lost", "../backup").out
+    assert "all whole" in machine("server", "verify", "--data").out
+    rot(machine.here)
+    rot(tmp_path / "backup")
+    machine("server", "scrub", code=3)
+    assert f"damaged: admin/data: blob {oid}" in machine("server", "restore", "--lost", "../backup", code=3).out
+    # What the backup lacks, too, is known after a restore.
+    (tmp_path / "new").mkdir()
+    told = Shell(tmp_path / "new")("server", "restore", "../backup", code=3).out
+    assert told.count(f"blob {oid}: is gone") == 1

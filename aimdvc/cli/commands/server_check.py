@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from aimdvc.server.verify import Verified
 
 HEALING = {
-    "blob": "a blob is healed by whoever has it, by `aimdvc push --restore` or `git lfs push --all`",
+    "blob": "a lost blob comes back from whoever has it, by `aimdvc push --restore` or `git lfs push --all`,"
+    " or from a backup, by `aimdvc server restore --lost`",
     "git": "git packs and objects come from the last backup; `aimdvc push --restore` brings it what it lacks",
 }
 """What to do about what is damaged, by the first word that it is called by."""
