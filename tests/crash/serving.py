@@ -15,7 +15,9 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
+from aimdvc.server.site import Location
 from tests.contract.server_client import Client
 from tests.shell import unmeasured
 
@@ -37,8 +39,9 @@ Point = tuple[str, int]
 class Served:
     """A server of a directory; started again at its next use after it was killed."""
 
-    def __init__(self, directory: Path, name: str = "first") -> None:
+    def __init__(self, directory: Path, name: str = "first", database: str | None = None) -> None:
         self.directory = directory
+        self.location = Location(directory, database)
         self.options: tuple[str, ...] = ()
         self.key = ""
         self.exits: list[int] = []
@@ -60,6 +63,8 @@ class Served:
         self.stop()
         command = [sys.executable, "-c", _ONE_WORKER, "serve", str(self.directory), "--port", "0", "--json"]
         command += self.options
+        if self.location.database is not None:
+            command += ["--database", self.location.database]
         with self._said.open("ab") as said:
             self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, env=unmeasured())
         assert self._process.stdout is not None
@@ -108,9 +113,14 @@ class Served:
     def traced(self, fault: str, point: Point | None = None) -> Iterator["Trace"]:
         """Traces what a fault is about, and has it happen at a point if there is one, while the `with` lasts."""
         names, harm = FAULTS[fault]
+        places = [str(self.directory)]
+        if self.location.database is not None:
+            # What is said to PostgreSQL is what a row is made of.
+            names += ",sendto"
+            places.append(f"->127.0.0.1:{urlsplit(self.location.database).port}]")
         self._log.unlink(missing_ok=True)
         self._traced = self.worker
-        command = ["strace", "-f", "-y", "-s", "0", "-o", str(self._log), "-p", str(self._traced)]
+        command = ["strace", "-f", "-yy", "-s", "0", "-o", str(self._log), "-p", str(self._traced)]
         if point is None:
             command += ["-e", f"trace={names}"]
         else:
@@ -125,7 +135,7 @@ class Served:
                 self._detach(strace, may_die=fault == "kill" and point is not None)
         text = self._log.read_text(errors="replace")
         trace.is_hit = "INJECTED" in text or "killed by SIGKILL" in text
-        trace.points = list(_points(text, str(self.directory)))
+        trace.points = list(_points(text, places))
         if not self._is_alive():
             self._wait_killed()
 
@@ -154,10 +164,10 @@ class Trace:
         self.is_hit = False
 
 
-def _points(text: str, directory: str) -> Iterator[Point]:
-    """Yields the calls on what lies in the directory; a thread's others, on sockets, count as well but are none."""
+def _points(text: str, places: list[str]) -> Iterator[Point]:
+    """Yields the calls on what lies in the places; a thread's others count as well but are none."""
     seen: Counter[tuple[str, str]] = Counter()
     for thread, name, arguments in _CALL.findall(text):
         seen[thread, name] += 1
-        if directory in arguments:
+        if any(place in arguments for place in places):
             yield name, seen[thread, name]

@@ -27,8 +27,9 @@ pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="strace i
 
 
 @pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
-    made = Served(tmp_path / "srv")
+def served(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Served]:
+    is_local = "postgresql" not in request.node.name
+    made = Served(tmp_path / "srv", database=None if is_local else request.getfixturevalue("postgres").database())
     try:
         made.start()
         yield made
@@ -36,9 +37,9 @@ def served(tmp_path: Path) -> Iterator[Served]:
         made.stop()
 
 
-def hold_invariants(directory: Path) -> None:
+def hold_invariants(location: Location) -> None:
     """No row names a blob or a git object that is not there, whole; the audit log is one chain."""
-    site = open_site(Location(directory))
+    site = open_site(location)
     try:
         with site.database.read() as connection:
             artifacts = {row.id for row in connection.execute(nodes.select().where(nodes.c.kind == "artifact"))}
@@ -53,9 +54,9 @@ def hold_invariants(directory: Path) -> None:
         site.close()
 
 
-def hold_all(directory: Path) -> None:
+def hold_all(location: Location) -> None:
     """The same as `aimdvc server verify` sees it: every pack and every blob is read."""
-    site = open_site(Location(directory))
+    site = open_site(location)
     try:
         assert verify(Kept(site.database, site.storage), True, Silent()).damage == []
     finally:
@@ -93,12 +94,12 @@ def sweep(served: Served, what: str, fault: str, points: slice) -> int:
         hit += 1
         assert status in EXPECTED[fault], (point, status)
         assert deed.holds(served.client, name) or status != 200, f"{fault} at {point}: acknowledged, and not there"
-        hold_invariants(served.directory)
+        hold_invariants(served.location)
         deed.act(served.client, name)
         assert deed.holds(served.client, name), f"{fault} at {point}: not there after it was done again"
         if "push" in what:
             clone(served, name, served.directory.parent / "clone")
-    hold_all(served.directory)
+    hold_all(served.location)
     left = list(served.directory.rglob("*tmp-*"))
     assert len(left) <= 2, left
     return hit
@@ -139,3 +140,14 @@ def test_some_system_calls_of_the_server(served: Served, what: str, fault: str, 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_every_system_call_of_the_server(served: Served, what: str, fault: str) -> None:
     assert sweep(served, what, fault, slice(None)) > 3
+
+
+def test_some_system_calls_of_the_server_on_postgresql(served: Served) -> None:
+    assert sweep(served, "push", "kill", slice(5, None, 29)) > 1
+
+
+@pytest.mark.sweep
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("what", DEEDS)
+def test_every_system_call_of_the_server_on_postgresql(served: Served, what: str) -> None:
+    assert sweep(served, what, "kill", slice(None)) > 3

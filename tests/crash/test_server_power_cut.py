@@ -10,6 +10,7 @@ import pytest
 
 from aimdvc.fs.disk import Disk
 from aimdvc.server.embedded import EmbeddedServer
+from aimdvc.server.site import Location
 from tests.contract.server_client import Client
 from tests.crash.deeds import DEEDS
 from tests.crash.image import Image
@@ -40,7 +41,7 @@ def look(directory: Path, key: str, done: Mapping[str, str]) -> None:
         for what, name in done.items():
             assert DEEDS[what].holds(Client(server.url, key), name), what
     if len(done) > 1:
-        hold_all(directory)
+        hold_all(Location(directory))
 
 
 class _Cuts:
@@ -78,7 +79,7 @@ def sweep(image: Image, directory: Path, what: str, points: range) -> int:
                 assert not deed.holds(other, "a"), f"{what} is there before its last step, {copy.name}"
                 deed.act(other, "a")
                 assert deed.holds(other, "a"), copy.name
-            hold_all(place / "srv")
+            hold_all(Location(place / "srv"))
     return len(cuts.copies)
 
 

@@ -179,7 +179,7 @@ def test_a_server_that_is_killed_leaves_nobody_and_goes_on(served: Served, is_wo
     if not is_done:
         assert Upload(served.client, content).finish() == 200
         assert has_blob(served.client, content)
-    hold_all(served.directory)
+    hold_all(served.location)
 
 
 def test_two_servers_of_one_directory_lose_nothing(served: Served, tmp_path: Path) -> None:
@@ -212,7 +212,7 @@ def test_two_servers_of_one_directory_lose_nothing(served: Served, tmp_path: Pat
     finally:
         other.stop()
     assert served.exits + other.exits == [0, 0]
-    hold_all(served.directory)
+    hold_all(served.location)
 
 
 def test_nothing_that_is_kept_or_logged_lets_anybody_in(served: Served, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from aimdvc.model.progress import Silent
 from aimdvc.server.embedded import EmbeddedServer
 from aimdvc.server.gc import Graces, collect
 from aimdvc.server.schema import owned_blobs, ref_history
+from aimdvc.server.site import Location
 from tests.contract.git_packs import Made
 from tests.contract.server_client import BLOB, Client, first_version, pointer_of, report_of, version_with
 from tests.crash.serving import Point
@@ -108,7 +109,7 @@ class Ground:
 
     def check(self, is_done: bool) -> None:
         """What the version needs is there; what nothing needs is gone once the command has come to its end."""
-        hold_all(self.directory)
+        hold_all(Location(self.directory))
         with EmbeddedServer(self.directory) as server:
             client = Client(server.url, self.key)
             assert client.refs("a")["refs/tags/v1"] == self.commit
