@@ -16,7 +16,7 @@ from sqlalchemy import Connection, func, select
 from aimdvc.errors import UsageError
 from aimdvc.fs.disk import Disk
 from aimdvc.fs.faults import mapped
-from aimdvc.fs.leftovers import remove_leftovers, temporary_name
+from aimdvc.fs.leftovers import temporary_name
 from aimdvc.fs.locks import exclusive
 from aimdvc.fs.sqlite import fold_log
 from aimdvc.model.progress import Progress
@@ -48,7 +48,9 @@ def backup(source: Kept, directory: Path, disk: Disk, progress: Progress) -> Cop
     """
     _prepare(directory, disk)
     with exclusive(directory / _LOCK, f"the backup in '{directory}'", 0):
-        remove_leftovers(directory, (_TEMPORARY,))
+        # Nobody else writes one while the lock is held.
+        for left in directory.glob(f"{_TEMPORARY}*"):
+            left.unlink()
         final = directory / "server.db"
         if final.exists():
             _check_same(source.database, final)

@@ -2,6 +2,8 @@
 
 import shutil
 import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -45,6 +47,40 @@ def test_a_restored_server_gives_stock_clients_and_ours_the_same_bytes(
     assert (tmp_path / "stock/large.bin").read_bytes() == (shell.here / "data/large.bin").read_bytes()
     assert git(tmp_path / "stock", "tag").split() == ["v1", "v2", "v3"]
     subprocess.run(["git", "fsck", "--strict"], cwd=tmp_path / "stock", check=True, capture_output=True)
+
+
+def test_backups_while_two_workspaces_push_are_whole(server: EmbeddedServer, tmp_path: Path) -> None:
+    def work(name: str) -> None:
+        shell = Shell(tmp_path / name)
+        shell.here.mkdir()
+        for command in (["init"], ["remote", "add", "origin", server.url]):
+            assert run(shell.here, *command) == (0, "")
+        for number in range(2):
+            shell.write(f"{name}/f", bytes([number]) * 200_000)
+            shell.write(f"{name}/g", f"{number}")
+            for command in (["add", name], ["commit", "-m", "m"], ["push"]):
+                assert run(shell.here, *command) == (0, "")
+
+    with ThreadPoolExecutor(2) as pool:
+        pushing = [pool.submit(work, name) for name in ("one", "two")]
+        taken = 0
+        while not all(one.done() for one in pushing):
+            assert run(tmp_path / "server", "server", "backup", "../backup") == (0, "")
+            assert run(tmp_path / "backup", "server", "verify", "--data") == (0, "")
+            taken += 1
+        for one in pushing:
+            one.result()
+    assert taken
+    machine = Shell(tmp_path / "server")
+    machine("server", "backup", "../backup")
+    told = Shell(tmp_path / "backup")("server", "verify", "--data", "--json").json
+    assert (told["artifacts"], told["refs"], told["damage"]) == (2, 6, [])
+
+
+def run(here: Path, *arguments: str) -> tuple[int, str]:
+    """Runs a process of the command line; returns its exit code, and what it printed where that is not 0."""
+    done = subprocess.run([sys.executable, "-m", "aimdvc", *arguments], cwd=here, capture_output=True, text=True)
+    return done.returncode, done.stdout + done.stderr if done.returncode else ""
 
 
 def test_what_a_backup_could_not_copy_ends_in_3(server: EmbeddedServer, tmp_path: Path, shell: Shell) -> None:
