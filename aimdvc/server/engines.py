@@ -14,7 +14,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, Operationa
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from aimdvc.errors import AimdvcError, Busy, CorruptRepository, DiskFull, StorageError, UsageError
-from aimdvc.fs.faults import mapped
+from aimdvc.fs.faults import is_full, mapped
 from aimdvc.fs.locks import exclusive
 
 WRITES = "aimdvc_write"
@@ -82,7 +82,8 @@ def _sqlite(path: Path) -> Backend:
         if "not a database" in reason or "malformed" in reason:
             return CorruptRepository(str(path), "is no database, or is damaged")
         if any(word in reason for word in _UNUSABLE):
-            return StorageError(path.name, reason)
+            # Of a full disk it says no more than that, at times.
+            return DiskFull(path.name, "no space left") if is_full(path) else StorageError(path.name, reason)
         return None
 
     # BEGIN IMMEDIATE is the lock.

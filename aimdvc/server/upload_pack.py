@@ -14,6 +14,7 @@ from typing import IO
 
 from dulwich.protocol import pkt_line
 
+from aimdvc.fs.faults import mapped
 from aimdvc.git.graph import Graph
 from aimdvc.model.entries import path_bytes
 from aimdvc.model.names import MAIN
@@ -195,6 +196,12 @@ def _new_pack(repository: Repository, graph: Graph, wish: Wish, agreed: Agreemen
         wanted |= dict.fromkeys(GitId(git_id) for tag in tags for git_id, *_ in graph.iter_peeled(GitId(tag)))
     with ExitStack() as files:
         spool = files.enter_context(tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES))
-        size = write_pack(spool.write, repository, wanted)
+
+        def write(content: bytes) -> int:
+            # A large one is a file of the machine's temporary directory, which may be full.
+            with mapped(tempfile.gettempdir()):
+                return spool.write(content)
+
+        size = write_pack(write, repository, wanted)
         spool.seek(0)
         return _answer(agreed.lines, size, _Chunks(iter(lambda: spool.read(_BAND * 8), b""), files.pop_all()))

@@ -8,7 +8,7 @@ import pytest
 
 from aimdvc.server.embedded import EmbeddedServer
 from tests.contract.git_packs import Made
-from tests.contract.server_client import MAIN, Client, aimd_pack, pointer_of, report_of, version_with
+from tests.contract.server_client import MAIN, Client, aimd_pack, pkt, pointer_of, report_of, version_with
 from tests.crash.mounts import tmpfs
 from tests.shell import Shell, git
 
@@ -62,3 +62,28 @@ def test_on_a_full_disk_nothing_is_taken_everything_is_given_and_room_is_all_it_
         assert report_of(client.push("x/a", [(None, commit, MAIN)], made.pack())) == ["unpack ok", f"ok {MAIN}"]
         assert "pushed v2" in shell("push").out
         assert not list((place / "srv").rglob("incoming/*"))
+
+
+def test_a_fetch_for_which_the_temporary_directory_has_no_room_is_507_and_a_clone_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Case S16: a pack that is made for one client lies there while it is sent; one that is stored needs none."""
+    with tmpfs(tmp_path / "temporary", "size=1m") as place, EmbeddedServer(tmp_path / "srv") as server:
+        monkeypatch.setattr("tempfile.tempdir", str(place))
+        client = Client(server.url, server.admin_key)
+        made = Made()
+        first = made.commit(made.tree([(b"100644", b"a", made.blob(os.urandom(12 << 20)))]))
+        second = made.commit(made.tree([]))
+        pushed = client.push("a", [(None, first, MAIN), (None, second, "refs/heads/other")], made.pack())
+        assert report_of(pushed)[1:] == [f"ok {MAIN}", "ok refs/heads/other"]
+        kind = {"Content-Type": "application/x-git-upload-pack-request"}
+        wants = [pkt(f"want {commit} side-band-64k ofs-delta\n".encode()) for commit in (first, second)]
+        for _ in range(2):
+            reply = client.request("POST", "/a/git-upload-pack", wants[0] + b"0000" + pkt(b"done\n"), kind)
+            assert (reply.status, b"no space left" in reply.body) == (507, True)
+        assert (
+            client.request("POST", "/a/git-upload-pack", b"".join(wants) + b"0000" + pkt(b"done\n"), kind).status == 200
+        )
+        assert list(place.iterdir()) == []
+        monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+        assert client.request("POST", "/a/git-upload-pack", wants[0] + b"0000" + pkt(b"done\n"), kind).status == 200
