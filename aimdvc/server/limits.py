@@ -29,6 +29,8 @@ class Limits:
     """Refs of an artifact, its versions among them: every fetch and push reads them all, which takes a second then."""
     command_bytes: int = 16 * _MIB
     """All that comes before the pack in one push."""
+    push_options: int = 100
+    """Options of one push (`git push -o`)."""
     wants: int = 50_000
     """Lines in one request to upload-pack; a stock client sends at most a few hundred."""
     pack_bytes: int = 8 * _GIB

@@ -23,7 +23,18 @@ from aimdvc.server.database import Database
 from aimdvc.server.describing import described_by
 from aimdvc.server.guard import HttpError
 from aimdvc.server.ownership import wanted
-from aimdvc.server.refs import DELETED, LOST, REFUSED, REFUSED_SWEPT, RESTORED, Move, Ref, move_within, read_refs
+from aimdvc.server.refs import (
+    DELETED,
+    LOST,
+    REFUSED,
+    REFUSED_SWEPT,
+    RESTORED,
+    Move,
+    Ref,
+    clean_message,
+    move_within,
+    read_refs,
+)
 from aimdvc.server.repositories import Repository, unnumbered
 from aimdvc.server.rights import Caller
 from aimdvc.server.rules import abandons, check_move
@@ -40,7 +51,7 @@ _MOVED = ref_history.c.reason.not_in((REFUSED, REFUSED_SWEPT))
 class PastMove:
     """One move of a ref, None for one that is not there. `is_kept`: whether the git objects that it left are here.
 
-    `user` is None for somebody on the server's machine.
+    `user` is None for somebody on the server's machine; `why` is a word for what moved it, `reason` what they said.
     """
 
     number: int
@@ -51,18 +62,20 @@ class PastMove:
     time_s: float
     why: str
     is_kept: bool
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
     """Which ref goes back to which commit or version; with `lease` only if it stands at that now.
 
-    Commits may be cut short. `main` goes back to any version.
+    Commits may be cut short. `main` goes back to any version. `reason` is what the history keeps of why.
     """
 
     ref: str
     commit: str
     lease: str | None = None
+    reason: str = ""
 
 
 def read_moves(site: Site, artifact: str, ref: str | None, before: int, limit: int) -> list[PastMove]:
@@ -82,7 +95,17 @@ def read_moves(site: Site, artifact: str, ref: str | None, before: int, limit: i
         repository.refresh()
         kept = {old for old in {row.old for row in rows} if old is not None and repository.has(GitId(old))}
     return [
-        PastMove(row.id, path_text(row.name), row.old, row.new, row.who, row.time_s, row.reason, row.old in kept)
+        PastMove(
+            row.id,
+            path_text(row.name),
+            row.old,
+            row.new,
+            row.who,
+            row.time_s,
+            row.reason,
+            row.old in kept,
+            row.message or "",
+        )
         for row in rows
     ]
 
@@ -132,7 +155,7 @@ def put_back(site: Site, caller: Caller, path: str, wish: Wish) -> RefUpdate:
         update = RefUpdate(ref, current, commit)
         if current == commit:
             return update
-        move = _checked_move(opened, update)
+        move = replace(_checked_move(opened, update), message=clean_message(wish.reason))
         with site.database.write(artifact.id) as connection:
             refusal = move_within(connection, artifact.id, caller.id, [move], atomic=True).results[ref]
             if refusal is None:

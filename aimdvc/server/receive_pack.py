@@ -26,14 +26,15 @@ from aimdvc.server.limits import Limits
 from aimdvc.server.lock_check import locked_refusals
 from aimdvc.server.ownership import wanted
 from aimdvc.server.protection import protected_refusals
-from aimdvc.server.refs import DELETED, LOST, Move, Moved, Ref, move_refs, note_abandoned, read_refs
+from aimdvc.server.refs import DELETED, LOST, Move, Moved, Ref, clean_message, move_refs, note_abandoned, read_refs
 from aimdvc.server.repositories import Repository
 from aimdvc.server.rights import Caller
 from aimdvc.server.rules import check_move
 from aimdvc.server.upload_pack import AGENT, advertise
 
 _CAPABILITIES = (
-    b"report-status delete-refs side-band-64k atomic ofs-delta no-thin quiet aimd-numbers object-format=sha1 " + AGENT
+    b"report-status delete-refs side-band-64k atomic ofs-delta no-thin quiet aimd-numbers push-options "
+    b"object-format=sha1 " + AGENT
 )
 _ZERO = "0" * 40
 _SHOWN = 20
@@ -58,6 +59,7 @@ class Push:
 class _Commands:
     updates: Sequence[RefUpdate]
     capabilities: frozenset[bytes]
+    message: str = ""
 
 
 class _Refused(Exception):
@@ -107,7 +109,21 @@ def _read_commands(body: Body, limits: Limits) -> _Commands:
         if update.ref in updates or len(updates) >= limits.commands:
             raise HttpError(400, "a ref is named twice" if update.ref in updates else "too many refs in one push")
         updates[update.ref] = update
-    return _Commands(list(updates.values()), capabilities)
+    message = _read_options(body, limits) if b"push-options" in capabilities else ""
+    return _Commands(list(updates.values()), capabilities, message)
+
+
+def _read_options(body: Body, limits: Limits) -> str:
+    """Returns why somebody pushes, as `git push -o reason=WHY` says it; other options are for nothing here."""
+    message, count = "", 0
+    while (line := _read_line(body)) is not None:
+        count += 1
+        if count > limits.push_options:
+            raise HttpError(400, "too many options in one push")
+        name, _, value = line.rstrip(b"\n").partition(b"=")
+        if name == b"reason":
+            message = clean_message(value.decode("utf-8", "replace"))
+    return message
 
 
 def _read_line(body: Body) -> bytes | None:
@@ -173,7 +189,7 @@ def _push(push: Push, repository: Repository, body: Body, commands: _Commands, i
         # What the pack brought is in the repository by now.
         stored = Graph(repository.read, "the repository")
         free = [
-            replace(move, described=described_by(stored, move.update))
+            replace(move, described=described_by(stored, move.update), message=commands.message)
             for move in moves
             if move.update.ref not in results
         ]

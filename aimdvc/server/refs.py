@@ -7,6 +7,7 @@ moves `main`, and never change. Names are bytes in the database and text with su
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import Connection, delete, insert, select, update
 
@@ -33,6 +34,9 @@ SWEPT = {ABANDONS: "push that abandoned commits, dropped since", RESTORE_ABANDON
 
 _ABANDONING = {PUSH: ABANDONS, RESTORED: RESTORE_ABANDONS}
 
+_MESSAGE = 1000
+"""How many characters are kept of what somebody says of a move."""
+
 LOST = "fetch first"
 """Stock Git shows its own hint for exactly this wording."""
 DELETED = "it was deleted meanwhile"
@@ -52,7 +56,7 @@ class Move:
 
     `abandons` says that it doesn't go forward. If then no other ref has the old value, commits may be reachable from
     none: stored packs hold more than readers may see, and are no longer sent as they are. `reason` is what history
-    says, `described` what the new commit says of the artifact (main only).
+    says, `message` what the mover says of it, `described` what the new commit says of the artifact (main only).
     """
 
     update: RefUpdate
@@ -61,6 +65,7 @@ class Move:
     abandons: bool = False
     reason: str = PUSH
     described: Described | None = None
+    message: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +94,7 @@ def note_abandoned(database: Database, artifact: str, user: str, changes: Sequen
     if not changes:
         return
     with database.write(artifact) as connection:
-        _note(connection, artifact, user, changes[0], REFUSED)
+        _note(connection, artifact, user, changes[0], _Why(REFUSED))
 
 
 def move_refs(database: Database, artifact: str, user: str, moves: Sequence[Move], atomic: bool) -> Moved:
@@ -170,7 +175,7 @@ def _apply(
     ref, old, new = move.update
     if (found[ref].target if ref in found else None) != new:
         _set(connection, artifact, RefUpdate(ref, old, new), move.peeled)
-        _note(connection, artifact, user, RefUpdate(ref, old, new), why)
+        _note(connection, artifact, user, RefUpdate(ref, old, new), _Why(why, move.message))
         if new is None:
             found.pop(ref, None)
         else:
@@ -187,9 +192,15 @@ def _apply(
             if tag in found:
                 continue
             _set(connection, artifact, RefUpdate(tag, None, commit), None)
-            _note(connection, artifact, user, RefUpdate(tag, None, commit), "numbered")
+            _note(connection, artifact, user, RefUpdate(tag, None, commit), _Why("numbered"))
             found[tag] = Ref(commit, None)
     return versions
+
+
+def clean_message(text: str) -> str:
+    """Returns what somebody says of a move, in one line that is kept: printable, and not too long."""
+    printable = "".join(letter if letter.isprintable() else " " for letter in text[: 10 * _MESSAGE])
+    return " ".join(printable.split())[:_MESSAGE]
 
 
 def highest_version(names: Mapping[str, object]) -> int:
@@ -208,7 +219,14 @@ def _set(connection: Connection, artifact: str, change: RefUpdate, peeled: GitId
         connection.execute(update(refs).where(here).values(target=change.new, peeled=peeled))
 
 
-def _note(connection: Connection, artifact: str, user: str, change: RefUpdate, reason: str) -> None:
+class _Why(NamedTuple):
+    """Why a ref moved: a word of ours, and what the mover said."""
+
+    reason: str
+    message: str = ""
+
+
+def _note(connection: Connection, artifact: str, user: str, change: RefUpdate, why: _Why) -> None:
     row = {
         "artifact": artifact,
         "name": path_bytes(change.ref),
@@ -216,6 +234,7 @@ def _note(connection: Connection, artifact: str, user: str, change: RefUpdate, r
         "new": change.new,
         "user": user,
         "time_s": now_s(),
-        "reason": reason,
+        "reason": why.reason,
+        "message": why.message or None,
     }
     connection.execute(insert(ref_history), row)

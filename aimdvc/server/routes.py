@@ -53,7 +53,7 @@ _ARTIFACTS = (
         "admin",
         versions_api.restore_ref,
         "admin",
-        json_body(("ref", "commit"), ref=_TEXT, commit=_VERSION, lease=_COMMIT),
+        json_body(("ref", "commit"), ref=_TEXT, commit=_VERSION, lease=_COMMIT, reason={"type": "string"}),
     ),
     Route(
         "GET",

@@ -110,6 +110,7 @@ refs = Table(
     sqlite_with_rowid=False,
 )
 
+# `reason` says what moved a ref, as a word of ours; `message` why, in words of who moved it.
 ref_history = Table(
     "ref_history",
     metadata,
@@ -121,6 +122,7 @@ ref_history = Table(
     Column("user", String(32), nullable=False),
     Column("time_s", Float, nullable=False),
     Column("reason", Text, nullable=False),
+    Column("message", Text),
 )
 
 owned_blobs = Table(

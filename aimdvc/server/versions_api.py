@@ -169,7 +169,8 @@ def list_moves(call: Call) -> Response:
 def restore_ref(call: Call) -> Response:
     """Puts a ref back to a commit that it had; also `main`, and whatever protects it."""
     lease = call.json.get("lease")
-    wish = Wish(str(call.json["ref"]), str(call.json["commit"]), str(lease) if lease is not None else None)
+    reason = str(call.json.get("reason", ""))
+    wish = Wish(str(call.json["ref"]), str(call.json["commit"]), str(lease) if lease is not None else None, reason)
     done = put_back(call.site, call.caller, call.params["path"], wish)
     return json_response({"ref": done.ref, "old": done.old, "new": done.new}, content_type=JSON)
 

@@ -97,9 +97,10 @@ def test_a_branch_is_put_back_on_the_machine(server: EmbeddedServer, tmp_path: P
     assert [text.split("  ")[1:3] for text in listed] == [["admin", "refs/heads/main"]] * 2
     assert f"nothing -> {second[:10]}" in listed[1]
     assert machine("server", "ref", "list", "admin/data", "-n", "1", "--json").json["moves"][0]["is_kept"] is False
-    done = machine("server", "ref", "restore", "admin/data", "main", second[:10])
+    done = machine("server", "ref", "restore", "admin/data", "main", second[:10], "-m", "it was better")
     assert done.out.endswith(f"-> {second[:10]}\n")
-    assert "(on the machine)" in machine("server", "ref", "list", "admin/data", "main").out.splitlines()[0]
+    listed = machine("server", "ref", "list", "admin/data", "main").out.splitlines()
+    assert "(on the machine)" in listed[0] and ": it was better" in listed[0]
     other = Shell(tmp_path / "other")
     other.here.mkdir()
     other("init")

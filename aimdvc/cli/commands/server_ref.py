@@ -11,7 +11,7 @@ from aimdvc.cli.action import Action
 from aimdvc.cli.administration import SYSTEM, database_option, day, opened_site
 from aimdvc.cli.command import command
 from aimdvc.cli.context import Cli
-from aimdvc.cli.output import shown_path
+from aimdvc.cli.output import shown_path, shown_text
 from aimdvc.errors import UsageError
 
 with suppress(ModuleNotFoundError):  # Without the extra `aimdvc[server]` opening a site says so.
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 @click.argument("ref", required=False)
 @click.argument("commit", required=False)
 @click.option("--lease", metavar="COMMIT", help="Of `restore`: only if the ref stands there now.")
+@click.option("-m", "reason", metavar="WHY", default="", help="Of `restore`: why, for the history.")
 @click.option("-n", "limit", type=click.IntRange(min=0), metavar="N", help="Of `list`: at most N moves.")
 @database_option
 def server_ref_command(
@@ -38,6 +39,7 @@ def server_ref_command(
     ref: str | None,
     commit: str | None,
     lease: str | None,
+    reason: str,
     limit: int | None,
     database: str | None,
 ) -> None:
@@ -60,7 +62,7 @@ def server_ref_command(
         raise UsageError("a commit is for `restore` alone", hint=f"run `aimdvc server ref {_USAGE['restore']}`")
     with opened_site(cli, database) as site:
         if action == "restore":
-            done = put_back(site, SYSTEM, path, Wish(str(ref), str(commit), lease))
+            done = put_back(site, SYSTEM, path, Wish(str(ref), str(commit), lease, reason))
             line = f"{done.ref}: {_short(done.old)} -> {_short(done.new)}"
             cli.out.result({"ref": done.ref, "old": done.old, "new": done.new}, [line])
             return
@@ -80,8 +82,9 @@ def _lines(moves: "Iterable[PastMove]") -> Iterator[str]:
     for one in moves:
         who = one.user or "(on the machine)"
         gone = "  gone" if one.old is not None and not one.is_kept else ""
+        said = f": {shown_text(one.reason)}" if one.reason else ""
         where = f"{_short(one.old)} -> {_short(one.new)}"
-        yield f"{day(one.time_s)}  {who}  {shown_path(one.ref)}  {where}  {one.why}{gone}"
+        yield f"{day(one.time_s)}  {who}  {shown_path(one.ref)}  {where}  {one.why}{said}{gone}"
 
 
 def _short(commit: str | None) -> str:

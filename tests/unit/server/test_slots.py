@@ -103,6 +103,7 @@ def test_the_limits_are_published_as_they_are() -> None:
         ("objects of an LFS batch", f"{limits.batch_objects:,}"),
         ("refs in a push", f"{limits.commands:,}", f"{limits.command_bytes >> 20} MiB"),
         ("refs of an artifact, its versions among them", f"{limits.refs:,}"),
+        ("options of a push", f"{limits.push_options}"),
         ("lines of a fetch", f"{limits.wants:,}"),
         ("a git pack", f"{limits.pack_bytes >> 30} GiB"),
         (
