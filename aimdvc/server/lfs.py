@@ -88,7 +88,8 @@ class _Hrefs:
     def upload(self, pointer: Pointer) -> dict[str, object]:
         """Returns where a blob can be put: straight into the storage where it is large and that can be asked."""
         if self._direct is None or not self._direct.takes(pointer):
-            return self.action("PUT", f"objects/{pointer.oid}", pointer.oid, pointer.size)
+            what = _place(self._artifact.path, pointer.oid)
+            return self.action("PUT", f"objects/{pointer.oid}", what, pointer.size)
         lifetime_s = self._site.signer.lifetime_s
         href = self._direct.upload_href(self._artifact.id, pointer, lifetime_s)
         return {"href": href, "header": {}, "expires_in": lifetime_s}
@@ -150,12 +151,15 @@ def _upload(
 def put_blob(call: Call) -> Response:
     """Takes one blob: hashed as it comes, durable, then owned. Safe to repeat; a wrong one leaves nothing."""
     site, body = call.site, call.request.body
-    pointer, artifact = _granted(call, "PUT")
+    oid = Oid(call.params["oid"])
+    grant = site.signer.check(call.request.query, "PUT", _place(call.artifact, oid))
+    pointer, artifact = Pointer(oid, grant.size), grant.artifact
     length = body.length
     if length is not None and length != pointer.size:
         raise HttpError(422, f"the body has {length} bytes, expected {pointer.size}")
     body.limit(pointer.size)
-    if pointer.oid not in owned(site.database, artifact, [pointer.oid]):
+    # Whether there is room is told before much is sent for nothing; that there is, when it is claimed.
+    if pointer.size >= _AT_ONCE and pointer.oid not in owned(site.database, artifact, [pointer.oid]):
         check_room(site.database, artifact, pointer.size)
     try:
         site.storage.blobs.receive(pointer, body.iter_chunks())
@@ -234,12 +238,6 @@ def verify(call: Call) -> Response:
     if found is None or found != size or site.storage.blobs.missing([oid]):
         raise HttpError(404, "the artifact has no such blob")
     return json_response({})
-
-
-def _granted(call: Call, method: str) -> tuple[Pointer, str]:
-    oid = call.params["oid"]
-    grant = call.site.signer.check(call.request.query, method, oid)
-    return Pointer(Oid(oid), grant.size), call.site.granted_artifact(grant.artifact, call.artifact)
 
 
 def _range(header: str | None, size: int) -> tuple[int, int] | None:

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
 from aimdvc.model.sizes import size_text
 from aimdvc.server.audit import note
@@ -67,6 +67,10 @@ class Quotas:
                 note(self._database, connection, by, "quota.remove", _name(connection, found, is_user))
 
 
+_ANY = select(quotas.c.subject).limit(1)
+_GROWN = update(nodes).where(nodes.c.id == bindparam("of")).values(size=nodes.c.size + bindparam("more"))
+
+
 def check_room(database: Database, artifact: str, size: int) -> None:
     """Raises HttpError (507) where so many bytes more can't become an artifact's."""
     if not size:
@@ -83,7 +87,7 @@ def count(connection: Connection, artifact: str, size: int) -> None:
     Raises HttpError (507) where a quota that holds for it has no room for them.
     """
     # First its own row: a move, or a new quota, waits for us here, or we for it, and see then what it left.
-    connection.execute(update(nodes).where(nodes.c.id == artifact).values(size=nodes.c.size + size))
+    connection.execute(_GROWN, {"of": artifact, "more": size})
     for quota in _holding(connection, artifact):
         _add(connection, quota.subject, size)
 
@@ -116,7 +120,7 @@ def _add(connection: Connection, subject: str, size: int) -> None:
 
 def _holding(connection: Connection, artifact: str) -> list[Row[tuple[str, bool, int, int, float]]]:
     """Returns the quotas that hold for an artifact, by id; reads one row where a server has none."""
-    if connection.scalar(select(quotas.c.subject).limit(1)) is None:
+    if connection.scalar(_ANY) is None:
         return []
     chain = chain_of(connection, artifact)
     subjects = {node.id for node in chain} | {chain[0].owner or chain[-1].owner} if chain else set()

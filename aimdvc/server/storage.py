@@ -3,6 +3,7 @@
 Nothing here knows users, ownership or refs. Another kind (object storage) implements the same two Protocols.
 """
 
+import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -13,10 +14,12 @@ from aimdvc.fs.disk import Disk
 from aimdvc.model.frames import MAGIC, end_frame, frame_header
 from aimdvc.model.oid import Oid
 from aimdvc.model.pointer import Pointer
+from aimdvc.server.group_commit import GroupCommit
 from aimdvc.server.keeping import Keeping, LocalKeeping
 from aimdvc.server.limits import CHUNK_BYTES
 from aimdvc.server.repositories import Repository, ensure_repository
 from aimdvc.store.blobs import BlobStore
+from aimdvc.store.layout import SMALL
 
 
 class BlobStorage(Protocol):
@@ -80,6 +83,7 @@ class LocalBlobs:
 
     def __init__(self, store: BlobStore) -> None:
         self._store = store
+        self._group = GroupCommit(self.receive_many)
 
     def missing(self, oids: Iterable[Oid]) -> set[Oid]:
         """Returns those of the blobs that aren't here."""
@@ -90,6 +94,12 @@ class LocalBlobs:
 
         Raises CorruptBlob when they are others; nothing is kept then.
         """
+        if pointer.size < SMALL:
+            content = b"".join(chunks)
+            if len(content) != pointer.size or hashlib.sha256(content).hexdigest() != pointer.oid:
+                raise CorruptBlob(pointer.oid, f"{len(content)} other bytes arrived")
+            self._group.store(pointer, content)
+            return
         with self._store.writer() as writer:
             writer.receive(pointer, chunks)
 

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Iterable, Mapping
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 
 from aimdvc.errors import InvalidName
 from aimdvc.model.names import check_artifact_name
@@ -17,12 +17,15 @@ MAX_DEPTH = 32
 """How many names a path may have."""
 
 
+_COLUMNS = (nodes.c.id, nodes.c.kind, nodes.c.name, nodes.c.owner)
+# Made once: to put a query together takes longer than SQLite takes to answer it.
+_CHILD = select(*_COLUMNS).where(nodes.c.parent == bindparam("of"), nodes.c.name_key == bindparam("named"))
+_NODE = select(*_COLUMNS, nodes.c.parent).where(nodes.c.id == bindparam("node"))
+
+
 def child(connection: Connection, parent: str, name: str) -> Node | None:
     """Returns a node's child by name, in any case; a root for the parent ""."""
-    columns = (nodes.c.id, nodes.c.kind, nodes.c.name, nodes.c.owner)
-    row = connection.execute(
-        select(*columns).where(nodes.c.parent == parent, nodes.c.name_key == name.casefold())
-    ).first()
+    row = connection.execute(_CHILD, {"of": parent, "named": name.casefold()}).first()
     return Node(*row) if row is not None else None
 
 
@@ -41,8 +44,7 @@ def chain_of(connection: Connection, node: str) -> list[Node]:
     """Returns the nodes from the root to the one of an id; none when it is gone."""
     chain: list[Node] = []
     while node and len(chain) <= MAX_DEPTH:
-        columns = (nodes.c.id, nodes.c.kind, nodes.c.name, nodes.c.owner, nodes.c.parent)
-        row = connection.execute(select(*columns).where(nodes.c.id == node)).first()
+        row = connection.execute(_NODE, {"node": node}).first()
         if row is None:
             return []
         chain.insert(0, Node(*row[:4]))

@@ -115,7 +115,7 @@ class Catalog:
             self._insert(name, blobs)
 
     def _insert(self, name: str, blobs: Iterable[tuple[Oid, int, int]]) -> None:
-        if name in self._known():
+        if self._database.execute("SELECT 1 FROM pack WHERE name = ?", (name,)).fetchone():
             return
         pack = self._database.execute("INSERT INTO pack (name) VALUES (?)", (name,)).lastrowid
         now = int(time.time())
@@ -174,9 +174,8 @@ class Catalog:
         """Returns where those of the blobs lie that are packed."""
         found: dict[Oid, PackedBlob] = {}
         with self._lock, mapped_sqlite(self.path), self._one_view():
-            names = {identity: name for name, identity in self._known().items()}
             for batch in _batches(oids):
-                self._find_batch(batch, names, found)
+                self._find_batch(batch, found)
         return found
 
     @contextmanager
@@ -191,13 +190,13 @@ class Catalog:
         finally:
             self._database.execute("COMMIT")
 
-    def _find_batch(self, batch: list[bytes], names: dict[int, str], found: dict[Oid, PackedBlob]) -> None:
+    def _find_batch(self, batch: list[bytes], found: dict[Oid, PackedBlob]) -> None:
         marks = ",".join("?" * len(batch))
-        for oid, pack, offset, size in self._database.execute(
-            f"SELECT oid, pack, offset, size FROM blob WHERE oid IN ({marks})",  # noqa: S608
+        for oid, name, offset, size in self._database.execute(
+            f"SELECT oid, name, offset, size FROM blob JOIN pack ON pack.id = pack WHERE oid IN ({marks})",  # noqa: S608
             batch,
         ):
-            found[Oid(oid.hex())] = PackedBlob(names[pack], offset, size)
+            found[Oid(oid.hex())] = PackedBlob(name, offset, size)
 
     def iter_blobs(self) -> Iterator[tuple[Oid, PackedBlob]]:
         """Yields every packed blob, pack by pack in the order of their bytes."""

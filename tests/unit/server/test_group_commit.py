@@ -1,0 +1,55 @@
+"""Blobs that come at the same time are written together, and each caller is told of its own."""
+
+import threading
+from collections.abc import Sequence
+
+import pytest
+
+from aimdvc.errors import DiskFull
+from aimdvc.model.oid import Oid
+from aimdvc.model.pointer import Pointer
+from aimdvc.server.group_commit import GroupCommit
+
+Group = Sequence[tuple[Pointer, bytes]]
+
+
+def pointer(number: int) -> Pointer:
+    return Pointer(Oid(f"{number:064x}"), number)
+
+
+def test_what_comes_while_a_group_is_written_is_written_together() -> None:
+    groups: list[list[int]] = []
+    begun, may_end = threading.Event(), threading.Event()
+
+    def write(group: Group) -> None:
+        groups.append([one.size for one, _ in group])
+        if len(groups) == 1:
+            begun.set()
+            assert may_end.wait(10)
+
+    queue = GroupCommit(write)
+    threads = [threading.Thread(target=queue.store, args=(pointer(number), b"")) for number in range(9)]
+    threads[0].start()
+    assert begun.wait(10)
+    for thread in threads[1:]:
+        thread.start()
+    while len(queue._waiting) < 8:
+        pass
+    may_end.set()
+    for thread in threads:
+        thread.join(10)
+    assert groups[0] == [0] and sorted(groups[1]) == list(range(1, 9)) and len(groups) == 2
+
+
+def test_all_of_a_group_that_failed_are_told_and_the_next_one_is_written() -> None:
+    is_full = True
+
+    def write(group: Group) -> None:
+        if is_full:
+            raise DiskFull("disk", "no space left")
+
+    queue = GroupCommit(write)
+    with pytest.raises(DiskFull):
+        queue.store(pointer(1), b"x")
+    is_full = False
+    queue.store(pointer(1), b"x")
