@@ -244,9 +244,9 @@ class Graph:
     def iter_missing(self, tips: Iterable[GitId], have: Collection[GitId], ends: Ends = NO_ENDS) -> Iterator[GitId]:
         """Yields the ids of all git objects that `tips` reach and `have`, which are here, don't; each once.
 
-        Annotated tags among the tips come first, and a blob that one names; then commits, parents first. Of each tree
-        comes what the first parent's lacks, which the receiver has in whole by then: so a tree that came is whole, too,
-        also when a directory is again what it was some commits before.
+        Annotated tags among the tips come first, and a blob or tree that a tip names; then commits, parents first. Of
+        each tree comes what the first parent's lacks, which the receiver has in whole by then: so a tree that came is
+        whole, too, also when a directory is again what it was some commits before.
         """
         seen: set[GitId] = set(have)
         commits: list[GitId] = []
@@ -255,6 +255,8 @@ class Graph:
             last, kind = chain.pop()
             if kind == COMMIT:
                 commits.append(last)
+            elif kind == TREE:
+                yield from iter_new_objects(self.tree, None, last, seen)
             for git_id, _ in [*chain, *([(last, kind)] if kind == BLOB else [])]:
                 if git_id not in seen:
                     seen.add(git_id)

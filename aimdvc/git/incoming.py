@@ -22,7 +22,7 @@ from aimdvc.git.packs import clean_repository, publish_pack
 from aimdvc.model.oid import GitId
 
 _EMPTY_PACK_BYTES = 32
-_FAULTS = (
+FAULTS = (
     ApplyDeltaError,
     ChecksumMismatch,
     FileFormatException,
@@ -35,7 +35,7 @@ _FAULTS = (
     TypeError,
     EOFError,
 )
-"""What dulwich raises for deltas that can't be applied."""
+"""What dulwich raises for damaged packs, and for deltas that can't be applied."""
 
 
 def take_pack(history: History, chunks: Iterable[bytes], source: str, wants: Sequence[GitId]) -> None:
@@ -99,7 +99,7 @@ def _complete(history: History, temp: TempFile, source: str, wants: Sequence[Git
                 publish_pack(history.disk, whole, directory, index, checked.trailer)
     except (KeyError, UnresolvedDeltas) as error:
         raise ProtocolError(source, f"a delta's base is neither in the pack nor here: {error}") from error
-    except _FAULTS as error:
+    except FAULTS as error:
         raise ProtocolError(source, f"a pack can't be completed: {error or type(error).__name__}") from error
     finally:
         store.close()

@@ -7,23 +7,24 @@ that can't be read is told, and keeps all that is its own. docs/server.md § Del
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 
 from aimdvc.errors import Busy, IntegrityError
 from aimdvc.model.oid import Oid
 from aimdvc.model.progress import Progress
 from aimdvc.server.bytecopy import artifact_path, iter_artifacts
 from aimdvc.server.database import Database, now_s
-from aimdvc.server.gc_blobs import Swept, Terms, oid_ranges, sweep
-from aimdvc.server.gc_packs import count_droppable, drop_unreached
+from aimdvc.server.gc_blobs import Swept, Terms, oid_ranges, sweep, take
+from aimdvc.server.gc_packs import Bound, count_droppable, drop_unreached
 from aimdvc.server.keeping import Stored
-from aimdvc.server.limits import Limits
-from aimdvc.server.schema import owned_blobs, settings
+from aimdvc.server.schema import owned_blobs, ref_history, settings
 from aimdvc.server.storage import Storage
 
 DAY_S = 86_400
 _COUNTER = "gc_run"
+_LAST = "gc_last"
 _TAKEN_AT_ONCE = 100_000
 _CUT_S = 2 * DAY_S
 """What an upload that was cut left goes after this; no request runs as long."""
@@ -59,65 +60,92 @@ class Report:
     busy: list[str] = field(default_factory=list)
 
 
-def collect(
-    database: Database, storage: Storage, graces: Graces, is_applied: bool, progress: Progress, limits: Limits
-) -> Report:
+def collect(database: Database, storage: Storage, graces: Graces, is_applied: bool, progress: Progress) -> Report:
     """Runs gc; without `is_applied` it only tells. Raises Busy where another runs.
 
     Cut anywhere, nothing is lost, and the next run goes on.
     """
     with database.dropping_packs("gc"):
-        report = Report(_next_run(database, is_applied), is_applied)
-        terms = Terms(report.run, graces.blobs_s, is_applied)
+        number, last = _begin(database, is_applied)
+        report = Report(number, is_applied)
+        terms = Terms(number, graces.blobs_s, is_applied)
+        bound = Bound(now_s() - graces.commits_s, last.move)
         progress.start("gc", None, "files")
         for artifact in iter_artifacts(database):
-            _tidy(database, storage, artifact, terms, graces, limits, report)
+            _tidy(Opened(database, storage, artifact), terms, bound, report)
             progress.advance(1)
-        _sweep_unowned(database, storage, now_s() - graces.blobs_s, report)
+        _sweep_unowned(database, storage, int(min(now_s() - graces.blobs_s, last.time_s)), report)
         if is_applied:
-            storage.keeping.clean(int(now_s() - _CUT_S))
+            storage.keeping.clean(int(min(now_s() - _CUT_S, last.time_s)))
         progress.finish()
     return report
 
 
-def _next_run(database: Database, is_applied: bool) -> int:
+class _Last(NamedTuple):
+    """When the run before began, in seconds since the epoch, and the last move of a ref by then; 0 for none."""
+
+    time_s: float
+    move: int
+
+
+def _begin(database: Database, is_applied: bool) -> tuple[int, _Last]:
+    """Returns the number of a run, and what is known of the one before."""
     with database.write("settings") as connection:
-        kept = connection.scalar(select(settings.c.value).where(settings.c.name == _COUNTER))
-        number = int(kept or b"0") + 1
+        number = int(_setting(connection, _COUNTER) or b"0") + 1
+        time_s, _, move = (_setting(connection, _LAST) or b"0 0").partition(b" ")
         if is_applied:
-            connection.execute(delete(settings).where(settings.c.name == _COUNTER))
-            connection.execute(insert(settings), {"name": _COUNTER, "value": b"%d" % number})
-    return number
+            newest = connection.scalar(select(func.max(ref_history.c.id))) or 0
+            connection.execute(delete(settings).where(settings.c.name.in_((_COUNTER, _LAST))))
+            rows = [(_COUNTER, b"%d" % number), (_LAST, b"%d %d" % (now_s(), newest))]
+            connection.execute(insert(settings), [{"name": name, "value": value} for name, value in rows])
+    return number, _Last(float(time_s), int(move))
 
 
-def _tidy(
-    database: Database,
-    storage: Storage,
-    artifact: str,
-    terms: Terms,
-    graces: Graces,
-    limits: Limits,
-    report: Report,
-) -> None:
+def _setting(connection: Connection, name: str) -> bytes | None:
+    value = connection.scalar(select(settings.c.value).where(settings.c.name == name))
+    return bytes(value) if value is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """One artifact of a server."""
+
+    database: Database
+    storage: Storage
+    artifact: str
+
+    @property
+    def path(self) -> str:
+        """Its path, for people."""
+        return artifact_path(self.database, self.artifact)
+
+
+def _tidy(one: Opened, terms: Terms, bound: Bound, report: Report) -> None:
+    what = (one.database, one.artifact)
     try:
-        with storage.repository(artifact) as repository:
+        with one.storage.repository(one.artifact) as repository:
+            drop = drop_unreached if terms.is_applied else count_droppable
             try:
-                if terms.is_applied:
-                    dropped = drop_unreached(database, artifact, repository, graces.commits_s, limits)
-                else:
-                    dropped = count_droppable(database, artifact, repository, graces.commits_s)
+                dropped = drop(*what, repository, bound)
             except Busy:
                 dropped = 0
-                report.busy.append(artifact_path(database, artifact))
-            swept = sweep(database, artifact, repository, terms)
+                report.busy.append(one.path)
+            swept = sweep(*what, repository, terms)
+            if swept.taken and terms.is_applied:
+                due, due_size, swept.taken, swept.taken_size = swept.taken, swept.taken_size, 0, 0
+                try:
+                    swept.taken, swept.taken_size = take(*what, repository, terms)
+                except Busy:
+                    swept.waiting, swept.waiting_size = swept.waiting + due, swept.waiting_size + due_size
+                    report.busy.append(one.path)
     except IntegrityError as error:
-        report.failed.append((artifact_path(database, artifact), error.message))
+        report.failed.append((one.path, error.message))
         return
     if dropped or swept != Swept():
-        report.artifacts.append(Tidied(artifact_path(database, artifact), swept, dropped))
+        report.artifacts.append(Tidied(one.path, swept, dropped))
 
 
-def _sweep_unowned(database: Database, storage: Storage, before_s: float, report: Report) -> None:
+def _sweep_unowned(database: Database, storage: Storage, before_s: int, report: Report) -> None:
     """Takes the stored blobs that no artifact owns and nobody wanted for the grace."""
     with database.read() as connection:
         count = int(connection.scalar(select(func.count()).select_from(owned_blobs)) or 0)
@@ -129,10 +157,10 @@ def _sweep_unowned(database: Database, storage: Storage, before_s: float, report
             report.unowned, report.unowned_size = report.unowned + 1, report.unowned_size + one.size
             taken.append(one.oid)
             if len(taken) >= _TAKEN_AT_ONCE and report.is_applied:
-                storage.keeping.take(taken, int(before_s))
+                storage.keeping.take(taken, before_s)
                 taken = []
         if taken and report.is_applied:
-            storage.keeping.take(taken, int(before_s))
+            storage.keeping.take(taken, before_s)
 
 
 def _unowned(database: Database, storage: Storage, low: bytes, high: bytes | None) -> Iterator[Stored]:

@@ -45,21 +45,45 @@ class Swept:
 
 
 def sweep(database: Database, artifact: str, repository: Repository, terms: Terms) -> Swept:
-    """Marks what is unnamed now, and takes what was so at an earlier run and long enough; with `is_applied` only.
+    """Marks what is unnamed now, with `is_applied` only. What was so at an earlier run, and long enough, is due.
 
-    Cut anywhere, the next run goes on. Raises CorruptRepository where the packs can't be read: nothing is taken then.
+    Due is what `taken` counts, for `take`. Cut anywhere, the next run goes on. Raises CorruptRepository where the packs
+    can't be read: nothing is marked or due then.
     """
     swept = Swept()
+    for page, named in _iter_named_pages(database, artifact, repository):
+        _mark_page(database, artifact, page, named, terms, swept)
+    return swept
+
+
+def take(database: Database, artifact: str, repository: Repository, terms: Terms) -> tuple[int, int]:
+    """Takes from an artifact what is due; returns how many blobs, and their bytes. Cut anywhere, the next run goes on.
+
+    The packs are read again while no push runs: one that found a blob here has published its pack by then, or begins
+    anew. Raises Busy where one runs, CorruptRepository.
+    """
+    blobs = size = 0
+    with database.dropping_packs(artifact):
+        repository.refresh()
+        for page, named in _iter_named_pages(database, artifact, repository):
+            due = [row.oid for row in page if row.oid not in named and _is_due(row, terms)]
+            if due:
+                taken = _take_page(database, artifact, due, terms)
+                blobs, size = blobs + len(taken), size + sum(taken.values())
+    return blobs, size
+
+
+def _iter_named_pages(database: Database, artifact: str, repository: Repository) -> "Iterator[tuple[Page, set[bytes]]]":
+    """Yields what the artifact owns, by pages, each with those oids around that are named."""
     with database.read() as connection:
         query = select(func.count()).where(owned_blobs.c.artifact == artifact)
         owned_count = int(connection.scalar(query) or 0)
     if not owned_count:
-        return swept
+        return
     for low, high in oid_ranges(max(owned_count, sum(pack.count for pack in repository.packs()))):
         named = {oid for oid in iter_named(repository) if oid >= low and (high is None or oid < high)}
         for page in _pages(database, artifact, low, high):
-            _sweep_page(database, artifact, page, named, terms, swept)
-    return swept
+            yield page, named
 
 
 def oid_ranges(count: int) -> Iterator[tuple[bytes, bytes | None]]:
@@ -105,43 +129,48 @@ def _pages(database: Database, artifact: str, low: bytes, high: bytes | None) ->
         after = owned_blobs.c.oid > page[-1].oid
 
 
-def _sweep_page(database: Database, artifact: str, page: Page, named: set[bytes], terms: Terms, swept: Swept) -> None:
+def _is_due(row: _Owned, terms: Terms) -> bool:
+    is_older = row.marked_run is not None and row.marked_run < terms.run
+    return is_older and row.marked_s is not None and row.marked_s <= now_s() - terms.grace_s
+
+
+def _mark_page(database: Database, artifact: str, page: Page, named: set[bytes], terms: Terms, swept: Swept) -> None:
     now = now_s()
-    new, due, again = [], [], []
+    new, again = [], []
     for row in page:
         if row.oid in named:
-            if row.marked_s is not None:
-                again.append(row)
-        elif row.marked_s is None or row.marked_run is None:
-            new.append(row)
-        elif row.marked_run < terms.run and row.marked_s <= now - terms.grace_s:
-            due.append(row)
+            again += [row.oid] if row.marked_s is not None else []
+        elif row.marked_s is None or row.marked_s > now:
+            # A mark of the future was made by a clock that was wrong.
+            new.append(row.oid)
+            swept.marked, swept.marked_size = swept.marked + 1, swept.marked_size + row.size
+        elif _is_due(row, terms):
+            swept.taken, swept.taken_size = swept.taken + 1, swept.taken_size + row.size
         else:
             swept.waiting, swept.waiting_size = swept.waiting + 1, swept.waiting_size + row.size
-    swept.marked, swept.marked_size = swept.marked + len(new), swept.marked_size + sum(row.size for row in new)
-    if not terms.is_applied:
-        swept.taken, swept.taken_size = swept.taken + len(due), swept.taken_size + sum(row.size for row in due)
-        return
-    if not (new or due or again):
+    if not terms.is_applied or not (new or again):
         return
     with database.write(artifact) as connection:
-        mine = owned_blobs.c.artifact == artifact
-        if again:
-            here = owned_blobs.c.oid.in_([row.oid for row in again])
-            connection.execute(update(owned_blobs).where(mine, here).values(marked_s=None, marked_run=None))
-        if new:
-            here = owned_blobs.c.oid.in_([row.oid for row in new])
-            connection.execute(update(owned_blobs).where(mine, here).values(marked_s=now, marked_run=terms.run))
-        if due:
-            here = owned_blobs.c.oid.in_([row.oid for row in due])
-            # Looked at again here: who wanted one of them since has taken its mark away.
-            still = owned_blobs.c.marked_run < terms.run
-            left = connection.execute(select(owned_blobs.c.oid, owned_blobs.c.size).where(mine, here, still)).all()
-            release(connection, artifact, [Oid(row.oid.hex()) for row in left])
-            gone = [{"artifact": artifact, "oid": row.oid, "size": row.size} for row in left]
-            if gone:
-                old = released_blobs.c.oid.in_([row.oid for row in left])
-                connection.execute(delete(released_blobs).where(released_blobs.c.artifact == artifact, old))
-                more = {"run": terms.run, "taken_s": now}
-                connection.execute(insert(released_blobs), [{**row, **more} for row in gone])
-            swept.taken, swept.taken_size = swept.taken + len(left), swept.taken_size + sum(row.size for row in left)
+        marks: tuple[tuple[list[bytes], float | None, int | None], ...] = ((again, None, None), (new, now, terms.run))
+        for oids, marked_s, run in marks:
+            if oids:
+                here = (owned_blobs.c.artifact == artifact, owned_blobs.c.oid.in_(oids))
+                connection.execute(update(owned_blobs).where(*here).values(marked_s=marked_s, marked_run=run))
+
+
+def _take_page(database: Database, artifact: str, due: list[bytes], terms: Terms) -> dict[bytes, int]:
+    """Takes blobs from an artifact, and notes them as taken; returns them with their sizes."""
+    with database.write(artifact) as connection:
+        # Looked at again here: who wanted one of them since has taken its mark away.
+        still = (owned_blobs.c.artifact == artifact, owned_blobs.c.oid.in_(due), owned_blobs.c.marked_run < terms.run)
+        rows = connection.execute(select(owned_blobs.c.oid, owned_blobs.c.size).where(*still)).all()
+        left = {bytes(oid): int(size) for oid, size in rows}
+        release(connection, artifact, [Oid(oid.hex()) for oid in left])
+        if left:
+            old = released_blobs.c.oid.in_(list(left))
+            connection.execute(delete(released_blobs).where(released_blobs.c.artifact == artifact, old))
+            taken = {"artifact": artifact, "run": terms.run, "taken_s": now_s()}
+            connection.execute(
+                insert(released_blobs), [{**taken, "oid": oid, "size": size} for oid, size in left.items()]
+            )
+    return left

@@ -49,8 +49,13 @@ def list_runs(database: Database) -> list[TakenRun]:
 def restore_run(database: Database, storage: Storage, run: int) -> Restored:
     """Gives back what a run took: to the storage, and to the artifacts. Safe to repeat.
 
-    Raises HttpError (507) where a quota has no room for it.
+    Raises HttpError (507) where a quota has no room for it, Busy while gc runs.
     """
+    with database.dropping_packs("gc"):
+        return _restore_run(database, storage, run)
+
+
+def _restore_run(database: Database, storage: Storage, run: int) -> Restored:
     restored = gone = 0
     with database.read() as connection:
         query = select(released_blobs.c.artifact).where(released_blobs.c.run == run).distinct()
@@ -73,12 +78,13 @@ def empty(database: Database, storage: Storage, older_than_s: float) -> int:
     """Deletes what was taken longer ago than these seconds, for good; returns the bytes that were freed."""
     cutoff_s = now_s() - older_than_s
     freed = 0
-    for batch in storage.keeping.batches():
-        if batch.time_s <= cutoff_s:
-            storage.keeping.empty(batch.name)
-            freed += batch.size
-    with database.write("settings") as connection:
-        connection.execute(delete(released_blobs).where(released_blobs.c.taken_s <= cutoff_s))
+    with database.dropping_packs("gc"):
+        for batch in storage.keeping.batches():
+            if batch.time_s <= cutoff_s:
+                storage.keeping.empty(batch.name)
+                freed += batch.size
+        with database.write("settings") as connection:
+            connection.execute(delete(released_blobs).where(released_blobs.c.taken_s <= cutoff_s))
     return freed
 
 

@@ -34,5 +34,6 @@ def push(call: Call) -> Response:
     site = call.site
     artifact = site.catalogue.ensure(call.caller, call.artifact)
     with site.database.using_packs(artifact.id), site.storage.repository(artifact.id) as repository:
+        repository.finish_dropping()
         repository.join_packs()
         return receive_pack(Push(site.database, artifact.id, call.caller, site.limits), repository, call.request.body)

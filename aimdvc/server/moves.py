@@ -145,6 +145,7 @@ def put_back(site: Site, caller: Caller, path: str, wish: Wish) -> RefUpdate:
     ref = find_ref(site.database, artifact.id, wish.ref)
     # What it counts on may not be dropped meanwhile, as with a push.
     with site.database.using_packs(artifact.id), site.storage.repository(artifact.id) as repository:
+        repository.finish_dropping()
         opened = _Opened(site, artifact.id, repository, read_refs(site.database, artifact.id))
         # What the refs name may have been pushed through another process since the repository was opened.
         repository.refresh()

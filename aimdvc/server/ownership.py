@@ -31,17 +31,19 @@ def owned(database: Database, artifact: str, oids: Iterable[Oid]) -> dict[Oid, i
 
 def wanted(database: Database, artifact: str, oids: Iterable[Oid]) -> dict[Oid, int]:
     """Returns what `owned` does, and keeps it: what gc found unnamed is no longer marked. For whoever counts on it."""
-    found = owned(database, artifact, oids)
-    for group in _groups(found):
-        here = _here(artifact, group)
+    found: dict[Oid, int] = {}
+    for group in _groups(oids):
+        # Owned and marked are of one moment: what has no mark then is taken by no run that began before.
+        query = select(owned_blobs.c.oid, owned_blobs.c.size, owned_blobs.c.marked_s).where(*_here(artifact, group))
         with database.read() as connection:
-            is_marked = connection.scalar(select(owned_blobs.c.oid).where(*here, _MARKED).limit(1)) is not None
-        if is_marked:
+            rows = connection.execute(query).all()
+        found.update({Oid(oid.hex()): size for oid, size, marked_s in rows if marked_s is None})
+        marked = [Oid(oid.hex()) for oid, _, marked_s in rows if marked_s is not None]
+        if marked:
             with database.write(artifact) as connection:
-                _unmark(connection, artifact, group)
+                _unmark(connection, artifact, marked)
                 # gc may have been faster with some.
-                left = _owned_of(connection, artifact, group)
-            found = {oid: size for oid, size in found.items() if oid in left or oid not in group}
+                found.update(_owned_of(connection, artifact, marked))
     return found
 
 

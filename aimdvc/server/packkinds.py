@@ -51,7 +51,8 @@ class PackKinds:
             raise CorruptRepository(self._path.name, "its index leads outside") from error
 
     def iter_small_blobs(self, limit: int) -> Iterator[tuple[bytes, bytes | None]]:
-        """Yields raw id and content of each blob with fewer than `limit` bytes; None for those that are deltas.
+        """Yields raw id and content of each blob with fewer than `limit` bytes; None for those that are deltas, or
+        deflated as no git does.
 
         Raises CorruptRepository.
         """
@@ -66,9 +67,12 @@ class PackKinds:
                     yield name, None
                     continue
                 data_at = self._header_end(offset)
-                if self._inflated_size(offset, data_at) < limit:
-                    # Deflated text of a few hundred bytes: what follows it is not looked at.
-                    yield name, zlib.decompressobj().decompress(self._pack[data_at : data_at + 2 * limit], limit)
+                size = self._inflated_size(offset, data_at)
+                if size < limit:
+                    # Deflated text of a few hundred bytes: what follows it is not looked at. Padded by empty blocks it
+                    # may be longer.
+                    content = zlib.decompressobj().decompress(self._pack[data_at : data_at + 2 * limit], limit)
+                    yield name, content if len(content) == size else None
             except (IndexError, struct.error, zlib.error) as error:
                 raise CorruptRepository(self._path.name, f"git object {name.hex()} can't be read") from error
 

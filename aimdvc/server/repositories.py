@@ -19,10 +19,14 @@ from dulwich.objects import ObjectID
 from aimdvc.errors import AimdvcError, CorruptRepository
 from aimdvc.fs.disk import Disk, TempFile
 from aimdvc.fs.leftovers import remove_leftovers
+from aimdvc.fs.locks import exclusive
 from aimdvc.git.consolidate import consolidate, is_due
 from aimdvc.git.graph import Graph
+from aimdvc.git.incoming import FAULTS
 from aimdvc.model.oid import GitId
 from aimdvc.server.packkinds import FANOUT_END, INDEX_MAGIC, PackKinds
+
+_WAIT_S = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +69,13 @@ class Repository:
         self.objects = DiskObjectStore(str(directory / "objects"))
 
     def read(self, git_id: GitId) -> tuple[int, bytes]:
-        """Returns an object's type and content. Raises CorruptRepository when it is not here."""
+        """Returns an object's type and content. Raises CorruptRepository when it is not here, or is damaged."""
         try:
             return self.objects.get_raw(ObjectID(git_id.encode()))
         except KeyError as error:
             raise CorruptRepository(self._directory.name, f"git object {git_id} is missing") from error
+        except FAULTS as error:
+            raise CorruptRepository(self._directory.name, f"git object {git_id} is damaged: {error}") from error
 
     def has(self, git_id: GitId) -> bool:
         """Returns whether an object is here."""
@@ -178,12 +184,18 @@ class Repository:
         self.finish_dropping()
 
     def finish_dropping(self) -> None:
-        """Deletes what a `replace` that was cut had dropped already. No other `replace` may run."""
-        stems = self._read_dropped()
-        for stem in stems:
-            self.drop(stem)
-        if stems:
-            self._disk.unlink(self._dropped)
+        """Deletes what a `replace` that was cut had dropped already. No other `replace` may run.
+
+        Before anything counts on what is here: till then reads find also what was dropped.
+        """
+        if not self._dropped.exists():
+            return
+        # Of two that finish it the slower one would delete what the faster one publishes anew.
+        with exclusive(self._directory / "dropping.lock", "the repository", _WAIT_S):
+            for stem in self._read_dropped():
+                self.drop(stem)
+            if self._dropped.exists():
+                self._disk.unlink(self._dropped)
 
     def _read_dropped(self) -> list[str]:
         try:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import delete, func, insert, select, update
 
 from aimdvc.fs.disk import Disk
 from aimdvc.model.oid import GitId, Oid
@@ -19,7 +19,7 @@ from aimdvc.server.gc_trash import empty, list_runs, restore_run
 from aimdvc.server.gc_why import keepers
 from aimdvc.server.refs import has_abandoned
 from aimdvc.server.repositories import Repository
-from aimdvc.server.schema import owned_blobs, ref_history
+from aimdvc.server.schema import owned_blobs, ref_history, settings
 from tests.contract.git_packs import Made
 from tests.contract.server_client import BLOB, MAIN, Client, first_version, pointer_of, report_of, version_with
 
@@ -42,12 +42,15 @@ def client(server: EmbeddedServer) -> Client:
 
 def run_gc(server: EmbeddedServer, is_applied: bool = True, grace_s: float = 0, keep_s: float = 0) -> Report:
     site = server.site
-    return collect(site.database, site.storage, Graces(grace_s, keep_s), is_applied, Silent(), site.limits)
+    return collect(site.database, site.storage, Graces(grace_s, keep_s), is_applied, Silent())
 
 
 def age(server: EmbeddedServer, days: float) -> None:
-    """Makes all that the database tells the time of older."""
+    """Makes all that the database tells the time of older, and as if a run had begun in a minute from now."""
     with server.site.database.write() as connection:
+        newest = connection.scalar(select(func.max(ref_history.c.id))) or 0
+        connection.execute(delete(settings).where(settings.c.name == "gc_last"))
+        connection.execute(insert(settings), {"name": "gc_last", "value": b"%d %d" % (now_s() + 60, newest)})
         for column in (owned_blobs.c.marked_s, ref_history.c.time_s):
             connection.execute(update(column.table).values({column: column - days * DAY_S}))
 
@@ -223,9 +226,12 @@ def test_an_artifact_that_can_not_be_read_keeps_all(client: Client, server: Embe
 def test_what_nobody_owns_goes_when_nobody_wanted_it_for_the_grace(client: Client, server: EmbeddedServer) -> None:
     first_version(client)
     storage = server.site.storage
+    run_gc(server)
     for content in (LOST, b"x" * 200_000):
         storage.blobs.receive(pointer_of(content), iter([content]))
+    assert run_gc(server, is_applied=False, grace_s=-60).unowned == 0, "wanted since the last run began"
     assert run_gc(server, grace_s=DAY_S).unowned == 0
+    age(server, 0)
     assert run_gc(server, is_applied=False, grace_s=-60).unowned == 2
     assert run_gc(server, grace_s=-60).unowned == 2
     assert storage.blobs.missing([pointer_of(LOST).oid, pointer_of(BLOB).oid]) == {pointer_of(LOST).oid}

@@ -130,12 +130,13 @@ def test_what_gc_dropped_is_told_to_be_gone(line: Line, server: EmbeddedServer) 
     site = server.site
     line.push((None, (left := line.version(b"left")), TOPIC))
     line.push((left, line.commits[0], TOPIC), pack=EMPTY_PACK)
-    collect(site.database, site.storage, Graces(0, DAY_S), True, Silent(), site.limits)
+    collect(site.database, site.storage, Graces(0, DAY_S), True, Silent())
     line.restore(TOPIC, left)
     line.restore(TOPIC, line.commits[0])
     with site.database.write() as connection:
         connection.execute(update(ref_history).values(time_s=ref_history.c.time_s - 2 * DAY_S))
-    report = collect(site.database, site.storage, Graces(0, DAY_S), True, Silent(), site.limits)
+    collect(site.database, site.storage, Graces(0, DAY_S), True, Silent())
+    report = collect(site.database, site.storage, Graces(0, DAY_S), True, Silent())
     assert report.failed == [] and report.artifacts[0].dropped >= 3
     moves = line.moves(TOPIC)
     assert [(move["why"], move["is_kept"]) for move in moves[:2]] == [("restored", False), ("restored", True)]

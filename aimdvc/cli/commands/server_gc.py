@@ -57,7 +57,7 @@ def server_gc_command(
             _tell_why(cli, site, oid)
             return 0
         graces = Graces(grace * DAY_S, keep * DAY_S)
-        report = collect(site.database, site.storage, graces, is_applied, cli.progress, site.limits)
+        report = collect(site.database, site.storage, graces, is_applied, cli.progress)
     cli.out.result(asdict(report), _lines(report))
     return IntegrityError.exit_code if report.failed else 0
 
