@@ -48,7 +48,9 @@ class GroupCommit:
         error: BaseException | None = None
         try:
             self._write([(one.pointer, one.content) for one in group])
-        except Exception as failure:  # Whatever it is, each that waits for it raises it, and the boundary tells.
+        except (
+            BaseException
+        ) as failure:  # Whatever it is, an interrupt too: nobody in the group may take it for stored.
             error = failure
         for one in group:
             one.is_done, one.error = True, error

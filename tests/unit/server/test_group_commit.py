@@ -53,3 +53,36 @@ def test_all_of_a_group_that_failed_are_told_and_the_next_one_is_written() -> No
         queue.store(pointer(1), b"x")
     is_full = False
     queue.store(pointer(1), b"x")
+
+
+def test_nobody_takes_for_stored_what_was_interrupted() -> None:
+    begun, may_end = threading.Event(), threading.Event()
+    told: list[str] = []
+
+    def write(group: Group) -> None:
+        if not begun.is_set():
+            begun.set()
+            assert may_end.wait(10)
+        elif group:
+            raise KeyboardInterrupt
+
+    queue = GroupCommit(write)
+
+    def store(number: int) -> None:
+        try:
+            queue.store(pointer(number), b"")
+            told.append("stored")
+        except KeyboardInterrupt:
+            told.append("interrupted")
+
+    threads = [threading.Thread(target=store, args=(number,)) for number in range(3)]
+    threads[0].start()
+    assert begun.wait(10)
+    for thread in threads[1:]:
+        thread.start()
+    while len(queue._waiting) < 2:
+        pass
+    may_end.set()
+    for thread in threads:
+        thread.join(10)
+    assert sorted(told) == ["interrupted", "interrupted", "stored"]
