@@ -4,6 +4,7 @@ What it acknowledged is there afterwards; no row names what is not; what was cut
 disk is answered as such, and nothing has to be started again. A part runs always; `pytest -m sweep` takes every call.
 """
 
+import http.client
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -110,7 +111,7 @@ def attempt(served: Served, deed: Deed, name: str) -> int:
     """Does a deed; returns the status that it was answered with, 0 where it was not."""
     try:
         deed.act(served.client, name)
-    except Unanswered:
+    except (Unanswered, http.client.HTTPException, OSError):
         return 0
     except Refused as refused:
         return refused.status
