@@ -19,6 +19,7 @@ from aimdvc.server.keeping import Keeping, LocalKeeping
 from aimdvc.server.limits import CHUNK_BYTES
 from aimdvc.server.repositories import Repository, ensure_repository
 from aimdvc.store.blobs import BlobStore
+from aimdvc.store.catalog import PackedBlob
 from aimdvc.store.layout import SMALL
 
 
@@ -78,12 +79,17 @@ class Storage(Protocol):
     def close(self) -> None: ...
 
 
+_PLACES = 20_000
+
+
 class LocalBlobs:
     """Blobs in a blob store on this machine."""
 
     def __init__(self, store: BlobStore) -> None:
         self._store = store
         self._group = GroupCommit(self.receive_many)
+        self._places: dict[Oid, PackedBlob] = {}
+        """Where blobs lay that were read lately; threads don't wait for each other at the catalog then."""
 
     def missing(self, oids: Iterable[Oid]) -> set[Oid]:
         """Returns those of the blobs that aren't here."""
@@ -111,7 +117,15 @@ class LocalBlobs:
 
     def read(self, pointer: Pointer) -> bytes:
         """Returns a small blob's bytes, hashed. Raises MissingBlob, CorruptBlob."""
-        content = self._store.read(pointer.oid)
+        place = self._places.get(pointer.oid)
+        if place is None:
+            place = self._store.find_many([pointer.oid]).get(pointer.oid)
+            if place is not None:
+                if len(self._places) >= _PLACES:
+                    self._places.clear()
+                self._places[pointer.oid] = place
+        # One that lies elsewhere by now has other bytes here: then the store looks it up once more.
+        content = self._store.read(pointer.oid) if place is None else self._store.read_packed(pointer.oid, place)
         if len(content) != pointer.size:
             raise CorruptBlob(pointer.oid, f"{len(content)} bytes, expected {pointer.size}")
         return content

@@ -29,6 +29,7 @@ from aimdvc.store.sweep import Sweeper
 from aimdvc.store.trash import Trash, put_back_file, read_packed
 
 CHUNK = 1 << 20
+_OPEN_PACKS = 256
 
 
 class BlobStore:
@@ -42,7 +43,7 @@ class BlobStore:
             disk.make_directory(directory)
         self.catalog = Catalog(root, disk)
         self.trash = Trash(self.layout, disk)
-        self._descriptors: dict[str, int] = {}
+        self._opened: dict[str, _OpenPack] = {}
         self._lock = threading.Lock()
 
     def has(self, oid: Oid) -> bool:
@@ -252,9 +253,7 @@ class BlobStore:
 
     def close(self) -> None:
         """Closes files and database."""
-        for descriptor in self._descriptors.values():
-            os.close(descriptor)
-        self._descriptors.clear()
+        self._opened.clear()
         self.catalog.close()
 
     def __enter__(self) -> "BlobStore":
@@ -308,21 +307,34 @@ class BlobStore:
 
     def _read_at(self, oid: Oid, place: PackedBlob) -> bytes | None:
         try:
-            return pread(self._descriptor(place.pack, oid), place.size, place.offset)
-        except MissingBlob:
+            pack = self._open_pack(place.pack)
+        except FileNotFoundError:
             return None
+        return pread(pack.descriptor, place.size, place.offset)
 
-    def _descriptor(self, pack: str, oid: Oid) -> int:
+    def _open_pack(self, name: str) -> "_OpenPack":
+        pack = self._opened.get(name)
+        if pack is not None:
+            return pack
         with self._lock:
-            descriptor = self._descriptors.get(pack)
-            if descriptor is None:
-                path = self.layout.packs / pack
-                try:
-                    with mapped(path):
-                        descriptor = os.open(path, READ)
-                except FileNotFoundError:
-                    raise MissingBlob(oid) from None
-                if len(self._descriptors) >= 64:
-                    os.close(self._descriptors.pop(next(iter(self._descriptors))))
-                self._descriptors[pack] = descriptor
-            return descriptor
+            pack = self._opened.get(name)
+            if pack is None:
+                pack = _OpenPack(self.layout.packs / name)
+                if len(self._opened) >= _OPEN_PACKS:
+                    # Closed when the last thread that reads from it has done so.
+                    del self._opened[next(iter(self._opened))]
+                self._opened[name] = pack
+            return pack
+
+
+class _OpenPack:
+    """An open blob pack, closed when nobody refers to it any more: never under a thread that reads from it."""
+
+    def __init__(self, path: Path) -> None:
+        self.descriptor = -1
+        with mapped(path):
+            self.descriptor = os.open(path, READ)
+
+    def __del__(self) -> None:
+        if self.descriptor >= 0:
+            os.close(self.descriptor)

@@ -1,0 +1,34 @@
+"""More blob packs are read than are kept open: no file is closed under a thread that reads from it."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from aimdvc.fs.disk import Disk
+from aimdvc.fs.system import pread
+from aimdvc.store import blobs
+from aimdvc.store.blobs import BlobStore
+
+
+def test_a_pack_that_is_let_go_stays_open_for_who_reads_from_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with BlobStore(tmp_path, Disk()) as store:
+        contents = {}
+        for _ in range(300):
+            content = os.urandom(300)
+            with store.writer() as writer:
+                contents[writer.add_bytes(content).oid] = content
+        first, *others = contents
+
+        def beside_others(descriptor: int, size: int, offset: int) -> bytes:
+            """Reads, when other threads have read so much meanwhile that this pack is kept open no more."""
+            monkeypatch.setattr(blobs, "pread", pread)
+            for oid in others:
+                assert store.read(oid) == contents[oid]
+            return pread(descriptor, size, offset)
+
+        monkeypatch.setattr(blobs, "pread", beside_others)
+        assert store.read(first) == contents[first]
+        assert len(os.listdir("/proc/self/fd")) < 300 + 50
