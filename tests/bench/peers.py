@@ -7,9 +7,10 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,6 +29,12 @@ http {{
   server {{ listen 127.0.0.1:{port}; location / {{ root {place}/files; dav_methods PUT; create_full_put_path on; }} }}
 }}
 """
+_PACKAGES = (
+    *("giftless", "gunicorn", "flask", "flask-marshmallow", "marshmallow-enum", "marshmallow<4", "webargs"),
+    *("flask-classful", "PyJWT", "python-dotenv", "figcan", "python-dateutil", "pyyaml", "cryptography", "cachetools"),
+)
+"""What giftless needs, which it does not say itself."""
+
 _GIFTLESS = """
 TRANSFER_ADAPTERS:
   basic:
@@ -118,8 +125,8 @@ def giftless_python(bench: Bench) -> str | None:
     try:
         subprocess.run([sys.executable, "-m", "venv", str(place)], check=True, capture_output=True)
         python = str(place / "bin/python")
-        wanted = ["giftless", "gunicorn"]
-        subprocess.run([python, "-m", "pip", "install", "-q", *wanted], check=True, capture_output=True)
+        subprocess.run([python, "-m", "pip", "install", "-q", *_PACKAGES], check=True, capture_output=True)
+        subprocess.run([python, "-c", "import giftless.app"], check=True, capture_output=True)
     except subprocess.CalledProcessError:
         print("giftless: not installed")
         return None
@@ -149,11 +156,18 @@ def request(
     headers = {"Content-Type": kind, "Accept": LFS} if kind == LFS else {"Content-Type": kind}
     if key and server.basic:
         headers["Authorization"] = server.basic
-    connection.request(method, target, body, headers)
-    reply = connection.getresponse()
-    content = reply.read()
-    connection.close()
-    return reply.status, content
+    while True:
+        # Who is refused is told so before all of the body is sent.
+        with suppress(BrokenPipeError, ConnectionResetError):
+            connection.request(method, target, body, headers)
+        reply = connection.getresponse()
+        content = reply.read()
+        if reply.status != 429:
+            connection.close()
+            return reply.status, content
+        # Too much runs at once: as it says, and as aimdvc and git-lfs do.
+        connection.close()
+        time.sleep(float(reply.getheader("Retry-After") or 1))
 
 
 def batch(

@@ -215,7 +215,7 @@ def _many(bench: Bench, server: Server) -> None:
 
 
 def _hundred(bench: Bench, nginx: str, server: Server) -> None:
-    """A hundred clients at once ask for 1,000 blobs, 4 MiB, as `aimdvc pull` does: a batch, then an aimd-pack."""
+    """A hundred clients of twenty users ask at once for 1,000 blobs, 4 MiB: a batch, then an aimd-pack."""
     work = "100 clients pull 1,000 blobs each, at once"
     place = bench.scratch / "many/data"
     files = sorted(path for path in place.rglob("*") if path.is_file() and path.name != ".gitattributes")[:1000]
@@ -224,8 +224,14 @@ def _hundred(bench: Bench, nginx: str, server: Server) -> None:
     packed.write_bytes(b"".join(path.read_bytes() for path in files))
     whole = packed.stat().st_size
 
+    run([AIMDVC, "server", "share", "add", "admin/data", "everyone", "-C", str(bench.scratch / "srv")], place)
+    assert isinstance(server, Ours)
+    users = [_user(server, f"user{number}") for number in range(20)]
+    turns = iter(users * 5)
+
     def pull() -> int:
-        answer = batch(server, "data", "download", blobs, "aimd-pack")
+        user = next(turns)
+        answer = batch(user, "admin/data", "download", blobs, "aimd-pack")
         listed = json.dumps({"oids": [oid for oid, _ in blobs]}).encode()
         href = target_of(answer["aimd_pack"]["href"])
         return len(request(server, "POST", href, listed, "application/json", False)[1])
@@ -238,6 +244,14 @@ def _hundred(bench: Bench, nginx: str, server: Server) -> None:
 
     bench.report.add(Figure(work, "nginx, one file", _together(get, whole)))
     bench.report.add(Figure(work, "aimdvc", _together(pull, whole)))
+
+
+def _user(server: Ours, name: str) -> Ours:
+    """Makes a user, and returns the server as they see it."""
+    for path, message in (("/api/v1/users", {"name": name}), ("/api/v1/keys", {"user": name, "scope": "read"})):
+        status, content = request(server, "POST", path, json.dumps(message).encode(), "application/json")
+        assert status == 201, content
+    return Ours(server.url, json.loads(content)["key"], server.pid, server.log)
 
 
 def _together(work: Callable[[], int], at_least: int) -> float:
