@@ -31,7 +31,17 @@ http {{
 """
 _PACKAGES = (
     *("giftless", "gunicorn", "flask", "flask-marshmallow", "marshmallow-enum", "marshmallow<4", "webargs"),
-    *("flask-classful", "PyJWT", "python-dotenv", "figcan", "python-dateutil", "pyyaml", "cryptography", "cachetools"),
+    *(
+        "flask-classful",
+        "PyJWT",
+        "python-dotenv",
+        "figcan",
+        "python-dateutil",
+        "pyyaml",
+        "cryptography",
+        "cachetools",
+        "typing-extensions",
+    ),
 )
 """What giftless needs, which it does not say itself."""
 
