@@ -58,7 +58,7 @@ def test_a_download_that_breaks_off_is_over(server: EmbeddedServer, client: Clie
     pointer = client.upload("a", b"x" * 30_000_000)[0]
     artifact = server.site.artifact(SYSTEM, "admin/a")
     # Through the server, also where the storage would give it.
-    signed = server.site.signer.query(Grant(artifact.id, "", "GET", pointer.oid, pointer.size))
+    signed = server.site.signer.query(Grant(artifact.id, "", "GET", f"{artifact.path}/{pointer.oid}", pointer.size))
     href = f"{server.url}/admin/a.git/info/lfs/objects/{pointer.oid}?{signed}"
     with subprocess.Popen([sys.executable, "-c", _READ_A_LITTLE, href]) as process:
         assert process.wait(timeout=30) == 0
