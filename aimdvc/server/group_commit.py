@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from aimdvc.errors import Busy
 from aimdvc.model.pointer import Pointer
 
 
@@ -32,7 +33,10 @@ class GroupCommit:
         self._waiting: list[_Waiting] = []
 
     def store(self, pointer: Pointer, content: bytes) -> None:
-        """Stores a blob whose bytes were hashed. Raises what the writing of its group raised."""
+        """Stores a blob whose bytes were hashed.
+
+        Raises what the writing of its group raised, Busy where that was interrupted before it began.
+        """
         mine = _Waiting(pointer, content)
         with self._lock:
             self._waiting.append(mine)
@@ -41,6 +45,8 @@ class GroupCommit:
                 self._write_group()
         if mine.error is not None:
             raise mine.error
+        if not mine.is_done:
+            raise Busy("the blob store")
 
     def _write_group(self) -> None:
         with self._lock:

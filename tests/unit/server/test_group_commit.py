@@ -2,10 +2,11 @@
 
 import threading
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
-from aimdvc.errors import DiskFull
+from aimdvc.errors import Busy, DiskFull
 from aimdvc.model.oid import Oid
 from aimdvc.model.pointer import Pointer
 from aimdvc.server.group_commit import GroupCommit
@@ -86,3 +87,18 @@ def test_nobody_takes_for_stored_what_was_interrupted() -> None:
     for thread in threads:
         thread.join(10)
     assert sorted(told) == ["interrupted", "interrupted", "stored"]
+
+
+def test_one_whose_group_nobody_wrote_is_not_told_that_it_is_stored() -> None:
+    queue = GroupCommit(lambda group: None)
+    # As where an interrupt meets whoever took the queue, before anything of it is written.
+    queue._waiting = _Forgetful()
+    with pytest.raises(Busy):
+        queue.store(pointer(1), b"x")
+
+
+class _Forgetful(list[Any]):
+    """A queue out of which somebody else took all."""
+
+    def append(self, waiting: object) -> None:
+        pass
