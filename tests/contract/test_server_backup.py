@@ -25,25 +25,11 @@ from tests.postgres import Postgres
 LARGE = b"large " * 300_000
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[EmbeddedServer]:
-    is_local = request.param == "sqlite"
-    url = None if is_local else request.getfixturevalue("postgres").database()
-    bucket = None if is_local else request.getfixturevalue("nanio").bucket()
-    with EmbeddedServer(tmp_path / "srv", database_url=url, storage_url=bucket) as running:
-        yield running
-
-
 @pytest.fixture
 def local(tmp_path: Path) -> Iterator[EmbeddedServer]:
     """A server on SQLite and files, for what is the same with all."""
     with EmbeddedServer(tmp_path / "srv") as running:
         yield running
-
-
-@pytest.fixture
-def client(server: EmbeddedServer) -> Client:
-    return Client(server.url, server.admin_key)
 
 
 def filled(client: Client) -> str:

@@ -2,7 +2,7 @@
 
 import re
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,20 +24,6 @@ from tests.contract.git_packs import Made
 from tests.contract.server_client import BLOB, MAIN, Client, first_version, pointer_of, report_of, version_with
 
 LOST = b"uploaded, and never pushed\n" * 5
-
-
-@pytest.fixture(params=["local", "postgresql-s3"])
-def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[EmbeddedServer]:
-    is_local = request.param == "local"
-    url = None if is_local else request.getfixturevalue("postgres").database()
-    bucket = None if is_local else request.getfixturevalue("nanio").bucket()
-    with EmbeddedServer(tmp_path / "srv", database_url=url, storage_url=bucket) as running:
-        yield running
-
-
-@pytest.fixture
-def client(server: EmbeddedServer) -> Client:
-    return Client(server.url, server.admin_key)
 
 
 def run_gc(server: EmbeddedServer, is_applied: bool = True, grace_s: float = 0, keep_s: float = 0) -> Report:

@@ -3,7 +3,6 @@
 import struct
 import subprocess
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,20 +22,6 @@ from tests.contract.server_client import MAIN, Client, first_version, pointer_of
 from tests.contract.test_server_gc import LOST, age, forced_away, is_there, run_gc
 
 SIDE = "refs/heads/side"
-
-
-@pytest.fixture(params=["local", "postgresql-s3"])
-def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[EmbeddedServer]:
-    is_local = request.param == "local"
-    url = None if is_local else request.getfixturevalue("postgres").database()
-    bucket = None if is_local else request.getfixturevalue("nanio").bucket()
-    with EmbeddedServer(tmp_path / "srv", database_url=url, storage_url=bucket) as running:
-        yield running
-
-
-@pytest.fixture
-def client(server: EmbeddedServer) -> Client:
-    return Client(server.url, server.admin_key)
 
 
 def artifact_id(server: EmbeddedServer, path: str = "admin/a") -> str:

@@ -19,20 +19,6 @@ from tests.contract.server_client import MAIN, Client, pointer_of, report_of, ve
 LARGE = b"large " * 300_000
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[EmbeddedServer]:
-    is_local = request.param == "sqlite"
-    url = None if is_local else request.getfixturevalue("postgres").database()
-    bucket = None if is_local else request.getfixturevalue("nanio").bucket()
-    with EmbeddedServer(tmp_path / "srv", database_url=url, storage_url=bucket) as running:
-        yield running
-
-
-@pytest.fixture
-def client(server: EmbeddedServer) -> Client:
-    return Client(server.url, server.admin_key)
-
-
 @pytest.fixture
 def local(tmp_path: Path) -> Iterator[EmbeddedServer]:
     """A server on SQLite and files with one version of `a` and one of `deep/b`."""
