@@ -26,3 +26,5 @@ class CherootBackend:
         """Ends it, after the running requests. Safe to repeat."""
         self._server.stop()
         self._thread.join(timeout=30)
+        # Its threads, which may outlive it for a moment, let go of the application.
+        self._server.wsgi_app = None

@@ -6,6 +6,7 @@ contract tests guard that.
 
 import asyncio
 import threading
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from granian import _futures, _granian
@@ -13,12 +14,28 @@ from granian.http import HTTP1Settings
 from granian.wsgi import _callback_wrapper
 
 from aimdvc.server.app import Application
+from aimdvc.server.guard import StartResponse
 from aimdvc.server.listening import BACKLOG, listen
 
 # Granian's private parts have no types, or wrong ones.
 _native: Any = _granian
 _scheduler: Any = _futures._new_cbscheduler
 _NO_TLS: tuple[object, ...] = (False, None, None, None, "tls1.3", None, [], False)
+
+
+class _Held:
+    """The application as granian has it: it never lets go of what it was given, this does at the end."""
+
+    # No __dict__: granian wraps it by functools.wraps, which would keep a copy of that.
+    __slots__ = ("application",)
+
+    def __init__(self, application: Application) -> None:
+        self.application: Application | None = application
+
+    def __call__(self, environ: Mapping[str, object], start_response: StartResponse) -> Iterable[bytes]:
+        if self.application is None:
+            raise RuntimeError("the server was stopped")
+        return self.application(environ, start_response)
 
 
 class GranianBackend:
@@ -35,7 +52,8 @@ class GranianBackend:
         worker = _native.WSGIWorker(
             1, sockets, None, 1, 512, threads, 30, BACKLOG, "1", HTTP1Settings(), None, None, *_NO_TLS, (None, None)
         )
-        scheduler = _scheduler(self._loop, _callback_wrapper(application, {}, None))
+        self._held = _Held(application)
+        scheduler = _scheduler(self._loop, _callback_wrapper(self._held, {}, None))
         self._thread = threading.Thread(
             target=worker.serve_mtr, args=(scheduler, self._loop, self._signal), name="aimdvc-granian", daemon=True
         )
@@ -46,3 +64,5 @@ class GranianBackend:
         self._signal.set()
         self._thread.join(timeout=30)
         self._loop.close()
+        if not self._thread.is_alive():
+            self._held.application = None
