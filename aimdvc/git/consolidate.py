@@ -19,6 +19,7 @@ from aimdvc.fs.faults import mapped
 from aimdvc.fs.locks import exclusive
 from aimdvc.fs.system import pread
 from aimdvc.git.kinds import KIND_NAMES, OFS_DELTA, REF_DELTA
+from aimdvc.git.layout import iter_loose
 from aimdvc.git.packindex import read_entries
 from aimdvc.git.packs import PackWriter, clean_repository
 from aimdvc.model.joining import worth_joining
@@ -64,7 +65,7 @@ def consolidate(repository: Path, disk: Disk, is_forced: bool = False) -> Consol
             clean_repository(repository)
             _remove_orphans(directory, disk)
             packs = worth_joining(_joinable(directory), 2 if is_forced else PACKS_AT, _JOINED_BYTES)
-            loose = list(_iter_loose(repository / "objects"))
+            loose = list(iter_loose(repository / "objects"))
             if len(packs) < 2 and not (loose if is_forced else len(loose) >= LOOSE_AT // 2):
                 return Consolidated(0, 0)
             _join(directory, packs, loose, disk)
@@ -89,13 +90,7 @@ def _joinable(directory: Path) -> Iterator[tuple[int, str]]:
             yield (directory / name).stat().st_size, stem
 
 
-def _iter_loose(objects: Path) -> Iterator[Path]:
-    for fan in sorted(_names(objects)):
-        if len(fan) == 2:
-            yield from (objects / fan / name for name in sorted(_names(objects / fan)) if len(name) == 38)
-
-
-def _join(directory: Path, packs: Sequence[str], loose: Sequence[Path], disk: Disk) -> None:
+def _join(directory: Path, packs: Sequence[str], loose: Sequence[tuple[GitId, Path]], disk: Disk) -> None:
     disk.make_directory(directory)
     writer = PackWriter(disk, directory)
     try:
@@ -103,9 +98,9 @@ def _join(directory: Path, packs: Sequence[str], loose: Sequence[Path], disk: Di
         for stem in packs:
             for name, raw in _iter_entries(directory / stem):
                 writer.add_entry(name, raw)
-        for path in loose:
-            kind, content = _read_loose(path)
-            writer.add(kind, content, GitId(path.parent.name + path.name))
+        for git_id, path in loose:
+            kind, content = _read_loose(git_id, path)
+            writer.add(kind, content, git_id)
         new = writer.publish(directory)
     except BaseException:  # Whatever stopped it, an interrupt too: what isn't published is thrown away.
         writer.discard()
@@ -115,7 +110,7 @@ def _join(directory: Path, packs: Sequence[str], loose: Sequence[Path], disk: Di
             for part in _PARTS:
                 if (directory / (stem + part)).exists():
                     disk.unlink(directory / (stem + part))
-    for path in loose:
+    for _, path in loose:
         disk.unlink(path)
 
 
@@ -150,8 +145,7 @@ def _by_name(raw: bytes, offset: int, at: dict[int, bytes], path: Path) -> bytes
     return head + base + raw[position + 1 :]
 
 
-def _read_loose(path: Path) -> tuple[int, bytes]:
-    name = path.parent.name + path.name
+def _read_loose(git_id: GitId, path: Path) -> tuple[int, bytes]:
     try:
         with mapped(path):
             whole = zlib.decompress(path.read_bytes())
@@ -159,7 +153,7 @@ def _read_loose(path: Path) -> tuple[int, bytes]:
         raise CorruptRepository(str(path), "can't be inflated") from error
     head, _, content = whole.partition(b"\0")
     kind = _KINDS.get(head.partition(b" ")[0])
-    if kind is None or hashlib.sha1(whole, usedforsecurity=False).hexdigest() != name:
+    if kind is None or hashlib.sha1(whole, usedforsecurity=False).hexdigest() != git_id:
         raise CorruptRepository(str(path), "has another hash")
     return kind, content
 

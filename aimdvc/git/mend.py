@@ -15,6 +15,7 @@ from aimdvc.fs.faults import mapped
 from aimdvc.fs.leftovers import remove_leftovers
 from aimdvc.git.fsck import BadObjectError
 from aimdvc.git.history import History
+from aimdvc.git.layout import iter_loose
 from aimdvc.git.packcheck import check_pack
 from aimdvc.git.packedrefs import is_packed_line
 from aimdvc.git.packindex import encode_index, iter_names
@@ -234,13 +235,12 @@ def _salvage(history: History, pack: Path) -> int:
 
 
 def _damaged_loose(history: History) -> Iterator[Path]:
-    for directory in sorted((history.path / "objects").iterdir()):
-        for path in sorted(directory.iterdir()) if len(directory.name) == 2 else ():
-            if len(path.name) == 38 and not _is_whole_loose(path, directory.name + path.name):
-                yield path
+    for git_id, path in iter_loose(history.path / "objects"):
+        if not _is_whole_loose(git_id, path):
+            yield path
 
 
-def _is_whole_loose(path: Path, name: str) -> bool:
+def _is_whole_loose(git_id: GitId, path: Path) -> bool:
     inflate: Callable[[bytes], bytes] = zlib.decompressobj().decompress
     digest = hashlib.sha1(usedforsecurity=False)
     try:
@@ -249,7 +249,7 @@ def _is_whole_loose(path: Path, name: str) -> bool:
                 digest.update(inflate(chunk))
     except zlib.error:
         return False
-    return digest.hexdigest() == name
+    return digest.hexdigest() == git_id
 
 
 def _replace(history: History, path: Path, content: bytes, mode: int = 0o644) -> None:

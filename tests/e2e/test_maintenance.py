@@ -150,6 +150,18 @@ def test_a_damaged_object_is_left_where_it_is(shell: Shell) -> None:
     assert not packs(repository(shell))
 
 
+def test_a_file_that_another_one_writes_is_no_object_however_long_its_name(shell: Shell) -> None:
+    commits(shell, 2)
+    fan = next(path for path in (repository(shell) / "objects").iterdir() if len(path.name) == 2)
+    growing = fan / "tmp_obj_tmp-0123abcd.5987-aabbccddeeff"
+    assert len(growing.name) == 38
+    growing.write_bytes(b"half of an object")
+    assert shell("fsck").code == 0
+    shell("maintenance")
+    assert growing.read_bytes() == b"half of an object"
+    assert packs(repository(shell))
+
+
 def test_a_pack_to_keep_stays(shell: Shell) -> None:
     commits(shell, 2)
     git(repository(shell), "repack", "-q", "-d")
