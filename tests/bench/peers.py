@@ -33,7 +33,8 @@ _PACKAGES = (
     *("giftless", "gunicorn", "flask", "flask-marshmallow", "marshmallow-enum", "marshmallow<4", "webargs"),
     *(
         "flask-classful",
-        "PyJWT",
+        # 2.10 takes no subject that is not text; giftless signs without one.
+        "PyJWT<2.10",
         "python-dotenv",
         "figcan",
         "python-dateutil",
@@ -52,7 +53,10 @@ TRANSFER_ADAPTERS:
     options:
       storage_class: giftless.storage.local_storage:LocalStorage
       storage_options: {{path: {place}/files}}
-AUTH_PROVIDERS: [giftless.auth.allow_anon:read_write]
+AUTH_PROVIDERS:
+  - factory: giftless.auth.jwt:factory
+    options: {{algorithm: HS256, private_key: some-key-of-the-bench}}
+  - giftless.auth.allow_anon:read_write
 PRE_AUTHORIZED_ACTION_PROVIDER:
   factory: giftless.auth.jwt:factory
   options: {{algorithm: HS256, private_key: some-key-of-the-bench, default_lifetime: 3600}}
