@@ -23,11 +23,26 @@ def exclusive(path: Path, what: str, wait_s: float, is_shared: bool = False) -> 
     with mapped(path):
         descriptor = os.open(path, system.WRITE, 0o666)
     try:
-        deadline = time.monotonic() + wait_s
-        while not system.lock(descriptor, is_shared=is_shared):
-            if time.monotonic() > deadline:
-                raise Busy(what)
-            time.sleep(_POLL_S)
+        lock(descriptor, what, wait_s, is_shared=is_shared)
         yield
     finally:
         os.close(descriptor)
+
+
+def lock(descriptor: int, what: str, wait_s: float, is_shared: bool = False) -> None:
+    """Locks an open file, until it is unlocked or closed. Raises Busy as `exclusive` does."""
+    deadline = time.monotonic() + wait_s
+    while not system.lock(descriptor, is_shared=is_shared):
+        if time.monotonic() > deadline:
+            raise Busy(what)
+        time.sleep(_POLL_S)
+
+
+@contextmanager
+def locked(descriptor: int, what: str, wait_s: float) -> Iterator[None]:
+    """Holds the lock of an open file while the `with` lasts. Raises Busy as `exclusive` does."""
+    lock(descriptor, what, wait_s)
+    try:
+        yield
+    finally:
+        system.unlock(descriptor)

@@ -89,6 +89,14 @@ def lock(descriptor: int, is_waiting: bool = False, is_shared: bool = False) -> 
     return True
 
 
+def unlock(descriptor: int) -> None:
+    """Unlocks an open file that this process has locked."""
+    if _fcntl is not None:
+        _fcntl.flock(descriptor, _fcntl.LOCK_UN)
+    elif _msvcrt is not None:
+        _msvcrt.locking(descriptor, _msvcrt.LK_UNLCK, 1)
+
+
 def clone_blocks(source: int, target: int, request: int) -> bool:
     """Makes one file share another's blocks by an ioctl; returns False where that can't be."""
     if _fcntl is None:

@@ -27,6 +27,8 @@ class Action:
 
     href: str
     headers: Mapping[str, str]
+    offset: int | None = None
+    """How many bytes the server has, where it says so: what is sent goes on from there."""
 
 
 class Expired(RemoteError):
@@ -58,7 +60,9 @@ def parse_action(action: object, base: str) -> Action:
             raise ProtocolError(shown(base), "an action with unreadable headers")
         if name.lower() not in _REFUSED_HEADERS:
             clean[name] = value
-    return Action(href, clean)
+    offset = action.get("offset") if isinstance(action, dict) else None
+    is_one = isinstance(offset, int) and not isinstance(offset, bool) and offset >= 0
+    return Action(href, clean, offset if is_one else None)
 
 
 def send_action(
@@ -90,12 +94,17 @@ def put_blob(
     headers = {"Content-Type": "application/octet-stream"}
     if not any(value.lower() == "chunked" for value in action.headers.values()):
         headers["Content-Length"] = str(pointer.size)
-    reply = send_action(session, base, "PUT", action, headers, _chunks(source, pointer, advance))
+    reply = send_action(session, base, "PUT", action, headers, iter_chunks(source, pointer, advance))
     if not 200 <= reply.status < 300:
         if reply.status == 422:
             source.verify(pointer.oid)
         raise refuse(session, action, reply)
     reply.message()
+    ask_verified(session, base, pointer, actions)
+
+
+def ask_verified(session: Session, base: str, pointer: Pointer, actions: Mapping[str, Action]) -> None:
+    """Has the server verify a blob that was sent, where it wants to be asked."""
     verify = actions.get("verify")
     if verify is not None:
         media = "application/vnd.git-lfs+json"
@@ -106,7 +115,7 @@ def put_blob(
         checked.message()
 
 
-def _chunks(source: BlobSource, pointer: Pointer, advance: Advance) -> Iterator[bytes]:
+def iter_chunks(source: BlobSource, pointer: Pointer, advance: Advance) -> Iterator[bytes]:
     """Yields a blob's bytes; the last chunk only when all of them have the hash, so no server keeps a damaged blob."""
     size = 0
     digest = hashlib.sha256()

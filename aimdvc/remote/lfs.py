@@ -19,6 +19,7 @@ from aimdvc.remote.basic import Action, Expired, get_blob, parse_action, put_blo
 from aimdvc.remote.packed import AIMD_PACK, get_pack, put_pack
 from aimdvc.remote.session import TRIES, Session
 from aimdvc.remote.transfer import BlobSink, BlobSource, Transferred
+from aimdvc.remote.tus import TUS, put_rest
 from aimdvc.remote.urls import shown
 
 MEDIA_TYPE = "application/vnd.git-lfs+json"
@@ -27,6 +28,7 @@ _OWN_GROUP = 5000
 _GROUP_BYTES = 64 << 20
 _WORKERS = 4
 _ANSWER_BYTES = 64 << 20
+_ACTIONS = ("upload", "download", "verify", TUS)
 
 
 class LfsRemote:
@@ -44,8 +46,9 @@ class LfsRemote:
         counter = _Counter(progress)
 
         def send(group: "_Group") -> None:
-            for pointer, action in group.singles:
-                put_blob(self._session, self._url, pointer, action, source, counter.advance)
+            for pointer, actions in group.singles:
+                put = put_rest if TUS in actions else put_blob
+                put(self._session, self._url, pointer, actions, source, counter.advance)
             if group.packed and group.pack is not None:
                 put_pack(self._session, self._url, group.pack, group.packed, source, counter.advance)
 
@@ -118,14 +121,19 @@ class LfsRemote:
         self, operation: str, pointers: list[Pointer], move: Callable[["_Group"], None], counter: "_Counter"
     ) -> None:
         left = pointers
-        for attempt in range(TRIES):
+        failures, least = 0, -1
+        while True:
             group = self._batch(operation, left)
+            if not 0 <= least <= group.size:
+                # Something arrived since the last failure: so long as that goes on, it comes to an end.
+                failures, least = 0, group.size
             try:
                 move(group)
             except (RemoteUnreachable, Expired) as error:
-                if attempt == TRIES - 1:
+                failures += 1
+                if failures == TRIES:
                     raise (error.refusal if isinstance(error, Expired) else error) from error
-                self._session.wait(attempt, error.headers if isinstance(error, Expired) else {})
+                self._session.wait(failures - 1, error.headers if isinstance(error, Expired) else {})
                 left = [pointer for pointer in left if pointer.oid not in group.done]
                 continue
             counter.count(group)
@@ -138,7 +146,7 @@ class LfsRemote:
     def _ask(self, operation: str, pointers: list[Pointer]) -> Mapping[str, object]:
         message = {
             "operation": operation,
-            "transfers": [AIMD_PACK, "basic"],
+            "transfers": [AIMD_PACK, *([TUS] if operation == "upload" else []), "basic"],
             "hash_algo": "sha256",
             "objects": [{"oid": pointer.oid, "size": pointer.size} for pointer in pointers],
         }
@@ -147,7 +155,7 @@ class LfsRemote:
         answer = self._session.request("POST", url, headers, json.dumps(message).encode()).read_json(_ANSWER_BYTES)
         if answer.get("transfer") == AIMD_PACK:
             self._group_limit = _OWN_GROUP
-        elif answer.get("transfer", "basic") != "basic":
+        elif answer.get("transfer", "basic") not in ("basic", TUS if operation == "upload" else "basic"):
             raise ProtocolError(shown(url), "it chose a transfer that was not offered")
         return answer
 
@@ -160,6 +168,13 @@ class _Group:
         self.packed: list[Pointer] = []
         self.pack: Action | None = None
         self.done: set[Oid] = set()
+
+    @property
+    def size(self) -> int:
+        """How many bytes are to be moved, as far as the server has told."""
+        begun = sum(action.offset or 0 for _, actions in self.singles for action in actions.values())
+        wanted = sum(pointer.size for pointer, _ in self.singles) + sum(pointer.size for pointer in self.packed)
+        return wanted - begun
 
 
 @dataclass(slots=True)
@@ -196,7 +211,7 @@ def _parse_group(answer: Mapping[str, object], operation: str, wanted: Mapping[s
         if pointer is None or pointer.oid in answered:
             raise ProtocolError(shown(url), "a batch about a blob that was not asked for")
         answered.add(pointer.oid)
-        _sort_in(group, pointer, blob, operation, url)
+        _sort_in(group, pointer, blob, operation, url, answer.get("transfer") == TUS)
     missing = wanted.keys() - answered
     if missing:
         raise ProtocolError(shown(url), f"no word about {len(missing)} of {len(wanted)} blobs")
@@ -220,7 +235,9 @@ def _present(answer: Mapping[str, object], group: list[Pointer], url: str) -> se
     return found
 
 
-def _sort_in(group: _Group, pointer: Pointer, blob: Mapping[str, object], operation: str, url: str) -> None:
+def _sort_in(
+    group: _Group, pointer: Pointer, blob: Mapping[str, object], operation: str, url: str, is_tus: bool
+) -> None:
     error = blob.get("error")
     if isinstance(error, dict):
         _raise_object_error(pointer, error, operation, url)
@@ -237,10 +254,10 @@ def _sort_in(group: _Group, pointer: Pointer, blob: Mapping[str, object], operat
             raise ProtocolError(shown(url), "an aimd-pack without its address")
         group.packed.append(pointer)
         return
-    parsed = {
-        name: parse_action(action, url) for name, action in actions.items() if name in ("upload", "download", "verify")
-    }
-    if operation not in parsed:
+    parsed = {name: parse_action(action, url) for name, action in actions.items() if name in _ACTIONS}
+    if is_tus and "upload" in parsed:
+        parsed[TUS] = parsed.pop("upload")
+    if operation not in parsed and (TUS not in parsed or operation == "download"):
         raise ProtocolError(shown(url), f"no {operation} for blob {pointer.oid}")
     group.singles.append((pointer, parsed))
 

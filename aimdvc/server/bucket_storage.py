@@ -37,6 +37,7 @@ class BucketStorage:
         self._packs.evict(_UNUSED_S)
         self.blobs = BucketBlobs(objects, index, scratch)
         self.direct = BucketDirect(objects, index)
+        self.uploads = None
         self.keeping = BucketKeeping(objects, database, index, self.blobs)
 
     def repository(self, artifact: str) -> Repository:

@@ -23,7 +23,7 @@ _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?")
 _HEADERS = (
     *("ACCEPT", "AUTHORIZATION", "CONTENT_ENCODING", "HOST", "RANGE", "EXPECT", "IF_NONE_MATCH"),
-    "IDEMPOTENCY_KEY",
+    *("IDEMPOTENCY_KEY", "TUS_RESUMABLE", "UPLOAD_OFFSET"),
 )
 
 

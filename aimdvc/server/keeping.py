@@ -65,8 +65,9 @@ class Keeping(Protocol):
 class LocalKeeping:
     """Maintenance of a blob store on this machine."""
 
-    def __init__(self, store: BlobStore) -> None:
+    def __init__(self, store: BlobStore, clean_uploads: Callable[[float], None]) -> None:
         self._store = store
+        self._clean_uploads = clean_uploads
 
     def iter_stored(self) -> Iterator[Stored]:
         """See Keeping."""
@@ -108,5 +109,6 @@ class LocalKeeping:
 
     def clean(self, before_s: int) -> None:
         """See Keeping. Every upload that begins does so for processes that are gone."""
+        self._clean_uploads(before_s)
         with self._store.writer():
             pass

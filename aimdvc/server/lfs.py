@@ -14,7 +14,7 @@ from aimdvc.model.oid import Oid, parse_oid
 from aimdvc.model.pointer import Pointer
 from aimdvc.server.catalogue import Artifact
 from aimdvc.server.guard import HttpError, Request, Response
-from aimdvc.server.messages import AIMD_PACK, MEDIA_TYPE, Batch, json_response, parse_batch
+from aimdvc.server.messages import AIMD_PACK, MEDIA_TYPE, TUS, Batch, json_response, parse_batch
 from aimdvc.server.ownership import claim, owned, wanted
 from aimdvc.server.quotas import check_room
 from aimdvc.server.routing import Call
@@ -43,15 +43,17 @@ def batch(call: Call) -> Response:
     found = look_up(site.database, artifact.id, (Oid(pointer.oid) for pointer in wish.pointers))
     hrefs = _Hrefs(call, artifact, wish.pointers if wish.operation == "download" else ())
     packed = AIMD_PACK in wish.transfers
+    goes_on = _goes_on(wish, hrefs)
     # A blob that is owned but gone from the storage is promised to nobody. A pusher is asked for it: its copy heals it.
     gone = site.storage.blobs.missing(found)
     if wish.operation == "download":
         objects = [_download(hrefs, pointer, found, gone, packed) for pointer in wish.pointers]
     else:
         check_room(site.database, artifact.id, sum(one.size for one in wish.pointers if one.oid not in found))
-        objects = [_upload(hrefs, pointer, found, gone, packed) for pointer in wish.pointers]
+        left = {oid: size for oid, size in found.items() if oid not in gone}
+        objects = [_upload(hrefs, pointer, left.get(pointer.oid), packed, goes_on) for pointer in wish.pointers]
     reply: dict[str, object] = {
-        "transfer": AIMD_PACK if packed else "basic",
+        "transfer": AIMD_PACK if packed else TUS if goes_on else "basic",
         "hash_algo": "sha256",
         "objects": objects + [refused.reply() for refused in wish.refused],
     }
@@ -65,6 +67,12 @@ def blob_href(call: Call, artifact: Artifact, pointer: Pointer) -> str:
     return str(_Hrefs(call, artifact, [pointer]).download(pointer)["href"])
 
 
+def _goes_on(wish: Batch, hrefs: "_Hrefs") -> bool:
+    """Returns whether uploads that were cut go on, by tus.py: the client can, and a blob is worth it."""
+    is_worth_it = any(pointer.size >= hrefs.packed_bytes for pointer in wish.pointers)
+    return wish.operation == "upload" and TUS in wish.transfers and hrefs.can_go_on and is_worth_it
+
+
 class _Hrefs:
     """Makes signed hrefs for one request; `wanted` may be downloaded."""
 
@@ -75,6 +83,7 @@ class _Hrefs:
         self._artifact = artifact
         self.packed_bytes = call.site.limits.packed_blob_bytes
         self._direct = call.site.storage.direct
+        self._uploads = call.site.storage.uploads
         self._stored = self._direct.download_hrefs(wanted, self._site.signer.lifetime_s) if self._direct else {}
 
     def download(self, pointer: Pointer) -> dict[str, object]:
@@ -93,6 +102,16 @@ class _Hrefs:
         lifetime_s = self._site.signer.lifetime_s
         href = self._direct.upload_href(self._artifact.id, pointer, lifetime_s)
         return {"href": href, "header": {}, "expires_in": lifetime_s}
+
+    @property
+    def can_go_on(self) -> bool:
+        """Whether an upload that was cut can go on."""
+        return self._uploads is not None
+
+    def resumable(self, pointer: Pointer) -> dict[str, object]:
+        """Returns where the rest of a blob can be put (tus.py), and up to which offset it is here."""
+        offset = self._uploads.offset(self._artifact.id, pointer) if self._uploads else 0
+        return {**self.action("PATCH", f"objects/{pointer.oid}", pointer.oid, pointer.size), "offset": offset}
 
     def action(self, method: str, tail: str, what: str, size: int) -> dict[str, object]:
         """Returns a batch action; its href permits one method on one blob, or one direction of aimd-pack."""
@@ -134,17 +153,17 @@ def _download(
     return _reply(pointer, {"download": hrefs.download(pointer)})
 
 
-def _upload(
-    hrefs: _Hrefs, pointer: Pointer, found: Mapping[Oid, int], gone: set[Oid], packed: bool
-) -> dict[str, object]:
-    size = found.get(pointer.oid)
-    if size is not None and pointer.oid not in gone:
-        if size != pointer.size:
-            return _error(pointer, 422, f"the blob has {size} bytes")
+def _upload(hrefs: _Hrefs, pointer: Pointer, owned_size: int | None, packed: bool, goes_on: bool) -> dict[str, object]:
+    if owned_size is not None:
+        if owned_size != pointer.size:
+            return _error(pointer, 422, f"the blob has {owned_size} bytes")
         return {"oid": pointer.oid, "size": pointer.size}
     if packed and pointer.size < hrefs.packed_bytes:
         return _reply(pointer, {AIMD_PACK: {}})
     verify = hrefs.action("POST", "objects/verify", pointer.oid, pointer.size)
+    if goes_on:
+        # A reply names one transfer for all: where that is aimd-pack, the action's own name tells of tus.
+        return _reply(pointer, {TUS if packed else "upload": hrefs.resumable(pointer), "verify": verify})
     return _reply(pointer, {"upload": hrefs.upload(pointer), "verify": verify})
 
 

@@ -12,6 +12,7 @@ from aimdvc.server.limits import Limits
 
 MEDIA_TYPE = "application/vnd.git-lfs+json"
 AIMD_PACK = "aimd-pack"
+TUS = "tus"
 _MAX_SIZE = 2**63 - 1
 
 

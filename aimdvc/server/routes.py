@@ -6,7 +6,7 @@ scope are made from it.
 
 import json
 
-from aimdvc.server import aimd_pack, git_http, lfs, lfs_locks, search, versions_api
+from aimdvc.server import aimd_pack, git_http, lfs, lfs_locks, search, tus, versions_api
 from aimdvc.server.admin_routes import ADMIN
 from aimdvc.server.bodies import ANY, JSON, Body, json_body
 from aimdvc.server.messages import MEDIA_TYPE
@@ -140,6 +140,31 @@ _LFS = (
         lfs.get_blob,
         answers={200: "The blob", 206: "A range of it"},
         is_costly=True,
+    ),
+    Route(
+        "HEAD",
+        "/{artifact}/info/lfs/objects/{oid}",
+        "tus: how many bytes of a blob are here",
+        "signed",
+        tus.upload_offset,
+    ),
+    Route(
+        "PATCH",
+        "/{artifact}/info/lfs/objects/{oid}",
+        "tus: send the rest of a blob",
+        "signed",
+        tus.append_to_upload,
+        body=Body((tus.MEDIA_TYPE,), limit=None),
+        answers={204: "The bytes are kept"},
+        is_costly=True,
+    ),
+    Route(
+        "OPTIONS",
+        "/{artifact}/info/lfs/objects/{oid}",
+        "tus: which versions of it there are",
+        "signed",
+        tus.upload_options,
+        answers={204: "In Tus-Version"},
     ),
     Route(
         "POST",

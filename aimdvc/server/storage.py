@@ -7,6 +7,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from types import TracebackType
 from typing import Protocol
 
 from aimdvc.errors import CorruptBlob, StorageError
@@ -18,6 +19,7 @@ from aimdvc.server.group_commit import GroupCommit
 from aimdvc.server.keeping import Keeping, LocalKeeping
 from aimdvc.server.limits import CHUNK_BYTES
 from aimdvc.server.repositories import Repository, ensure_repository
+from aimdvc.server.uploads import LocalUploads
 from aimdvc.store.blobs import BlobStore
 from aimdvc.store.catalog import PackedBlob
 from aimdvc.store.layout import SMALL
@@ -55,6 +57,32 @@ class Direct(Protocol):
     def take_in(self, artifact: str, pointer: Pointer) -> bool: ...
 
 
+class Upload(Protocol):
+    """A blob that comes in pieces, as one request sees it; it outlives that. A context manager, which closes it."""
+
+    size_bytes: int
+
+    def append(self, piece: bytes) -> None: ...
+
+    def sync(self) -> None: ...
+
+    def finish(self) -> None: ...
+
+    def __enter__(self) -> "Upload": ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class Uploads(Protocol):
+    """Uploads that were begun, each of one blob to one artifact."""
+
+    def offset(self, artifact: str, pointer: Pointer) -> int: ...
+
+    def open(self, artifact: str, pointer: Pointer) -> Upload: ...
+
+
 class Storage(Protocol):
     """All that a server keeps outside its database."""
 
@@ -63,6 +91,10 @@ class Storage(Protocol):
 
     @property
     def direct(self) -> Direct | None: ...
+
+    @property
+    def uploads(self) -> Uploads | None:
+        """What goes on with uploads that were cut; None where they begin anew."""
 
     @property
     def keeping(self) -> Keeping: ...
@@ -206,12 +238,18 @@ class LocalStorage:
         disk.make_directory(self._repos)
         store = BlobStore(directory, disk)
         self._blobs = LocalBlobs(store)
-        self._keeping = LocalKeeping(store)
+        self._uploads = LocalUploads(directory / "uploads", store, disk)
+        self._keeping = LocalKeeping(store, self._uploads.clean)
 
     @property
     def blobs(self) -> BlobStorage:
         """The blobs of all artifacts."""
         return self._blobs
+
+    @property
+    def uploads(self) -> LocalUploads:
+        """The uploads that were begun."""
+        return self._uploads
 
     @property
     def keeping(self) -> Keeping:

@@ -16,6 +16,7 @@ from aimdvc.fs.directories import name_open_file
 from aimdvc.fs.disk import Disk, TempFile, reflink
 from aimdvc.fs.faults import require_space
 from aimdvc.fs.leftovers import temporary_name
+from aimdvc.fs.system import pread
 from aimdvc.model.frames import FRAME, MAGIC, end_frame, frame_header
 from aimdvc.model.oid import Oid
 from aimdvc.model.pointer import Pointer
@@ -132,6 +133,16 @@ class BlobWriter:
             self._pack(pointer.oid, content)
             return
         self._add_stream(chunks, pointer)
+
+    def take_file(self, temp: TempFile, pointer: Pointer) -> None:
+        """Stores a blob that was hashed where it lies, on the store's file system; the file becomes it, or goes."""
+        with temp:
+            if pointer.size < SMALL:
+                self._pack(pointer.oid, pread(temp.fd, pointer.size, 0))
+            else:
+                # The file may be old; that it is wanted as a blob is new, and prune must know before it can see it.
+                self._catalog.touch([pointer.oid])
+                self._take(temp, pointer)
 
     def partial(self, pointer: Pointer) -> PartialBlob:
         """Returns the begun download of a large blob, to go on with; what is there survives a crash."""

@@ -165,6 +165,11 @@ SAMPLES: dict[tuple[str, str], Callable[[Place, str], Sample]] = {
     ),
     ("PUT", "/{artifact}/info/lfs/objects/{oid}"): lambda at, role: Sample(f"{A}/info/lfs/objects/{OID}", b"x"),
     ("GET", "/{artifact}/info/lfs/objects/{oid}"): lambda at, role: Sample(f"{A}/info/lfs/objects/{OID}"),
+    ("HEAD", "/{artifact}/info/lfs/objects/{oid}"): lambda at, role: Sample(f"{A}/info/lfs/objects/{OID}"),
+    ("PATCH", "/{artifact}/info/lfs/objects/{oid}"): lambda at, role: Sample(
+        f"{A}/info/lfs/objects/{OID}", b"x", "application/offset+octet-stream"
+    ),
+    ("OPTIONS", "/{artifact}/info/lfs/objects/{oid}"): lambda at, role: Sample(f"{A}/info/lfs/objects/{OID}"),
     ("POST", "/{artifact}/info/lfs/aimd-pack"): lambda at, role: Sample(f"{A}/info/lfs/aimd-pack", body(oids=[OID])),
     ("GET", "/{artifact}/info/lfs/locks"): lambda at, role: Sample(f"{A}/info/lfs/locks", needs=VIEW),
     ("POST", "/{artifact}/info/lfs/locks"): lambda at, role: Sample(

@@ -28,6 +28,7 @@ HEADERS = {
     *("content-type", "content-length", "cache-control", "x-content-type-options", "referrer-policy", "x-request-id"),
     *("www-authenticate", "lfs-authenticate", "allow", "etag", "accept-ranges", "content-range", "retry-after"),
     *("date", "server", "connection", "content-disposition", "location"),
+    *("tus-resumable", "tus-version", "upload-offset", "upload-length"),
 }
 SEGMENTS = (
     *("..", ".", "%2e%2e", "%252e%252e", "..%2f..%2f..%2fetc%2fpasswd", "%2fetc%2fpasswd", "..%5c..%5cx", "..\\x"),

@@ -15,6 +15,8 @@ from tests.contract.git_packs import EMPTY_PACK, Made
 from tests.contract.server_client import LFS, MAIN, Client, Reply, aimd_pack, pointer_of, report_of, version_with
 
 TRY = "refs/heads/try"
+TUS = "application/offset+octet-stream"
+PIECES = 1_100_000
 ALIASES = [f"refs/aliases/{name}" for name in ("a", "b", "c")]
 
 
@@ -85,6 +87,25 @@ def _pack(client: Client, name: str) -> None:
         body = aimd_pack(*(one for one in small(name) if pointer_of(one).oid in wanted))
         kind = {"Content-Type": "application/x-aimd-pack"}
         _ask(lambda: client.request("POST", reply["aimd_pack"]["href"], body, kind, key=False))
+
+
+def _in_pieces(client: Client, name: str) -> None:
+    """Sends a blob in two pieces, or what is missing of them."""
+    whole = content(name, PIECES)
+    reply = _ask(lambda: client.batch(name, "upload", [pointer_of(whole)], "aimd-pack", "tus")).json()
+    actions = reply["objects"][0].get("actions")
+    if actions is None:
+        return
+    at, href = actions["tus"]["offset"], actions["tus"]["href"]
+    if at < PIECES // 2:
+        _patch(client, href, at, whole[at : PIECES // 2])
+        at = PIECES // 2
+    _patch(client, href, at, whole[at:])
+
+
+def _patch(client: Client, href: str, at: int, piece: bytes) -> None:
+    headers = {"Tus-Resumable": "1.0.0", "Upload-Offset": str(at), "Content-Type": TUS}
+    _ask(lambda: client.request("PATCH", href, piece, headers, key=False), 204)
 
 
 def _have(client: Client, name: str, *contents: bytes) -> bool:
@@ -220,6 +241,7 @@ DEEDS = {
     "large blob": Deed(
         _nothing, lambda c, n: _put(c, n, content(n, 200_000)), lambda c, n: _have(c, n, content(n, 200_000))
     ),
+    "blob in pieces": Deed(_nothing, _in_pieces, lambda c, n: _have(c, n, content(n, PIECES))),
     "small blob": Deed(_nothing, lambda c, n: _put(c, n, content(n, 99)), lambda c, n: _have(c, n, content(n, 99))),
     "aimd-pack": Deed(_nothing, _pack, lambda c, n: _have(c, n, *small(n))),
     "first push": Deed(_started, lambda c, n: _push(c, n, {MAIN: Line(n).first}, Line(n).packs[0]), _pushed_first),

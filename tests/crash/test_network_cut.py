@@ -132,9 +132,7 @@ def cut(ground: Ground, step: int) -> None:
         ground.check(place, name)
         rest = ground.finish(place, name)
         assert files_of(place / "data") == ground.files
-        # A large upload begins anew (Git LFS has no other); everything else goes on where it was.
-        restarted = LARGE if ground.verb == "push" else 0
-        assert rest <= ground.total - limit + restarted + SLACK, f"cut at {limit}: {rest} bytes went again"
+        assert rest <= ground.total - limit + SLACK, f"cut at {limit}: {rest} bytes went again"
         for left in ground.root.glob(f"{name}*"):
             shutil.rmtree(left)
     assert again >= (ground.total // step) * 3 // 4

@@ -122,6 +122,9 @@ def attempt(served: Served, deed: Deed, name: str) -> int:
     ("what", "fault", "step"),
     [
         ("large blob", "kill", 7),
+        ("blob in pieces", "kill", 9),
+        ("blob in pieces", "full", 5),
+        ("blob in pieces", "sync-error", 3),
         ("push", "kill", 11),
         ("atomic push", "kill", 4),
         ("aimd-pack", "full", 6),

@@ -25,11 +25,12 @@ def test_what_was_acknowledged_is_there_after_a_power_cut(image: Image, tmp_path
         for what, name in names.items():
             DEEDS[what].prepare(served.client, name)
             DEEDS[what].act(served.client, name)
-            (image.mount_point / "control").write_bytes(b"never synced\n" * 1000)
+            control = f"control-{name}"
+            (image.mount_point / control).write_bytes(b"never synced\n" * 1000)
             copy = tmp_path / "copy.img"
             image.cut_to(copy)
             with image.mounted(copy) as place:
-                assert not (place / "control").exists() or not (place / "control").read_bytes()
+                assert not (place / control).exists() or not (place / control).read_bytes()
                 look(place / "srv", served.key, names if name == f"a{len(names) - 1}" else {what: name})
     finally:
         served.stop()
@@ -83,11 +84,11 @@ def sweep(image: Image, directory: Path, what: str, points: range) -> int:
     return len(cuts.copies)
 
 
-STEPPED = ("large blob", "small blob", "aimd-pack", "first push", "push")
+STEPPED = ("large blob", "blob in pieces", "small blob", "aimd-pack", "first push", "push")
 """What writes more than rows of the database; those are the last that is written."""
 
 
-@pytest.mark.parametrize(("what", "step"), [("large blob", 3), ("aimd-pack", 4), ("push", 4)])
+@pytest.mark.parametrize(("what", "step"), [("large blob", 3), ("blob in pieces", 4), ("aimd-pack", 4), ("push", 4)])
 def test_some_power_cuts_of_a_server(image: Image, tmp_path: Path, what: str, step: int) -> None:
     assert sweep(image, tmp_path, what, range(2, 1000, step)) > 1
 

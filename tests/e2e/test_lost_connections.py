@@ -10,6 +10,7 @@ from tests.e2e.proxy import proxied
 from tests.shell import Shell, files_of
 
 KIB = 1 << 10
+LARGE = 6 << 20
 CUTS = [0, 1, 300, 5 * KIB, 64 * KIB, 128 * KIB, 500 * KIB, 900 * KIB]
 
 
@@ -42,6 +43,22 @@ def test_a_push_whose_connections_break(shell: Shell, server: EmbeddedServer, tm
     Shell(tmp_path)("clone", f"{server.url}/data", "clone")
     assert files_of(tmp_path / "clone") == files_of(shell.here / "data")
     assert shell("log", "--json").json["versions"][0]["version"] in ("v1", "v1?")
+
+
+def test_a_push_whose_connections_all_break_ends_and_sends_little_twice(
+    shell: Shell, server: EmbeddedServer, tmp_path: Path
+) -> None:
+    shell.write("data/large.bin", random.Random(9).randbytes(LARGE))
+    shell.commit("data")
+    # None of them carries a tenth of it: so long as each brings something, the push goes on.
+    with proxied(server.url, LARGE // 12, 1000, True) as proxy:
+        shell("login", proxy.url, "--no-check", typed=server.admin_key or "")
+        shell("remote", "add", "origin", proxy.url)
+        shell("push")
+        assert proxy.broken > 10
+        assert proxy.passed < 1.2 * LARGE
+    Shell(tmp_path)("clone", f"{server.url}/data", "clone")
+    assert (tmp_path / "clone/large.bin").read_bytes() == (shell.here / "data/large.bin").read_bytes()
 
 
 @pytest.mark.parametrize("limit", CUTS)

@@ -54,7 +54,7 @@ class Hostile:
                 if made.cut is not None or length != len(made.body):
                     self.close_connection = True
 
-            do_GET = do_POST = do_PUT = _any  # noqa: N815 - http.server's names
+            do_GET = do_HEAD = do_PATCH = do_POST = do_PUT = _any  # noqa: N815 - http.server's names
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
                 """Says nothing."""
