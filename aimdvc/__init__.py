@@ -1,1 +1,30 @@
-"""Git-style versioning for artifacts: data sets, models, anything too big for a code repository."""
+"""Git-style versioning for artifacts: data sets, models, anything too big for a code repository.
+
+The Python interface, loaded when it is first used: `import aimdvc` alone costs next to nothing.
+"""
+
+import importlib
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from aimdvc.sdk.logins import login as login
+    from aimdvc.sdk.logins import logout as logout
+
+_HOMES = {
+    "login": "aimdvc.sdk.logins",
+    "logout": "aimdvc.sdk.logins",
+}
+
+__all__ = ["login", "logout"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'aimdvc' has no attribute '{name}'")
+    found = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -10,7 +10,6 @@ from pathlib import Path
 from types import TracebackType
 
 from aimdvc.cli.output import Output
-from aimdvc.cli.progress import Bar
 from aimdvc.errors import InvalidName, UnknownArtifact, UnsafePath, UsageError
 from aimdvc.fs.disk import Disk
 from aimdvc.model.nearest import did_you_mean
@@ -19,13 +18,13 @@ from aimdvc.model.progress import Progress, Silent
 from aimdvc.model.selector import Selector, is_revision, parse_selector
 from aimdvc.ops.blobs import Means
 from aimdvc.ops.lockfile import read_pins
+from aimdvc.ops.progressbar import Bar
 from aimdvc.ops.targets import Target, default_artifact, find_target, targets_of, workspace_path
 from aimdvc.ops.workspace import Workspace
 from aimdvc.store.locate import Places
 from aimdvc.store.state import Head
 
 _VERSION = re.compile(r"v[0-9]+|latest")
-_AUTHOR = re.compile(r"([^<>\x00-\x1f]*[^<>\s]) *<([^<>\s]*)>")
 PATHS_HINT = "paths come after `--`"
 
 
@@ -68,18 +67,8 @@ class Cli:
         """Returns who commits: Git's user, else AIMDVC_AUTHOR (`Name <mail>`), else None. Raises UsageError."""
         # Reading Git's settings takes a library that most commands don't need: it is loaded when a commit asks.
         user = importlib.import_module("aimdvc.git.user")
-        found: tuple[str, str] | None = user.configured_author(
-            places.git_common_dir if places else None, self.environment
-        )
-        if found is not None:
-            return found
-        text = self.environment.get("AIMDVC_AUTHOR", "").strip()
-        if not text:
-            return None
-        match = _AUTHOR.fullmatch(text)
-        if match is None:
-            raise UsageError(f"AIMDVC_AUTHOR is '{text}', expected 'Name <mail>'")
-        return match[1], match[2]
+        found: tuple[str, str] | None = user.find_author(places.git_common_dir if places else None, self.environment)
+        return found
 
     @cached_property
     def progress(self) -> Progress:

@@ -4,17 +4,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from aimdvc.cli.context import Cli
-from aimdvc.errors import UsageError
 from aimdvc.ops.connect import Connector
 from aimdvc.ops.transfer import blob_fetcher
-from aimdvc.remote.credentials import Credentials, KeyFile, check_key
-from aimdvc.remote.session import Patience, Session
-from aimdvc.remote.urls import check_url, is_path, origin_of, shown
+from aimdvc.remote import opening
+from aimdvc.remote.credentials import KeyFile
+from aimdvc.remote.session import Session
 
 __all__ = ["blob_fetcher", "connector", "key_file", "open_session"]
-
-_READ_S = 120.0
-_EXAMPLE = "aimd.example.org"
 
 
 @contextmanager
@@ -34,32 +30,4 @@ def key_file(cli: Cli) -> KeyFile:
 
 def open_session(cli: Cli, typed: Mapping[str, str] | None = None) -> Session:
     """Returns a session that knows which key may go where; keys that were `typed`, by origin, go before all others."""
-    given: dict[str, str] = {}
-    hint = "run `aimdvc login URL`, or set AIMDVC_HOST=URL and AIMDVC_API_KEY"
-    host = cli.environment.get("AIMDVC_HOST")
-    if host and not host.lower().startswith(("http://", "https://")):
-        raise UsageError(f"AIMDVC_HOST is '{shown(host)}', expected an http(s) URL such as 'https://{_EXAMPLE}'")
-    key = cli.environment.get("AIMDVC_API_KEY", "")
-    if key:
-        for trusted in (host, cli.typed_url):
-            if trusted and not is_path(trusted) and not trusted.startswith("file:"):
-                check_url(trusted)
-                given[origin_of(trusted)] = check_key(key)
-        hint = "AIMDVC_API_KEY goes only to the server in AIMDVC_HOST: set both, or run `aimdvc login URL`"
-        if given:
-            hint = f"if that is '{', '.join(given)}', it refused AIMDVC_API_KEY; {hint}"
-    patience = Patience(read_s=_seconds(cli, "AIMDVC_TIMEOUT", _READ_S))
-    return Session(Credentials(key_file(cli), {**given, **(typed or {})}, cli.environment, hint), patience)
-
-
-def _seconds(cli: Cli, variable: str, default: float) -> float:
-    text = cli.environment.get(variable)
-    if not text:
-        return default
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < 86400:
-        raise UsageError(f"{variable} is '{text}', expected seconds between 0 and 86400")
-    return seconds
+    return opening.open_session(cli.environment, key_file(cli), cli.typed_url, typed)

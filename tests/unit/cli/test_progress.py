@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from aimdvc.cli.progress import Bar
+from aimdvc.ops.progressbar import Bar
 
 
 @pytest.fixture

@@ -1,0 +1,123 @@
+"""`login` and `logout`: which server the SDK talks to, and the user's key for it, where the command line has it."""
+
+import uuid
+from collections.abc import Mapping
+
+from aimdvc.errors import NotAuthorised, RemoteUnreachable, UnsafeUrl, UsageError
+from aimdvc.fs.disk import Disk
+from aimdvc.model.gitconfig import ConfigFile
+from aimdvc.ops.login import try_key
+from aimdvc.ops.workspace import read_config_file
+from aimdvc.remote.credentials import Credentials, KeyFile
+from aimdvc.remote.opening import open_session
+from aimdvc.remote.session import Patience, Session
+from aimdvc.remote.urls import check_url, is_private, origin_of, shown
+from aimdvc.sdk.environment import read_environment, user_directory
+
+_TIMEOUT_S = 30.0
+
+
+class CannotConnect(RemoteUnreachable, ConnectionError):
+    """The server of a login could not be reached; nothing was stored."""
+
+
+def login(
+    host: str | None = None,
+    api_key: str | None = None,
+    timeout: float | None = None,
+    unable_to_connect_ok: bool = False,
+) -> str | None:
+    """Stores the server to work with and the user's key for it; returns whose the key is.
+
+    `host` is the server's URL, and may be left out with AIMDVC_HOST set, `api_key` with AIMDVC_API_KEY. The server is
+    asked first, for at most `timeout` seconds (30); with `unable_to_connect_ok` one that can't be reached is stored
+    untried, and None returned. The key is kept for this user alone (mode 0600), and goes to that server only.
+
+    Raises ValueError without a host or a key, or for a key that is no UUID; ConnectionError where the server can't be
+    reached; NotAuthorised where it refuses the key.
+    """
+    environment = read_environment()
+    host = (host or environment.get("AIMDVC_HOST", "")).rstrip("/")
+    api_key = (api_key or environment.get("AIMDVC_API_KEY", "")).strip()
+    if not host:
+        raise ValueError("no host was given: pass `host`, the server's URL, or set AIMDVC_HOST")
+    if not api_key:
+        raise ValueError("no key was given: pass `api_key`, or set AIMDVC_API_KEY")
+    try:
+        key = str(uuid.UUID(api_key))
+    except ValueError:
+        raise ValueError("the key is no UUID; paste it as the server printed it") from None
+    origin = _checked_origin(host)
+    user = None
+    try:
+        user = _try_key(origin, key, timeout, environment)
+    except RemoteUnreachable as error:
+        if not unable_to_connect_ok:
+            raise CannotConnect(shown(host), error.message) from error
+    _keys(environment).set(origin, key)
+    _remember_host(host, environment)
+    return user
+
+
+def logout() -> None:
+    """Forgets the server and the key that `login` stored. Safe to repeat."""
+    environment = read_environment()
+    host = _stored_host(environment)
+    if host is not None:
+        _keys(environment).remove(origin_of(host))
+        _remember_host(None, environment)
+
+
+def current_host(environment: Mapping[str, str]) -> str:
+    """Returns the URL of the server to work with: AIMDVC_HOST, else what `login` stored. Raises NotAuthorised."""
+    host = environment.get("AIMDVC_HOST") or _stored_host(environment)
+    if not host:
+        raise NotAuthorised("no server is known", hint="call aimdvc.login(host, api_key), or set AIMDVC_HOST")
+    check_url(host)
+    return host.rstrip("/")
+
+
+def session(environment: Mapping[str, str]) -> Session:
+    """Returns a session with the user's keys; close it."""
+    return open_session(environment, _keys(environment))
+
+
+def _keys(environment: Mapping[str, str]) -> KeyFile:
+    return KeyFile(user_directory(environment) / "keys.json", Disk())
+
+
+def _checked_origin(host: str) -> str:
+    check_url(host)
+    if not host.lower().startswith(("http://", "https://")):
+        raise UsageError(f"host is '{shown(host)}', expected an http(s) URL such as 'https://aimd.example.org'")
+    origin = origin_of(host)
+    if not is_private(origin):
+        raise UnsafeUrl(origin, "a key is sent over https only", hint="use the server's https URL")
+    return origin
+
+
+def _try_key(origin: str, key: str, timeout: float | None, environment: Mapping[str, str]) -> str | None:
+    seconds = timeout or _TIMEOUT_S
+    credentials = Credentials(_keys(environment), {origin: key}, environment)
+    opened = Session(credentials, Patience(connect_s=seconds, read_s=seconds))
+    try:
+        return try_key(opened, origin)
+    finally:
+        opened.close()
+
+
+def _remember_host(host: str | None, environment: Mapping[str, str]) -> None:
+    path = user_directory(environment) / "config"
+    config = read_config_file(path)
+    if host is None:
+        config.unset("login", None, "host")
+    else:
+        config.set("login", None, "host", host)
+    disk = Disk()
+    disk.make_directory(path.parent)
+    disk.replace_file(path, config.dump())
+
+
+def _stored_host(environment: Mapping[str, str]) -> str | None:
+    config: ConfigFile = read_config_file(user_directory(environment) / "config")
+    return config.get("login", None, "host")
