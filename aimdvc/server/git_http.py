@@ -1,7 +1,8 @@
 """Git smart HTTP: which service, which artifact, who may; the services themselves are in their own modules."""
 
 from aimdvc.server.guard import HttpError, Response
-from aimdvc.server.receive_pack import Push, advertise_receive, receive_pack
+from aimdvc.server.landing import Push
+from aimdvc.server.receive_pack import advertise_receive, receive_pack
 from aimdvc.server.refs import has_abandoned, read_refs
 from aimdvc.server.routing import Call
 from aimdvc.server.upload_pack import advertise_upload, upload_pack

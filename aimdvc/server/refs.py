@@ -6,7 +6,7 @@ moves `main`, and never change. Names are bytes in the database and text with su
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from sqlalchemy import Connection, delete, insert, select, update
@@ -15,6 +15,7 @@ from aimdvc.model.commits import RefUpdate
 from aimdvc.model.entries import path_bytes, path_text
 from aimdvc.model.names import MAIN
 from aimdvc.model.oid import GitId
+from aimdvc.server.aimd_ids import note_ids
 from aimdvc.server.database import Database, now_s
 from aimdvc.server.describing import Described, note_described
 from aimdvc.server.refnames import RefNames
@@ -52,7 +53,7 @@ class Ref:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A checked update of one ref. `line` is what it numbers, oldest first (main only).
+    """A checked update of one ref. `line` is what it numbers, oldest first (main only), `named` the ids in its commits.
 
     `abandons` says that it doesn't go forward. If then no other ref has the old value, commits may be reachable from
     none: stored packs hold more than readers may see, and are no longer sent as they are. `reason` is what history
@@ -62,6 +63,7 @@ class Move:
     update: RefUpdate
     peeled: GitId | None = None
     line: tuple[GitId, ...] = ()
+    named: Mapping[GitId, str] = field(default_factory=dict)
     abandons: bool = False
     reason: str = PUSH
     described: Described | None = None
@@ -97,17 +99,11 @@ def note_abandoned(database: Database, artifact: str, user: str, changes: Sequen
         _note(connection, artifact, user, changes[0], _Why(REFUSED))
 
 
-def move_refs(database: Database, artifact: str, user: str, moves: Sequence[Move], atomic: bool) -> Moved:
-    """Moves refs by compare-and-set and writes history and numbers, all in one transaction.
-
-    With `atomic` one lost race refuses all. Durable when this returns.
-    """
-    with database.write(artifact) as connection:
-        return move_within(connection, artifact, user, moves, atomic)
-
-
 def move_within(connection: Connection, artifact: str, user: str, moves: Sequence[Move], atomic: bool) -> Moved:
-    """Does what `move_refs` does, in a transaction that writes the artifact."""
+    """Moves refs by compare-and-set and writes history, numbers and ids, in a transaction that writes the artifact.
+
+    With `atomic` one lost race refuses all.
+    """
     versions: dict[str, GitId] = {}
     found = _read(connection, artifact)
     results = _refusals(found, moves)
@@ -194,6 +190,7 @@ def _apply(
             _set(connection, artifact, RefUpdate(tag, None, commit), None)
             _note(connection, artifact, user, RefUpdate(tag, None, commit), _Why("numbered"))
             found[tag] = Ref(commit, None)
+        note_ids(connection, artifact, {commit: move.named.get(commit) for commit in versions.values()})
     return versions
 
 

@@ -253,3 +253,67 @@ described_values = Table(
     Column("value", String(300), primary_key=True),
     Index("ix_described_values_value", "name", "value"),
 )
+
+# What AIMD clients are uploading (drafts.py): `document` is what they said of it, in JSON. After `expires_s` it ends.
+drafts = Table(
+    "drafts",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("artifact", String(32), ForeignKey("nodes.id"), nullable=False, index=True),
+    Column("owner", String(32), ForeignKey("users.id"), nullable=False),
+    Column("type", Text, nullable=False),
+    Column("document", Text, nullable=False),
+    Column("created_s", Float, nullable=False),
+    Column("expires_s", Float, nullable=False, index=True),
+)
+
+# `key_hash` is the key's SHA-256: PostgreSQL's index holds no key as long as keys may be.
+draft_objects = Table(
+    "draft_objects",
+    metadata,
+    Column("draft", String(32), ForeignKey("drafts.id"), primary_key=True),
+    Column("key_hash", LargeBinary(32), primary_key=True),
+    Column("key", Text, nullable=False),
+    Column("oid", LargeBinary(32), nullable=False),
+    Column("size", BIG, nullable=False),
+)
+
+# Objects that come in parts. `oid` is that of the whole, once it was put together.
+draft_uploads = Table(
+    "draft_uploads",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("draft", String(32), ForeignKey("drafts.id"), nullable=False, index=True),
+    Column("key", Text, nullable=False),
+    Column("oid", LargeBinary(32)),
+)
+
+# A part is a stored blob that no artifact owns, though its bytes count as the artifact's (quotas.py).
+draft_parts = Table(
+    "draft_parts",
+    metadata,
+    Column("upload", String(32), ForeignKey("draft_uploads.id"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("oid", LargeBinary(32), nullable=False, index=True),
+    Column("size", BIG, nullable=False),
+    Column("etag", String(32), nullable=False),
+)
+
+# The ids by which AIMD clients know versions (aimd_ids.py).
+aimd_versions = Table(
+    "aimd_versions",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("artifact", String(32), ForeignKey("nodes.id"), nullable=False),
+    Column("commit", String(40), nullable=False),
+    UniqueConstraint("artifact", "commit"),
+)
+
+# The MD5 of blobs, as far as it is known.
+checksums = Table(
+    "checksums",
+    metadata,
+    Column("oid", LargeBinary(32), primary_key=True),
+    Column("md5", LargeBinary(16), nullable=False),
+    sqlite_with_rowid=False,
+)
