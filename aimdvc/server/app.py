@@ -25,6 +25,8 @@ from aimdvc.server.wrong_keys import WrongKeys
 
 logger = logging.getLogger(__name__)
 
+_AIMD = ("/apis/", "/oauth2/")
+_TEXT = "text/plain; charset=utf-8"
 _CHALLENGE = {"WWW-Authenticate": 'Basic realm="aimdvc"', "LFS-Authenticate": 'Basic realm="aimdvc"'}
 
 
@@ -59,12 +61,12 @@ class Application:
             request = read_request(environ, self._site.limits, self._url)
             return self._answer(request, trace)
         except HttpError as error:
-            return _refusal(trace.path, error.status, error.message, trace.id, error.headers)
+            return _refusal(trace, error.status, error.message, error.headers)
         except AimdvcError as error:
-            return _failure(trace.path, error, trace.id)
+            return _failure(trace, error)
         except Exception:  # the boundary: logged with the request's id, and answered with that id alone
             logger.exception("request %s failed", trace.id)
-            return _refusal(trace.path, 500, "the server failed", trace.id, {})
+            return _refusal(trace, 500, "the server failed", {})
         finally:
             trace.received = request.body.taken if request is not None else 0
 
@@ -130,7 +132,7 @@ class Application:
 
 
 def _alive(site: Site) -> Response:
-    return Response(200, b"ok\n", content_type="text/plain; charset=utf-8")
+    return Response(200, b"ok\n", content_type=_TEXT)
 
 
 def _ready(site: Site) -> Response:
@@ -159,21 +161,29 @@ def _unknown() -> HttpError:
     return HttpError(401, "a key is needed", _CHALLENGE)
 
 
-def _failure(path: str, error: AimdvcError, request_id: str) -> Response:
-    logger.error("request %s: %s: %s", request_id, type(error).__name__, error.message)
+def _failure(trace: Trace, error: AimdvcError) -> Response:
+    logger.error("request %s: %s: %s", trace.id, type(error).__name__, error.message)
     if isinstance(error, Busy):
-        return _refusal(path, 503, "the server is busy", request_id, {"Retry-After": "2"})
+        return _refusal(trace, 503, "the server is busy", {"Retry-After": "2"})
     if isinstance(error, DiskFull):
-        return _refusal(path, 507, "the server has no space left", request_id, {})
+        return _refusal(trace, 507, "the server has no space left", {})
     if isinstance(error, StorageError):
-        return _refusal(path, 503, "the server's storage failed", request_id, {"Retry-After": "30"})
-    return _refusal(path, 500, "the server failed", request_id, {})
+        return _refusal(trace, 503, "the server's storage failed", {"Retry-After": "30"})
+    return _refusal(trace, 500, "the server failed", {})
 
 
-def _refusal(path: str, status: int, message: str, request_id: str, headers: Mapping[str, str]) -> Response:
+def _refusal(trace: Trace, status: int, message: str, headers: Mapping[str, str]) -> Response:
+    path, errors = trace.path, trace.route.errors if trace.route is not None else None
     kind = MEDIA_TYPE if "/info/lfs/" in path else JSON if path.startswith("/api/") else None
+    if errors is not None:
+        status, text = errors.told(status, message)
+        headers = {} if status == 400 else headers
+        return Response(status, text.encode(), content_type=_TEXT, headers=headers)
+    if path.startswith(_AIMD) and trace.route is None and status in (401, 404):
+        # Nothing in it says to AIMD's clients that they have a wrong URL, and not that something is gone.
+        return Response(404, b"", content_type=_TEXT)
     if kind is not None:
-        body = json.dumps({"message": message, "request_id": request_id}).encode()
+        body = json.dumps({"message": message, "request_id": trace.id}).encode()
         return Response(status, body, content_type=kind, headers=headers)
     # Stock Git shows a refusal to its user only when it is plain text.
-    return Response(status, f"{message}\n".encode(), content_type="text/plain; charset=utf-8", headers=headers)
+    return Response(status, f"{message}\n".encode(), content_type=_TEXT, headers=headers)

@@ -44,7 +44,7 @@ def _operation(route: Route) -> dict[str, object]:
         "parameters": params,
         "responses": {
             **{str(status): {"description": text} for status, text in route.answers.items()},
-            "default": _failure(),
+            "default": _failure(route),
         },
         "security": _security(route),
         "x-scope": route.scope,
@@ -58,7 +58,9 @@ def _operation(route: Route) -> dict[str, object]:
     return made
 
 
-def _failure() -> dict[str, object]:
+def _failure(route: Route) -> dict[str, object]:
+    if route.errors is not None:
+        return {"description": "What is wrong", "content": {"text/plain": {"schema": {"type": "string"}}}}
     schema = {"$ref": "#/components/schemas/Error"}
     return {"description": "What is wrong, and the request's id", "content": {"application/json": {"schema": schema}}}
 

@@ -114,6 +114,11 @@ def seen_roots(connection: Connection, caller: Caller) -> set[str]:
     return set(connection.scalars(select(shares.c.root).where(_concerns(caller)).distinct()))
 
 
+def shared_nodes(connection: Connection, caller: Caller) -> list[str]:
+    """Returns the ids of the nodes that were shared with a caller, each by itself."""
+    return sorted(connection.scalars(select(shares.c.node).where(_concerns(caller)).distinct()))
+
+
 def visible_nodes(caller: Caller) -> Select[tuple[str]] | None:
     """Returns the query of the ids of all nodes that are a caller's to view; None where these are all that there are.
 

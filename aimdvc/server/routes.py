@@ -8,6 +8,7 @@ import json
 
 from aimdvc.server import aimd_pack, git_http, lfs, lfs_locks, search, tus, versions_api
 from aimdvc.server.admin_routes import ADMIN
+from aimdvc.server.aimd_routes import AIMD
 from aimdvc.server.bodies import ANY, JSON, Body, json_body
 from aimdvc.server.messages import MEDIA_TYPE
 from aimdvc.server.paging import PAGED
@@ -213,7 +214,7 @@ _LFS = (
     ),
 )
 
-ROUTES: tuple[Route, ...] = (*ADMIN, *_ARTIFACTS, *_GIT, *_LFS)
+ROUTES: tuple[Route, ...] = (*ADMIN, *AIMD, *_ARTIFACTS, *_GIT, *_LFS)
 """All of them, those with fixed beginnings first."""
 
 ROUTER = Router(ROUTES)

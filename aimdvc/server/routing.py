@@ -42,11 +42,30 @@ Handler = Callable[[Call], Response]
 
 
 @dataclass(frozen=True, slots=True)
+class AimdErrors:
+    """How AIMD's clients are told what is wrong: in words that they know, as text.
+
+    `status` and `text` stand for whatever is not there, or not theirs to see.
+    """
+
+    status: int = 404
+    text: str = "not found"
+
+    def told(self, status: int, message: str) -> tuple[int, str]:
+        """Returns the status and the text for a refusal."""
+        if status == 401:
+            # They know a key that is not taken by how this begins and ends, the line's end included.
+            return 400, "api key of this request not found\n"
+        return (self.status, self.text) if status == 404 else (status, message)
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """One thing that can be asked: `door` says who, `scope` what their key must pass on at least.
 
     `body` is None for none; `query` is what may stand in the query, by name with its JSON Schema; `answers` are the
-    statuses of success with what they mean. `is_costly` says that it may take long, or much.
+    statuses of success with what they mean. `is_costly` says that it may take long, or much. `errors` is how refusals
+    are told where that is not as everywhere.
     """
 
     method: str
@@ -59,6 +78,7 @@ class Route:
     query: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     answers: Mapping[int, str] = field(default_factory=lambda: {200: "Done"})
     is_costly: bool = False
+    errors: AimdErrors | None = None
 
     @property
     def params(self) -> list[str]:

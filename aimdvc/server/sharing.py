@@ -24,6 +24,7 @@ from aimdvc.server.tree import (
     chain_of,
     check_name,
     child,
+    children_of,
     existing,
     grouped,
     walk,
@@ -127,9 +128,7 @@ class Folders:
         with self._database.read() as connection:
             chain = reach(connection, caller, path, Rights.VIEW) if path.strip("/") else []
             parent = chain[-1].id if chain else ""
-            columns = (nodes.c.id, nodes.c.kind, nodes.c.name, nodes.c.owner)
-            rows = connection.execute(select(*columns).where(nodes.c.parent == parent).order_by(nodes.c.name_key)).all()
-            listed = [Node(*row) for row in rows]
+            listed = children_of(connection, parent)
             rights = rights_on_children(connection, caller, chain, listed)
             is_free = not chain and caller.folder is None
             seen = seen_roots(connection, caller) if is_free else set()

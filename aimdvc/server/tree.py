@@ -29,6 +29,12 @@ def child(connection: Connection, parent: str, name: str) -> Node | None:
     return Node(*row) if row is not None else None
 
 
+def children_of(connection: Connection, parent: str) -> list[Node]:
+    """Returns what lies in a folder, by name; the roots for the parent ""."""
+    query = select(*_COLUMNS).where(nodes.c.parent == parent).order_by(nodes.c.name_key)
+    return [Node(*row) for row in connection.execute(query)]
+
+
 def walk(connection: Connection, segments: list[str]) -> list[Node]:
     """Returns the nodes from the root to the one at an absolute path; none when it is not there."""
     chain: list[Node] = []
