@@ -68,7 +68,7 @@ def _is_orphan(path: Path, rest: str) -> bool:
     if not dot or not dash or not pid.isdecimal():
         return False
     if machine == _machine():
-        return not _is_running(int(pid))
+        return not is_running(int(pid))
     return _age_s(path) >= _FOREIGN_AGE_S
 
 
@@ -79,7 +79,8 @@ def _age_s(path: Path) -> float:
         return 0
 
 
-def _is_running(pid: int) -> bool:
+def is_running(pid: int) -> bool:
+    """Returns whether a process of this machine and namespace runs, or ended and was not waited for."""
     if IS_WINDOWS:
         return True  # There a signal 0 is Ctrl-C.
     try:

@@ -42,6 +42,8 @@ WRITE = os.O_RDWR | os.O_CREAT | _NOFOLLOW | _CLOEXEC | _BINARY
 
 CREATE = WRITE | os.O_EXCL
 APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | _CLOEXEC | _BINARY
+EXTEND = os.O_RDWR | os.O_APPEND | _NOFOLLOW | _CLOEXEC | _BINARY
+"""Flags to append to a file that is there, and to read it."""
 
 HAS_DIRECTORIES = bool(_DIRECTORY)
 """Whether directories can be opened, and so made durable."""
