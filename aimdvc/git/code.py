@@ -49,7 +49,7 @@ def is_tracked(git_dir: Path, path: str) -> bool:
 
     Raises UsageError for an index in a form that only git reads, CorruptRepository for one that is damaged.
     """
-    index = _read_index(git_dir)
+    index = read_index(git_dir)
     if index is None:
         return False
     raw = path_bytes(path)
@@ -58,14 +58,15 @@ def is_tracked(git_dir: Path, path: str) -> bool:
 
 def staged_ids(git_dir: Path, path: str) -> set[GitId]:
     """Returns the ids of what the index has at a path of the work tree, several in a conflict."""
-    index = _read_index(git_dir)
+    index = read_index(git_dir)
     entry = index[path_bytes(path)] if index is not None and path_bytes(path) in index else None
     # In a conflict the entry has no content of its own, but up to three sides.
     sides = (entry,) if hasattr(entry, "sha") else (getattr(entry, side, None) for side in _SIDES)
     return {GitId(side.sha.decode()) for side in sides if side is not None}
 
 
-def _read_index(git_dir: Path) -> "Index | None":
+def read_index(git_dir: Path) -> "Index | None":
+    """Returns what Git tracks, None before anything was added. Raises UsageError, CorruptRepository as `is_tracked`."""
     index_path = git_dir / "index"
     if not index_path.exists():
         return None
@@ -90,7 +91,7 @@ def iter_file_versions(git_dir: Path, common_dir: Path, path: str) -> Iterator[t
     Follows HEAD by first parents, through what is here: a shallow clone ends early. Raises CorruptRepository.
     """
     with History(common_dir, Disk()) as history:
-        current = _head_commit(git_dir, common_dir)
+        current = head_commit(git_dir, common_dir)
         newer: tuple[GitId, Node] | None = None
         for _ in range(_LOOK_BACK):
             commit = history.commit(current) if current is not None and history.has(current) else None
@@ -103,7 +104,8 @@ def iter_file_versions(git_dir: Path, common_dir: Path, path: str) -> Iterator[t
             current = commit.parents[0] if commit.parents else None
 
 
-def _head_commit(git_dir: Path, common_dir: Path) -> GitId | None:
+def head_commit(git_dir: Path, common_dir: Path) -> GitId | None:
+    """Returns the commit that is checked out, None before the first. Raises CorruptRepository."""
     branch = Refs(git_dir, Disk()).symbolic_head()
     if branch is not None:
         return Refs(common_dir, Disk()).get(branch)
