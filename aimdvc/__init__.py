@@ -9,13 +9,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from aimdvc.sdk.logins import login as login
     from aimdvc.sdk.logins import logout as logout
+    from aimdvc.sdk.trial import Trial as Trial
+    from aimdvc.sdk.trials import create_trial as create_trial
+    from aimdvc.sdk.trials import load_trial as load_trial
 
 _HOMES = {
+    "Trial": "aimdvc.sdk.trial",
+    "create_trial": "aimdvc.sdk.trials",
+    "load_trial": "aimdvc.sdk.trials",
     "login": "aimdvc.sdk.logins",
     "logout": "aimdvc.sdk.logins",
 }
 
-__all__ = ["login", "logout"]
+__all__ = ["Trial", "create_trial", "load_trial", "login", "logout"]
 
 
 def __getattr__(name: str) -> object:

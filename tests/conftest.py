@@ -21,7 +21,10 @@ settings.register_profile("short", deadline=None, derandomize=True)
 settings.register_profile("long", deadline=None, max_examples=20_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "short"))
 
-_FOREIGN = ("AIMDVC_API_KEY", "AIMDVC_HOST", "AIMDVC_AUTHOR", "AIMDVC_TIMEOUT", "GIT_DIR", "GIT_WORK_TREE")
+_FOREIGN = (
+    *(f"AIMDVC_{name}" for name in ("API_KEY", "HOST", "AUTHOR", "TIMEOUT", "HOME")),
+    *("GIT_DIR", "GIT_WORK_TREE", "XDG_DATA_HOME", "RANK", "LOCAL_RANK", "NODE_RANK"),
+)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -1,0 +1,83 @@
+"""The directory of a trial: making it, finding it, and appending to its journal.
+
+    <trials>/<id>/trial.jsonl     the journal (records.py)
+    <trials>/<id>/trial.lock      locked by the process that records
+    <trials>/outputs/<id>         which trial made an artifact: an artifact has one producer
+
+A trial whose process has ended without saying how is one that failed.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from aimdvc.errors import UsageError
+from aimdvc.fs.disk import Disk
+from aimdvc.fs.faults import mapped
+from aimdvc.fs.journal import Journal, is_held
+from aimdvc.fs.processes import is_gone
+from aimdvc.sdk.records import ENDED, FAILED, FILE, Record, read_header, read_record
+
+_OUTPUTS = "outputs"
+
+
+def make_directory(directory: Path, record: Record, disk: Disk) -> None:
+    """Makes a trial's directory with its journal, durably: there is either a trial in it or none."""
+    disk.make_directory(directory)
+    disk.replace_file(directory / FILE, record.header())
+
+
+def open_journal(directory: Path, disk: Disk) -> Journal:
+    """Returns the journal to append to. Raises Busy while another process records this trial, or another object."""
+    return Journal.open(directory / FILE, disk)
+
+
+def read_trial(directory: Path) -> Record:
+    """Returns what is recorded of a trial, with the status that it has now.
+
+    Raises UsageError where there is none, and what `read_record` does.
+    """
+    try:
+        record = read_record(directory / FILE)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise UsageError(f"there is no trial in '{directory}'") from error
+    if record.status not in ENDED and (is_gone(record.process) or not is_held(directory / FILE)):
+        record.status = FAILED
+    return record
+
+
+def find_trial(trials: Path, name: str) -> Path:
+    """Returns the directory of the newest trial of a name. Raises UsageError when there is none."""
+    found = [(header.created, directory) for directory, header in iter_trials(trials) if header.name == name]
+    if not found:
+        raise UsageError(f"there is no trial '{name}' in '{trials}'", hint="give trial_path where it lies elsewhere")
+    return max(found)[1]
+
+
+def iter_trials(trials: Path) -> Iterator[tuple[Path, Record]]:
+    """Yields the trials of a directory, each with its header; what holds none is passed over."""
+    try:
+        names = sorted(os.listdir(trials))
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for name in names:
+        try:
+            yield trials / name, read_header(trials / name / FILE)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+
+
+def claim_output(trials: Path, artifact: str, trial: str, disk: Disk) -> str:
+    """Notes that a trial made an artifact, unless one did before; returns which one did. Durable, safe to repeat."""
+    directory = trials / _OUTPUTS
+    disk.make_directory(directory)
+    with disk.create_temp(directory) as temp:
+        temp.write(trial.encode())
+        temp.sync()
+        try:
+            disk.link(temp.path, directory / artifact)
+        except FileExistsError:
+            with mapped(directory):
+                return (directory / artifact).read_text("utf-8")
+    disk.sync_directory(directory)
+    return trial
