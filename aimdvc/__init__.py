@@ -7,6 +7,10 @@ import importlib
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from aimdvc.sdk.artifact import Artifact as Artifact
+    from aimdvc.sdk.artifacts import create_artifact as create_artifact
+    from aimdvc.sdk.artifacts import grab_artifact as grab_artifact
+    from aimdvc.sdk.artifacts import upload_artifact as upload_artifact
     from aimdvc.sdk.logins import login as login
     from aimdvc.sdk.logins import logout as logout
     from aimdvc.sdk.trial import Trial as Trial
@@ -14,14 +18,28 @@ if TYPE_CHECKING:
     from aimdvc.sdk.trials import load_trial as load_trial
 
 _HOMES = {
+    "Artifact": "aimdvc.sdk.artifact",
     "Trial": "aimdvc.sdk.trial",
+    "create_artifact": "aimdvc.sdk.artifacts",
     "create_trial": "aimdvc.sdk.trials",
+    "grab_artifact": "aimdvc.sdk.artifacts",
     "load_trial": "aimdvc.sdk.trials",
     "login": "aimdvc.sdk.logins",
     "logout": "aimdvc.sdk.logins",
+    "upload_artifact": "aimdvc.sdk.artifacts",
 }
 
-__all__ = ["Trial", "create_trial", "load_trial", "login", "logout"]
+__all__ = [
+    "Artifact",
+    "Trial",
+    "create_artifact",
+    "create_trial",
+    "grab_artifact",
+    "load_trial",
+    "login",
+    "logout",
+    "upload_artifact",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -126,6 +126,14 @@ def list_folder(call: Call) -> Response:
     return _folder(call, call.params["path"])
 
 
+def show_node(call: Call) -> Response:
+    """Where a folder or an artifact is now, by its id, which stays the same."""
+    path = call.site.folders.path_of(call.caller, call.params["node"])
+    if path is None:
+        raise HttpError(404, "there is no such folder or artifact")
+    return _answer({"id": call.params["node"], "path": path})
+
+
 def make_folder(call: Call) -> Response:
     """Makes a folder, and those on the way to it; a name alone is a shared root, which administrators make."""
     path = call.params["path"]

@@ -111,6 +111,7 @@ _ADMIN = (
     Route(
         "DELETE", "/api/v1/keys/{key}", "Revoke a key", "user", admin_api.revoke_key, "admin", answers={204: "Ended"}
     ),
+    Route("GET", "/api/v1/nodes/{node}", "Tell where a folder or an artifact is", "shared", admin_api.show_node),
     Route("GET", "/api/v1/folders", "List the roots", "user", admin_api.list_roots, query=PAGED),
     Route("GET", "/api/v1/folders/{path}", "List a folder", "user", admin_api.list_folder, query=PAGED),
     Route(

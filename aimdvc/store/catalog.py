@@ -8,7 +8,7 @@ it was written) the file's own time counts; one that the user's own file became 
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
@@ -32,6 +32,7 @@ CREATE TABLE IF NOT EXISTS blob (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS file (oid BLOB PRIMARY KEY, seen INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS blob_of_pack ON blob (pack, offset);
+CREATE TABLE IF NOT EXISTS checksum (oid BLOB PRIMARY KEY, md5 BLOB NOT NULL) WITHOUT ROWID;
 """
 
 
@@ -213,6 +214,22 @@ class Catalog:
             for pack, offset, oid, name, size in rows:
                 last = (pack, offset)
                 yield Oid(oid.hex()), PackedBlob(name, offset, size)
+
+    def checksums(self, oids: Iterable[Oid]) -> dict[Oid, str]:
+        """Returns the MD5, in hex digits, of those of the blobs of which it was kept."""
+        found: dict[Oid, str] = {}
+        with self._lock, mapped_sqlite(self.path):
+            for batch in _batches(oids):
+                marks = ",".join("?" * len(batch))
+                rows = self._database.execute(f"SELECT oid, md5 FROM checksum WHERE oid IN ({marks})", batch)  # noqa: S608
+                found.update((Oid(oid.hex()), md5.hex()) for oid, md5 in rows)
+        return found
+
+    def keep_checksums(self, checksums: Mapping[Oid, str]) -> None:
+        """Keeps the MD5 of blobs, in hex digits."""
+        rows = [(bytes.fromhex(oid), bytes.fromhex(md5)) for oid, md5 in checksums.items()]
+        with self.alone() as database:
+            database.executemany("INSERT OR REPLACE INTO checksum VALUES (?, ?)", rows)
 
     # What maintenance needs (store/sweep.py)
 

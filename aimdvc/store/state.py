@@ -21,6 +21,7 @@ from aimdvc.model.oid import GitId, Oid
 from aimdvc.store.merging import MERGING_SCHEMA, Merges
 from aimdvc.store.moves import MOVES_SCHEMA, HeadMove, HeadMoves
 from aimdvc.store.parts import PARTS_SCHEMA, Parts
+from aimdvc.store.records import RECORDS_SCHEMA, Records
 
 FORMAT = 3
 
@@ -135,10 +136,12 @@ class State:
         What a lost database held comes back from aimdvc.lock by `checkout`; only what was staged is gone.
         """
         self.path = directory / "state.db"
-        self._database = open_database(self.path, _SCHEMA + MERGING_SCHEMA + MOVES_SCHEMA + PARTS_SCHEMA, FORMAT)
+        schema = _SCHEMA + MERGING_SCHEMA + MOVES_SCHEMA + PARTS_SCHEMA + RECORDS_SCHEMA
+        self._database = open_database(self.path, schema, FORMAT)
         self.merges = Merges(self._database)
         self.moves = HeadMoves(self._database)
         self.parts = Parts(self._database)
+        self.records = Records(self._database)
 
     def close(self) -> None:
         """Closes the database."""

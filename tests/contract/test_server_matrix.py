@@ -117,6 +117,9 @@ SAMPLES: dict[tuple[str, str], Callable[[Place, str], Sample]] = {
     ("GET", "/api/v1/keys"): lambda at, role: Sample("/api/v1/keys"),
     ("POST", "/api/v1/keys"): lambda at, role: Sample("/api/v1/keys", body(name="x", scope="read"), then=201),
     ("DELETE", "/api/v1/keys/{key}"): lambda at, role: Sample(f"/api/v1/keys/{at.key_of(role)}", then=204),
+    ("GET", "/api/v1/nodes/{node}"): lambda at, role: Sample(
+        f"/api/v1/nodes/{at.folders.id_of(SYSTEM, 'alice/data/a')}", needs=VIEW
+    ),
     ("GET", "/api/v1/folders"): lambda at, role: Sample("/api/v1/folders"),
     ("GET", "/api/v1/folders/{path}"): lambda at, role: Sample("/api/v1/folders/alice/data", needs=VIEW),
     ("PUT", "/api/v1/folders/{path}"): lambda at, role: Sample(

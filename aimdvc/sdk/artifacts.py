@@ -1,0 +1,153 @@
+"""The functions that make artifacts and find them again."""
+
+import os
+import re
+import uuid
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from aimdvc.errors import UsageError
+from aimdvc.model.metadata import METADATA, Metadata, parse_metadata
+from aimdvc.model.names import check_alias_name, check_artifact_name
+from aimdvc.ops.workspace import Workspace
+from aimdvc.sdk.artifact import Artifact, keep, stored
+from aimdvc.sdk.place import absolute, all_places, find_places, opened
+from aimdvc.sdk.progress import OnProgress, progress_of
+from aimdvc.sdk.record import Record, new_record
+from aimdvc.sdk.repositories import Found, aliases_of, connect, fetch_version, id_of
+from aimdvc.sdk.service import Service, service
+from aimdvc.sdk.uploading import close
+
+_REFERENCE = re.compile(r"/?(?P<path>[^:]+?)/?(?::(?P<tag>[^:/]+))?")
+_LATEST = "latest"
+_VERSION = re.compile(r"v[0-9]+")
+
+
+def create_artifact(
+    artifact_name: str, artifact_type: str, description: str = "", aliases: list[str] | None = None
+) -> Artifact:
+    """Makes an open artifact, on this machine alone, of the repo of that name.
+
+    `artifact_type` says what it is ("dataset", "model"), `aliases` are the names that its version gets. Raises
+    InvalidName.
+    """
+    check_artifact_name(artifact_name)
+    for alias in aliases or ():
+        if alias != _LATEST and not _VERSION.fullmatch(alias):
+            check_alias_name(alias)
+    record = new_record(artifact_name, artifact_type, description, tuple(aliases or ()))
+    return keep(find_places(), record)
+
+
+def grab_artifact(
+    artifact_path: str | os.PathLike[str] | None = None,
+    artifact_id: str | None = None,
+    artifact_ref: str | None = None,
+) -> Artifact:
+    """Returns an artifact that is there already: by its directory, else by its id, else by its reference.
+
+    A directory is what `local_path()` gave. An id is looked for on this machine, then on the server. A reference is
+    `FOLDER/REPO[:TAG]`, or `REPO_ID[:TAG]`; the tag is a version or an alias, `latest` by default. No file's content
+    is fetched. Raises UsageError where there is none, UnknownRevision, NotAuthorised, RemoteError.
+    """
+    if artifact_path is not None:
+        return _of_directory(artifact_path)
+    if artifact_id is not None:
+        return _of_id(artifact_id)
+    if artifact_ref is not None:
+        return _of_reference(artifact_ref)
+    raise ValueError("pass one of artifact_path, artifact_id and artifact_ref")
+
+
+def upload_artifact(
+    artifact_path: str | os.PathLike[str] | None = None,
+    artifact_id: str | None = None,
+    repo_path: str | None = None,
+    repo_name: str | None = None,
+    folder_id: str | None = None,
+    folder_path: str | None = None,
+    make_folder: bool = False,
+    *,
+    progress: OnProgress | None = None,
+) -> dict[str, Any]:
+    """Uploads an artifact of this machine, by its directory or its id, and returns what the server knows of it.
+
+    `repo_path` is `FOLDER/REPO` and says both; `repo_name` another repo than that of the artifact's own name. The
+    rest is as of `Artifact.upload`.
+    """
+    if artifact_path is None and artifact_id is None:
+        raise ValueError("pass artifact_path or artifact_id")
+    artifact = _of_directory(artifact_path) if artifact_path is not None else _here(str(artifact_id))
+    if artifact is None:
+        raise UsageError(f"there is no artifact '{artifact_id}' on this machine")
+    if repo_path is not None:
+        folder_path, _, repo_name = repo_path.strip("/").rpartition("/")
+    return artifact._upload(repo_name, folder_id, folder_path or None, make_folder, progress)
+
+
+def _of_directory(path: str | os.PathLike[str]) -> Artifact:
+    place = absolute(path)
+    found = _here(place.name)
+    if found is None:
+        raise UsageError(f"'{place}' is no artifact's directory", hint="pass what `local_path()` gave")
+    return found
+
+
+def _of_id(artifact_id: str) -> Artifact:
+    found = _here(artifact_id)
+    if found is not None:
+        return found
+    with service() as server:
+        raise UsageError(f"neither this machine nor '{server.host}' has an artifact '{artifact_id[:80]}'")
+
+
+def _here(artifact_id: str) -> Artifact | None:
+    try:
+        known = str(uuid.UUID(artifact_id))
+    except ValueError:
+        return None
+    return next((found for places in all_places() if (found := stored(places, known)) is not None), None)
+
+
+def _of_reference(reference: str) -> Artifact:
+    match = _REFERENCE.fullmatch(reference)
+    if match is None:
+        raise UsageError(f"reference '{reference}': expected FOLDER/REPO[:TAG]")
+    tag = match["tag"] or _LATEST
+    places = find_places()
+    with service() as server, opened(places) as workspace:
+        path = match["path"] if "/" in match["path"] else server.path_of(match["path"])
+        told = server.artifact(path)
+        if told is None:
+            raise UsageError(f"'{server.host}' has no artifact '{path}'")
+        found = fetch_version(workspace, server, str(told["path"]), tag, progress_of(None))
+        record = _record_of(workspace, server, found, str(told["path"]), str(told["id"]))
+        known = workspace.state.records.get(record.id)
+        if known is None:
+            close(workspace, record)
+    return stored(places, record.id) or Artifact._of(places, record)
+
+
+def _record_of(workspace: Workspace, server: Service, found: Found, path: str, node: str) -> Record:
+    """Returns the record of a version of an artifact; `node` is the artifact's id on the server."""
+    history = workspace.history(found.repository)
+    entry = history.entry(found.commit.tree, METADATA)
+    metadata = parse_metadata(history.read_blob(entry.git_id)) if entry is not None else Metadata()
+    _, connection = connect(workspace, server, path)
+    when = found.commit.committer
+    zone = timezone(timedelta(seconds=when.zone_s))
+    return Record(
+        id_of(found.commit, node),
+        path.rpartition("/")[2],
+        metadata.type,
+        metadata.description,
+        aliases_of(history, connection.remote, found.commit.id),
+        datetime.fromtimestamp(when.time_s, zone).isoformat(),
+        folder=str(uuid.UUID(node)),
+        editor=found.commit.author.name,
+        commit=found.commit.id,
+        version=found.version,
+        remote=({"host": server.host, "path": f"/{path}", "version": found.version},),
+        repository=found.repository,
+        can_be_logged=False,
+    )
