@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from aimdvc.errors import UnknownRemote
 from aimdvc.fs.disk import Disk
@@ -35,6 +35,10 @@ class BlobRemote(Protocol):
 
     def present(self, pointers: Iterable[Pointer], progress: Progress) -> set[Oid]:
         """Returns those of the blobs that the remote has; asks it about each, and takes none for granted."""
+        ...
+
+    def open(self, pointer: Pointer) -> BinaryIO:
+        """Returns a blob as a file that is read there, in parts; not hash-checked."""
         ...
 
 

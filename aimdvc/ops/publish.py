@@ -6,6 +6,7 @@ with what was `begun` goes on, and makes no second version.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from aimdvc.errors import RefMoved
@@ -91,13 +92,24 @@ def publish(
         note(commit)
         release = replace(release, begun=commit)
         connection.blobs.upload(new_pointers(history, [commit], [tip] if tip else []), workspace.blobs, progress)
-        updates = [RefUpdate(branch, tip, commit), *_numbers(known, commit), *_aliases(known, release, commit)]
+        updates = [RefUpdate(branch, tip, commit), *_numbers(known, commit), *_aliases(known, release.aliases, commit)]
         try:
             connection.transport.push(history, updates, known, progress)
         except RefMoved:
             continue
         return _done(workspace, name, connection, commit)
     raise RefMoved(MAIN, f"others moved it {_TRIES} times while this was sent to '{connection.url}'")
+
+
+def set_remote_alias(connection: Connection, history: History, commit: GitId, alias: str, progress: Progress) -> None:
+    """Makes an alias on a remote name a version that it has, wherever it stood before. Raises InvalidName, RemoteError.
+
+    Safe to repeat; RefMoved tells that somebody moved it at the same time.
+    """
+    known = refs_for_push(connection)
+    updates = [update for update in _aliases(known, [alias], commit) if update.old != update.new]
+    if updates:
+        connection.transport.push(history, updates, known, progress)
 
 
 def _known(workspace: Workspace, name: str, connection: Connection, progress: Progress) -> RemoteRefs:
@@ -107,12 +119,15 @@ def _known(workspace: Workspace, name: str, connection: Connection, progress: Pr
         known = refs_for_push(connection)
         if all(history.has(tip) for ref, tip in known.refs.items() if ref in (MAIN, known.head)):
             return known
-        fetch_history(workspace, name, connection, progress, FetchOptions(depth=Depth(1)))
+        with suppress(RefMoved):
+            fetch_history(workspace, name, connection, progress, FetchOptions(depth=Depth(1)))
 
 
 def _done(workspace: Workspace, name: str, connection: Connection, commit: GitId) -> Published:
     after = connection.transport.read_refs(for_push=False)
-    follow_remote(workspace, name, workspace.history(name), connection, after)
+    # What another process of this machine has noted meanwhile is as good as what is noted here.
+    with suppress(RefMoved):
+        follow_remote(workspace, name, workspace.history(name), connection, after)
     numbers = [ref for ref, found in after.refs.items() if found == commit and VERSION_TAG.fullmatch(ref)]
     return Published(commit, numbers[0].removeprefix("refs/tags/") if numbers else None)
 
@@ -124,9 +139,9 @@ def _numbers(known: RemoteRefs, commit: GitId) -> list[RefUpdate]:
     return [RefUpdate(f"refs/tags/v{highest + 1}", None, commit)]
 
 
-def _aliases(known: RemoteRefs, release: Release, commit: GitId) -> list[RefUpdate]:
+def _aliases(known: RemoteRefs, aliases: Iterable[str], commit: GitId) -> list[RefUpdate]:
     branches = [ref.removeprefix(_HEADS) for ref in known.refs if ref.startswith(_HEADS)]
-    wanted = [f"refs/aliases/{check_alias_name(alias, branches)}" for alias in dict.fromkeys(release.aliases)]
+    wanted = [f"refs/aliases/{check_alias_name(alias, branches)}" for alias in dict.fromkeys(aliases)]
     return [RefUpdate(ref, known.refs.get(ref), commit) for ref in wanted]
 
 

@@ -162,7 +162,7 @@ def get_blob(
                 raise Expired(session.refusal(action.href, reply), reply.headers)
             if not 200 <= reply.status < 300:
                 raise refuse(session, action, reply)
-            if start and not _continues(reply, start, action):
+            if start and not continues(reply, start, action):
                 partial.restart()
             advance(partial.size_bytes)
             while chunk := reply.read(CHUNK):
@@ -189,8 +189,8 @@ def _bounded(reply: Reply, pointer: Pointer, action: Action) -> Iterator[bytes]:
     reply.close()
 
 
-def _continues(reply: Reply, start: int, action: Action) -> bool:
-    """Returns whether the answer is the range that was asked for; False for the whole blob."""
+def continues(reply: Reply, start: int, action: Action) -> bool:
+    """Returns whether an answer begins where it was asked to; False for the whole blob. Raises RemoteRefused."""
     if reply.status != 206:
         return False
     match = _CONTENT_RANGE.fullmatch(reply.headers.get("content-range", ""))

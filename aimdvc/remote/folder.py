@@ -7,6 +7,7 @@ was told to make it durable: once for a group, since an fsync for each of many s
 import hashlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from aimdvc.errors import CorruptBlob, MissingBlob
 from aimdvc.fs.disk import Disk
@@ -74,6 +75,15 @@ class FolderBlobs:
                     found.add(pointer.oid)
             progress.advance(1)
         return found
+
+    def open(self, pointer: Pointer) -> BinaryIO:
+        """Returns a blob as a file. Raises MissingBlob."""
+        path = self._path(pointer.oid)
+        try:
+            with mapped(path):
+                return path.open("rb")
+        except FileNotFoundError:
+            raise MissingBlob(pointer.oid) from None
 
     def _path(self, oid: Oid) -> Path:
         return self._objects / oid[:2] / oid[2:4] / oid

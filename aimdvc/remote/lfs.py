@@ -6,10 +6,11 @@ group is one batch and its transfers, and one worker's. What breaks is asked for
 
 import json
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import BinaryIO
 
 from aimdvc.errors import MissingBlob, ProtocolError, RemoteRefused, RemoteUnreachable
 from aimdvc.model.oid import Oid
@@ -17,6 +18,7 @@ from aimdvc.model.pointer import Pointer
 from aimdvc.model.progress import Progress
 from aimdvc.remote.basic import Action, Expired, get_blob, parse_action, put_blob
 from aimdvc.remote.packed import AIMD_PACK, get_pack, put_pack
+from aimdvc.remote.ranges import open_ranges
 from aimdvc.remote.session import TRIES, Session
 from aimdvc.remote.transfer import BlobSink, BlobSource, Transferred
 from aimdvc.remote.tus import TUS, put_rest
@@ -77,6 +79,14 @@ class LfsRemote:
             found |= _present(self._ask("download", group), group, self._url)
             progress.advance(len(group))
         return found
+
+    def open(self, pointer: Pointer) -> BinaryIO:
+        """Returns a blob as a file of which only the ranges travel that are read; see remote/ranges.py."""
+        return open_ranges(self._session, self._url, pointer, lambda: self._single(pointer))
+
+    def _single(self, pointer: Pointer) -> Action:
+        group = self._batch("download", [pointer], ("basic",))
+        return group.singles[0][1]["download"]
 
     def _transfer(
         self, operation: str, pointers: Iterable[Pointer], move: Callable[["_Group"], None], counter: "_Counter"
@@ -139,14 +149,16 @@ class LfsRemote:
             counter.count(group)
             return
 
-    def _batch(self, operation: str, pointers: list[Pointer]) -> "_Group":
-        answer = self._ask(operation, pointers)
+    def _batch(self, operation: str, pointers: list[Pointer], transfers: Sequence[str] | None = None) -> "_Group":
+        answer = self._ask(operation, pointers, transfers)
         return _parse_group(answer, operation, {pointer.oid: pointer for pointer in pointers}, self._url)
 
-    def _ask(self, operation: str, pointers: list[Pointer]) -> Mapping[str, object]:
+    def _ask(
+        self, operation: str, pointers: list[Pointer], transfers: Sequence[str] | None = None
+    ) -> Mapping[str, object]:
         message = {
             "operation": operation,
-            "transfers": [AIMD_PACK, *([TUS] if operation == "upload" else []), "basic"],
+            "transfers": transfers or [AIMD_PACK, *([TUS] if operation == "upload" else []), "basic"],
             "hash_algo": "sha256",
             "objects": [{"oid": pointer.oid, "size": pointer.size} for pointer in pointers],
         }

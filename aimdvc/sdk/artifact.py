@@ -9,18 +9,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from types import TracebackType
-from typing import Any
+from typing import Any, BinaryIO
 
 from aimdvc.errors import UsageError
+from aimdvc.model.oid import GitId
+from aimdvc.ops.publish import set_remote_alias
 from aimdvc.ops.workspace import Workspace
 from aimdvc.sdk import adding, downloading, uploading
+from aimdvc.sdk.comparing import Difference, compare, iter_states
 from aimdvc.sdk.keys import base_name_of, object_key
 from aimdvc.sdk.objects import ArtifactObject, find_source, iter_objects, iter_sources
+from aimdvc.sdk.opening import open_file
 from aimdvc.sdk.place import absolute, find_places, opened
 from aimdvc.sdk.progress import OnProgress, progress_of
 from aimdvc.sdk.record import Record, load_record, new_record, parse_dict, to_dict
 from aimdvc.sdk.repositories import connect, fetch_version
 from aimdvc.sdk.service import Service, service
+from aimdvc.sdk.versions import Version, version_of
 from aimdvc.store.locate import Places
 
 
@@ -240,6 +245,44 @@ class Artifact:
             downloading.place(workspace, self._record, [source], progress_of(None))
             return str(directory / source.key)
 
+    def open(self, key: str) -> BinaryIO:
+        """Returns one file's bytes, to be read and sought in; close it.
+
+        A large one that isn't on this machine is read on the server, and only what is asked for travels; that is not
+        checked by a hash, as a part has none. Raises KeyError for what is no file of it, RemoteError, also later on.
+        """
+        with self._opened(needs_tree=True) as workspace:
+            source = find_source(workspace, self._record, key.removeprefix("/"))
+            if source is None:
+                raise KeyError(key)
+            return open_file(workspace, self._record, source)
+
+    # What is around it
+
+    def versions(self) -> list[Version]:
+        """Returns the versions of its repo on the server, the newest first. Raises UsageError before it is uploaded."""
+        self._require_closed()
+        with service(self._record.host) as server:
+            return [version_of(told) for told in server.iter_versions(self._record.path)]
+
+    def diff(self, other: "Artifact") -> Difference:
+        """Returns what `other` has otherwise: the keys that it adds, lacks, and changes. No file's content is read."""
+        with self._opened(needs_tree=True) as mine, other._opened(needs_tree=True) as theirs:
+            return compare(iter_states(mine, self._record), iter_states(theirs, other._record))
+
+    def alias(self, name: str) -> None:
+        """Makes a name mean this version on the server, wherever it stood before. Safe to repeat.
+
+        Raises UsageError before it is uploaded, InvalidName, NotAuthorised, RemoteRefused where it is protected.
+        """
+        self._require_closed()
+        with self._opened(needs_tree=True) as workspace, service(self._record.host) as server:
+            repository, connection = connect(workspace, server, self._record.path)
+            history, commit = workspace.history(repository), GitId(self._record.commit or "")
+            set_remote_alias(connection, history, commit, name, progress_of(None))
+            self._record = replace(self._record, aliases=tuple(sorted({*self._record.aliases, name})))
+            uploading.save(workspace, self._record)
+
     # Its forms
 
     def to_dict(self) -> dict[str, Any]:
@@ -270,6 +313,10 @@ class Artifact:
     def _require_open(self) -> None:
         if not self.is_open:
             raise RuntimeError(f"{self!r} is uploaded already; make another with create_artifact")
+
+    def _require_closed(self) -> None:
+        if self.is_open:
+            raise UsageError(f"{self!r} is not uploaded yet", hint="call upload() first")
 
     @contextmanager
     def _opened(self, needs_tree: bool = False) -> Iterator[Workspace]:

@@ -3,6 +3,7 @@
 import os
 import re
 import uuid
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -13,7 +14,7 @@ from aimdvc.ops.workspace import Workspace
 from aimdvc.sdk.artifact import Artifact, keep, stored
 from aimdvc.sdk.place import absolute, all_places, find_places, opened
 from aimdvc.sdk.progress import OnProgress, progress_of
-from aimdvc.sdk.record import Record, new_record
+from aimdvc.sdk.record import Record, load_record, new_record
 from aimdvc.sdk.repositories import Found, aliases_of, connect, fetch_version, id_of
 from aimdvc.sdk.service import Service, service
 from aimdvc.sdk.uploading import close
@@ -123,9 +124,12 @@ def _of_reference(reference: str) -> Artifact:
         found = fetch_version(workspace, server, str(told["path"]), tag, progress_of(None))
         record = _record_of(workspace, server, found, str(told["path"]), str(told["id"]))
         known = workspace.state.records.get(record.id)
-        if known is None:
-            close(workspace, record)
-    return stored(places, record.id) or Artifact._of(places, record)
+        if known is not None:
+            before = load_record(known)
+            loaded = tuple(one for one in record.remote if one not in before.remote[-1:])
+            record = replace(record, remote=(*before.remote, *loaded), can_be_logged=before.can_be_logged)
+        close(workspace, record)
+    return Artifact._of(places, record)
 
 
 def _record_of(workspace: Workspace, server: Service, found: Found, path: str, node: str) -> Record:

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote, urlencode
 
 from aimdvc.errors import RemoteRefused, UsageError
@@ -14,6 +15,7 @@ from aimdvc.sdk.environment import read_environment
 
 DEFAULT_FOLDER = "/default"
 _ANSWER_BYTES = 16 << 20
+_PAGE = "500"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +34,14 @@ class Service:
         return str(self._ask("GET", "whoami")["user"])
 
     def ensure_folder(self, path: str | None, make: bool) -> str:
-        """Returns a folder's path without a slash before it. Raises UsageError for one that is not there.
+        """Returns a folder's whole path, without a slash before it. Raises UsageError for one that is not there.
 
         With `make` it is made, and its parents. The default folder always is.
         """
         wanted = (path or DEFAULT_FOLDER).strip("/")
-        if self._find(f"folders/{quote(wanted)}", limit="1") is not None:
-            return wanted
+        found = self._find(f"folders/{quote(wanted)}", limit="1")
+        if found is not None:
+            return str(found["path"])
         if not make and wanted != DEFAULT_FOLDER.strip("/"):
             raise UsageError(f"'{self.host}' has no folder '{wanted}'", hint="pass make_folder=True to make it")
         # A name alone would be a root beside the users' own.
@@ -58,6 +61,16 @@ class Service:
     def artifact(self, path: str) -> Mapping[str, object] | None:
         """Returns what the server tells of the artifact at a path, None where the user sees none."""
         return self._find(f"artifacts/{quote(path)}")
+
+    def iter_versions(self, path: str) -> Iterator[Mapping[str, Any]]:
+        """Yields what the server tells of each version of the artifact at a path, the newest first, in pages."""
+        query = {"limit": _PAGE}
+        while (page := self._find(f"versions/{quote(path)}", **query)) is not None:
+            versions, cursor = page.get("versions"), page.get("next_cursor")
+            yield from versions if isinstance(versions, list) else ()
+            if not cursor:
+                return
+            query["cursor"] = str(cursor)
 
     def _ask(self, method: str, what: str) -> Mapping[str, object]:
         found = self._find(what, method=method)

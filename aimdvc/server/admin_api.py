@@ -118,12 +118,14 @@ def revoke_key(call: Call) -> Response:
 
 def list_roots(call: Call) -> Response:
     """The roots that the caller sees something of."""
-    return _folder(call, "")
+    return _folder(call, "", {})
 
 
 def list_folder(call: Call) -> Response:
-    """What of a folder the caller sees."""
-    return _folder(call, call.params["path"])
+    """Where a folder is, and what of it the caller sees."""
+    folders = call.site.folders
+    node = folders.id_of(call.caller, call.params["path"])
+    return _folder(call, call.params["path"], {"id": node, "path": folders.path_of(call.caller, node)})
 
 
 def show_node(call: Call) -> Response:
@@ -173,9 +175,9 @@ def _answer(message: Mapping[str, object], status: int = 200) -> Response:
     return json_response(message, status, JSON)
 
 
-def _folder(call: Call, path: str) -> Response:
+def _folder(call: Call, path: str, told: Mapping[str, object]) -> Response:
     page, following = paged(call, call.site.folders.children(call.caller, path), lambda node: node.path.casefold())
-    return _answer({"nodes": [asdict(node) for node in page], **following})
+    return _answer({**told, "nodes": [asdict(node) for node in page], **following})
 
 
 def _with(wish: Mapping[str, object]) -> tuple[str, str]:
