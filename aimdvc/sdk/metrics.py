@@ -8,36 +8,13 @@ which can be nothing else there: a metric's value is never a text. They are read
 import operator
 from collections.abc import Mapping
 from datetime import datetime, timezone
-from functools import lru_cache
 from math import isfinite
 from typing import Any
 
+from aimdvc.model.trials import NAME_LENGTH, STRANGE_NUMBERS
+
 Value = int | float
 Element = dict[str, Any]
-
-TRAINING, VALIDATION, TESTING = "training", "validation", "testing"
-
-_SYNONYMS = {
-    **dict.fromkeys(("train", "training"), TRAINING),
-    **dict.fromkeys(("val", "validate", "validation"), VALIDATION),
-    **dict.fromkeys(("test", "testing", "eval", "evaluate", "evaluation"), TESTING),
-}
-_TYPE_LENGTH = 100
-_NAME_LENGTH = 200
-
-
-@lru_cache(maxsize=256)
-def canonical_type(word: str) -> str:
-    """Returns what a type of metrics is called: synonyms have one name, any other word is its own.
-
-    Raises ValueError for what is no word: empty, longer than 100 characters, with a slash, white space or control
-    characters in it.
-    """
-    if not isinstance(word, str) or not 0 < len(word) <= _TYPE_LENGTH or not word.isprintable():
-        raise ValueError(f"metrics type {word!r}: expected a word of 1 to {_TYPE_LENGTH} characters")
-    if word in (".", "..") or any(char in "/\\" or char.isspace() for char in word):
-        raise ValueError(f"metrics type {word!r}: expected a word without slashes and white space")
-    return _SYNONYMS.get(word.lower(), word)
 
 
 def read_values(metrics: Mapping[str, Any]) -> dict[str, Value]:
@@ -51,8 +28,8 @@ def read_values(metrics: Mapping[str, Any]) -> dict[str, Value]:
         raise ValueError("no metrics are given")
     found: dict[str, Value] = {}
     for name, value in metrics.items():
-        if type(name) is not str or not 0 < len(name) <= _NAME_LENGTH:
-            raise ValueError(f"metric {name!r}: expected a name of 1 to {_NAME_LENGTH} characters")
+        if type(name) is not str or not 0 < len(name) <= NAME_LENGTH:
+            raise ValueError(f"metric {name!r}: expected a name of 1 to {NAME_LENGTH} characters")
         kind = type(value)
         found[name] = value if kind is float or kind is int else _number(name, value)
     return found
@@ -103,7 +80,7 @@ def plain_values(values: Mapping[str, Value]) -> dict[str, Value | str]:
 def parse_values(values: Mapping[str, Any]) -> dict[str, Value]:
     """Returns metrics that JSON held; `parse_values(plain_values(v)) == v`, NaN aside. Raises TypeError, ValueError."""
     return read_values(
-        {name: _WORDS.get(value, value) if type(value) is str else value for name, value in values.items()}
+        {name: STRANGE_NUMBERS.get(value, value) if type(value) is str else value for name, value in values.items()}
     )
 
 
@@ -123,6 +100,3 @@ def _is_finite(value: Value) -> bool:
 
 def _word(value: Value) -> str:
     return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
-
-
-_WORDS = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}

@@ -16,7 +16,8 @@ from aimdvc.fs.disk import Disk
 from aimdvc.fs.faults import mapped
 from aimdvc.fs.journal import Journal, is_held
 from aimdvc.fs.processes import is_gone
-from aimdvc.sdk.records import ENDED, FAILED, FILE, Record, read_header, read_record
+from aimdvc.model.trials import ENDED, FAILED
+from aimdvc.sdk.records import FILE, Record, read_header, read_record
 
 _OUTPUTS = "outputs"
 

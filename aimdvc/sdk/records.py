@@ -21,14 +21,12 @@ from typing import Any
 
 from aimdvc.errors import CorruptRepository, UnsupportedFormat
 from aimdvc.fs.journal import iter_lines
+from aimdvc.model.trials import ENDED, INITIALIZING
 from aimdvc.sdk import jsonvalues
 from aimdvc.sdk.metrics import Element, Value, parse_element, plain_values
 
 FORMAT = 1
 FILE = "trial.jsonl"
-INITIALIZING, RUNNING, SUCCEEDED, FAILED = "Initializing", "Running", "Succeeded", "Failed"
-STATUSES = (INITIALIZING, RUNNING, SUCCEEDED, FAILED)
-ENDED = (SUCCEEDED, FAILED)
 
 _METRICS = b'{"metrics":'
 

@@ -17,22 +17,12 @@ from aimdvc.errors import AimdvcError
 from aimdvc.fs.disk import Disk
 from aimdvc.fs.journal import Journal
 from aimdvc.fs.processes import this_process
+from aimdvc.model.trials import ENDED, FAILED, INITIALIZING, RUNNING, SUCCEEDED, canonical_type
 from aimdvc.sdk import recording, trial_dict
-from aimdvc.sdk.metrics import Element, canonical_type, element, now, read_place, read_values
+from aimdvc.sdk.metrics import Element, element, now, read_place, read_values
 from aimdvc.sdk.params import Params, Values
 from aimdvc.sdk.platform_info import find_framework
-from aimdvc.sdk.records import (
-    ENDED,
-    FAILED,
-    FILE,
-    INITIALIZING,
-    RUNNING,
-    SUCCEEDED,
-    Record,
-    iter_metrics,
-    line,
-    metrics_line,
-)
+from aimdvc.sdk.records import FILE, Record, iter_metrics, line, metrics_line
 
 
 class MarkedArtifact(Protocol):

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from aimdvc.model.trials import ENDED, STATUSES, canonical_type, check_name
 from aimdvc.sdk.jsonvalues import plain
-from aimdvc.sdk.metrics import Element, canonical_type, parse_element
-from aimdvc.sdk.records import ENDED, STATUSES, Record, line, metrics_line
+from aimdvc.sdk.metrics import Element, parse_element
+from aimdvc.sdk.records import Record, line, metrics_line
 
-NAME_LENGTH = 200
 _NEEDED = (
     "metadata",
     "platform",
@@ -102,12 +102,3 @@ def lines(record: Record, metrics: Metrics) -> Iterator[bytes]:
         for element in found:
             yield metrics_line(kind, element)
     yield line({"status": record.status, "time": record.ended, "process": record.process})
-
-
-def check_name(name: str) -> str:
-    """Returns a trial's name. Raises ValueError for one that is empty, too long, or no text of one line."""
-    if not isinstance(name, str) or not 0 < len(name) <= NAME_LENGTH or not name.isprintable():
-        raise ValueError(f"trial name {name!r}: expected a text of 1 to {NAME_LENGTH} characters in one line")
-    if name.strip() != name or "/" in name or name in (".", ".."):
-        raise ValueError(f"trial name {name!r}: expected no slash, and no space around it")
-    return name

@@ -8,6 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from aimdvc.model.trials import check_name
 from aimdvc.sdk import recording
 from aimdvc.sdk.environment import data_directory, read_environment
 from aimdvc.sdk.git_state import entry_point, read_git_state
@@ -17,7 +18,6 @@ from aimdvc.sdk.platform_info import read_platform
 from aimdvc.sdk.ranks import find_rank
 from aimdvc.sdk.records import FILE, Record, Target
 from aimdvc.sdk.trial import Place, Trial, begin_trial
-from aimdvc.sdk.trial_dict import check_name
 
 STRATEGIES = ("skip", "error", "new", "replace")
 

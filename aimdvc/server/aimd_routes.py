@@ -2,7 +2,8 @@
 
 import json
 
-from aimdvc.server import aimd_folders
+from aimdvc.model.trials import NAME_LENGTH, STATUSES, STRANGE_NUMBERS, TYPE_LENGTH
+from aimdvc.server import aimd_folders, aimd_trials
 from aimdvc.server.bodies import ANY, Body
 from aimdvc.server.routing import AimdErrors, Route
 
@@ -63,5 +64,158 @@ _FOLDERS = (
     ),
 )
 
-AIMD: tuple[Route, ...] = _FOLDERS
+_NO_TRIAL = AimdErrors(404, "trial not exists")
+_TIME = {"type": ["string", "null"], "maxLength": 64}
+_STATUS = {"enum": list(STATUSES)}
+_VALUE = {
+    "type": "object",
+    "minProperties": 1,
+    "propertyNames": {"minLength": 1, "maxLength": NAME_LENGTH},
+    "additionalProperties": {"anyOf": [{"type": "number"}, {"enum": list(STRANGE_NUMBERS)}]},
+}
+_SEQUENCE = {
+    "type": ["object", "null"],
+    "properties": {"epoch": {"type": ["number", "null"]}, "step": {"type": ["integer", "null"]}},
+}
+_ELEMENT = {"type": "object", "properties": {"value": _VALUE, "sequence": _SEQUENCE}, "required": ["value"]}
+_ARTIFACTS = {"type": ["array", "null"], "maxItems": 10_000, "items": {"type": "string", "maxLength": 100}}
+_TRIAL = {
+    "kind": {"enum": ["Trial"]},
+    "metadata": {
+        "type": "object",
+        "properties": {
+            "id": {"type": ["string", "null"], "maxLength": 36},
+            "name": {"type": "string", "minLength": 1, "maxLength": NAME_LENGTH},
+            "folder": {"type": ["string", "null"], "maxLength": 36},
+            "editor": {"type": ["string", "null"], "maxLength": NAME_LENGTH},
+            "timestamp": _TIME,
+        },
+    },
+    "platform": {"type": ["object", "null"]},
+    "startTime": _TIME,
+    "endTime": _TIME,
+    "status": _STATUS,
+    "parameters": {"type": ["object", "null"]},
+    "metrics": {
+        "type": ["object", "null"],
+        "propertyNames": {"minLength": 1, "maxLength": TYPE_LENGTH},
+        "additionalProperties": {"type": "array", "items": _ELEMENT},
+    },
+    "inputArtifacts": _ARTIFACTS,
+    "outputArtifacts": _ARTIFACTS,
+    "_git": {"type": ["object", "null"]},
+}
+_METRICS = {
+    "type": "object",
+    "properties": {
+        "metrics": {"type": "array", "minItems": 1, "items": _ELEMENT},
+        "value": _VALUE,
+        "sequence": _SEQUENCE,
+    },
+    "anyOf": [{"required": ["metrics"]}, {"required": ["value"]}],
+}
+"""An element, or some."""
+
+_TRIALS = (
+    Route(
+        "POST",
+        "/apis/v1/trials",
+        "AIMD: make a trial",
+        "user",
+        aimd_trials.make_trial,
+        "write",
+        _json(("metadata",), **_TRIAL),
+        query={"folder": _ID},
+        errors=_NO_DOC,
+    ),
+    Route(
+        "GET",
+        "/apis/v1/trials/id",
+        "AIMD: find a trial by name",
+        "user",
+        aimd_trials.find_id_of_trial,
+        query={"folder": _ID, "name": {"type": "string", "maxLength": NAME_LENGTH}},
+        errors=_NO_TRIAL,
+    ),
+    Route(
+        "GET",
+        "/apis/v1/trials/{trial}",
+        "AIMD: show a trial",
+        "user",
+        aimd_trials.show_trial,
+        is_costly=True,
+        errors=_NO_TRIAL,
+    ),
+    Route(
+        "PUT",
+        "/apis/v1/trials/{trial}",
+        "AIMD: change a trial",
+        "user",
+        aimd_trials.change,
+        "write",
+        _json((), **_TRIAL),
+        query={"folder": _ID},
+        errors=_NO_TRIAL,
+    ),
+    Route(
+        "DELETE",
+        "/apis/v1/trials/{trial}",
+        "AIMD: remove a trial",
+        "user",
+        aimd_trials.remove,
+        "write",
+        errors=_NO_TRIAL,
+    ),
+    Route(
+        "POST",
+        "/apis/v1/trials/{trial}/status",
+        "AIMD: say what became of a trial",
+        "user",
+        aimd_trials.set_status,
+        "write",
+        _json(("status",), status=_STATUS, startTime=_TIME, endTime=_TIME),
+        errors=_NO_TRIAL,
+    ),
+    Route(
+        "GET",
+        "/apis/v1/trials/{trial}/parameters",
+        "AIMD: show the parameters of a trial",
+        "user",
+        aimd_trials.show_parameters,
+        errors=_NO_TRIAL,
+    ),
+    Route(
+        "POST",
+        "/apis/v1/trials/{trial}/parameters",
+        "AIMD: set the parameters of a trial",
+        "user",
+        aimd_trials.change_parameters,
+        "write",
+        _json(()),
+        errors=_NO_TRIAL,
+    ),
+    Route(
+        "POST",
+        "/apis/v1/trials/{trial}/metrics/{type}",
+        "AIMD: append metrics to a trial; `start` is the number of the first",
+        "user",
+        aimd_trials.add_metrics,
+        "write",
+        Body(ANY, json.dumps(_METRICS), list_name="metrics"),
+        query={"start": {"type": "string"}},
+        errors=_NO_TRIAL,
+    ),
+    Route(
+        "GET",
+        "/apis/v1/trials/{trial}/metrics",
+        "AIMD: show the metrics of a trial",
+        "user",
+        aimd_trials.show_metrics,
+        query={name: {"type": "string"} for name in ("type", "after", "limit")},
+        is_costly=True,
+        errors=_NO_TRIAL,
+    ),
+)
+
+AIMD: tuple[Route, ...] = (*_FOLDERS, *_TRIALS)
 """All of them, those with fixed ends first."""

@@ -20,12 +20,14 @@ _SHOWN = 200
 class Body:
     """A body. `schema` is the JSON Schema of one in JSON, None for bytes; `limit` the field of Limits that bounds it.
 
-    None for a `limit` leaves that to the handler, which knows how much is to come.
+    None for a `limit` leaves that to the handler, which knows how much is to come. With `list_name` a list is taken,
+    too, as an object that has it under this name.
     """
 
     media_types: tuple[str, ...] = (JSON,)
     schema: str | None = None
     limit: str | None = "json_bytes"
+    list_name: str | None = None
 
 
 def json_body(required: tuple[str, ...] = (), **properties: object) -> Body:
@@ -46,6 +48,8 @@ def read_json(request: Request, body: Body, limits: Limits) -> Mapping[str, obje
             json.dumps(message, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise HttpError(400, "the body is not JSON") from error
+    if isinstance(message, list) and body.list_name is not None:
+        message = {body.list_name: message}
     if not isinstance(message, dict):
         raise HttpError(422, "expected a JSON object")
     if b"\\u0000" in raw:

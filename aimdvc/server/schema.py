@@ -317,3 +317,40 @@ checksums = Table(
     Column("md5", LargeBinary(16), nullable=False),
     sqlite_with_rowid=False,
 )
+
+# Runs (trials.py). `document` is what clients said of one, in JSON, but for what has a column of its own.
+trials = Table(
+    "trials",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("folder", String(32), ForeignKey("nodes.id"), nullable=False),
+    Column("name", String(200), nullable=False),
+    Column("owner", String(32), ForeignKey("users.id"), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("document", Text, nullable=False),
+    Column("parameters", Text, nullable=False),
+    Column("created_s", Float, nullable=False),
+    UniqueConstraint("folder", "name"),
+)
+
+# `element` is `{"value", "sequence"}` in JSON; numbers count from 0, without a gap.
+trial_metrics = Table(
+    "trial_metrics",
+    metadata,
+    Column("trial", String(32), ForeignKey("trials.id"), primary_key=True),
+    Column("type", String(100), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("element", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# What a trial read and made: `relation` is input or output, `version` the id by which AIMD clients know a version,
+# which may come to the server after the trial, or never.
+lineage = Table(
+    "lineage",
+    metadata,
+    Column("trial", String(32), ForeignKey("trials.id"), primary_key=True),
+    Column("relation", String(8), primary_key=True),
+    Column("version", String(32), primary_key=True, index=True),
+    sqlite_with_rowid=False,
+)

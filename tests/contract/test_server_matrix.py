@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -88,6 +88,18 @@ class Place:
         """Returns the id of a node as AIMD clients write it."""
         return str(UUID(hex=self.folders.id_of(SYSTEM, path)))
 
+    def named_trial(self) -> str:
+        """Makes a trial and returns its name."""
+        trial = self.trial()
+        reply = self.client("alice", "read").request("GET", f"/apis/v1/trials/{trial}")
+        return str(reply.json()["doc"]["metadata"]["name"])
+
+    def trial(self) -> str:
+        """Makes a trial in alice's folder and returns its id."""
+        message = {"metadata": {"name": self.new(), "folder": self.id("alice/data")}}
+        reply = self.client("alice", "write").request("POST", "/apis/v1/trials", json.dumps(message).encode())
+        return str(reply.json()["id"])
+
     def folder(self) -> str:
         return self.folders.make(SYSTEM, f"alice/data/{self.new()}")
 
@@ -165,6 +177,34 @@ SAMPLES: dict[tuple[str, str], Callable[[Place, str], Sample]] = {
         f"/apis/v1/folders/{at.id('alice/data')}", needs=VIEW
     ),
     ("GET", "/apis/v1/repos"): lambda at, role: Sample("/apis/v1/repos?scope=all"),
+    ("POST", "/apis/v1/trials"): lambda at, role: Sample(
+        "/apis/v1/trials",
+        body(metadata={"name": at.new(), "id": str(uuid4()), "folder": at.id("alice/data")}),
+        needs=EDIT,
+    ),
+    ("GET", "/apis/v1/trials/id"): lambda at, role: Sample(
+        f"/apis/v1/trials/id?folder={at.id('alice/data')}&name={at.named_trial()}", needs=VIEW
+    ),
+    ("GET", "/apis/v1/trials/{trial}"): lambda at, role: Sample(f"/apis/v1/trials/{at.trial()}", needs=VIEW),
+    ("PUT", "/apis/v1/trials/{trial}"): lambda at, role: Sample(
+        f"/apis/v1/trials/{at.trial()}", body(status="Running"), needs=EDIT
+    ),
+    ("DELETE", "/apis/v1/trials/{trial}"): lambda at, role: Sample(f"/apis/v1/trials/{at.trial()}", needs=EDIT),
+    ("POST", "/apis/v1/trials/{trial}/status"): lambda at, role: Sample(
+        f"/apis/v1/trials/{at.trial()}/status", body(status="Failed"), needs=EDIT
+    ),
+    ("GET", "/apis/v1/trials/{trial}/parameters"): lambda at, role: Sample(
+        f"/apis/v1/trials/{at.trial()}/parameters", needs=VIEW
+    ),
+    ("POST", "/apis/v1/trials/{trial}/parameters"): lambda at, role: Sample(
+        f"/apis/v1/trials/{at.trial()}/parameters", body(lr=1), needs=EDIT
+    ),
+    ("POST", "/apis/v1/trials/{trial}/metrics/{type}"): lambda at, role: Sample(
+        f"/apis/v1/trials/{at.trial()}/metrics/train?start=0", body(value={"loss": 1}), needs=EDIT
+    ),
+    ("GET", "/apis/v1/trials/{trial}/metrics"): lambda at, role: Sample(
+        f"/apis/v1/trials/{at.trial()}/metrics", needs=VIEW
+    ),
     ("GET", "/{artifact}/info/refs"): lambda at, role: Sample(f"{A}/info/refs?service=git-upload-pack", needs=VIEW),
     ("POST", "/{artifact}/git-upload-pack"): lambda at, role: Sample(
         f"{A}/git-upload-pack",

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aimdvc.model.trials import canonical_type
 from aimdvc.sdk.metrics import (
-    canonical_type,
     element,
     parse_element,
     parse_values,
