@@ -122,14 +122,15 @@ class Artifact:
         """What it holds: `{key, size, digest, sha256}` of a file, `{key, uri}` of a reference.
 
         `digest` is the MD5 in hex digits, "" of a file that was never on this machine. All of it in one list; `files`
-        yields the same one by one.
+        yields them one by one, without the MD5.
         """
-        return [one.to_dict() for one in self.files()]
+        with self._opened(needs_tree=True) as workspace:
+            return [one.to_dict() for one in iter_objects(workspace, self._record, with_md5=True)]
 
     def files(self) -> Iterator[ArtifactObject]:
-        """Yields what it holds, files first, then references, each in the order of the keys."""
+        """Yields what it holds, files first, then references, each in the order of the keys; reads no content."""
         with self._opened(needs_tree=True) as workspace:
-            yield from iter_objects(workspace, self._record)
+            yield from iter_objects(workspace, self._record, with_md5=False)
 
     # What it gets
 

@@ -24,7 +24,8 @@ _BATCH = 1000
 class ArtifactObject:
     """One object of an artifact: a file, or a reference, which has a `uri` and no bytes.
 
-    `size` is in bytes. `sha256` is None for a reference, `md5` also where the bytes are not on this machine.
+    `size` is in bytes. `sha256` is None for a reference, `md5` also where it was not asked for, or the bytes are not on
+    this machine.
     """
 
     key: str
@@ -99,16 +100,19 @@ def find_source(workspace: Workspace, record: Record, key: str) -> Source | None
     return _source(history, entry)
 
 
-def iter_objects(workspace: Workspace, record: Record) -> Iterator[ArtifactObject]:
+def iter_objects(workspace: Workspace, record: Record, with_md5: bool) -> Iterator[ArtifactObject]:
     """Yields all that an artifact holds: its files, and then its references.
 
-    Reads every blob whose MD5 isn't known yet, once: it is remembered.
+    With the MD5, every blob of which it isn't known yet is read, once: it is remembered.
     """
     pending = iter_sources(workspace, record)
     while batch := list(islice(pending, _BATCH)):
-        checksums = read_checksums(workspace.blobs, [one.pointer for one in batch if not one.is_inline])
+        wanted = [one.pointer for one in batch if with_md5 and not one.is_inline]
+        checksums = read_checksums(workspace.blobs, wanted) if wanted else {}
         for one in batch:
-            md5 = md5_of(read_inline(workspace, record, one)) if one.is_inline else checksums.get(one.pointer.oid)
+            md5 = checksums.get(one.pointer.oid)
+            if with_md5 and one.is_inline:
+                md5 = md5_of(read_inline(workspace, record, one))
             yield ArtifactObject(one.key, one.pointer.size, one.pointer.oid, md5)
     for key, uri in iter_references(workspace, record):
         yield ArtifactObject(key, uri=uri)
