@@ -7,13 +7,31 @@ from pathlib import Path
 import pytest
 
 from aimdvc.server.embedded import EmbeddedServer
+from aimdvc.server.routes import ROUTES
+from aimdvc.server.routing import Route
 from tests.contract.server_client import Client, first_version
 from tests.postgres import Postgres
 
 
+def told_by_500() -> list[Route]:
+    """Returns the routes whose clients are told by a 500 that something is not there."""
+    return [route for route in ROUTES if route.errors is not None and route.errors.status == 500]
+
+
+def expecting_500(route: Route) -> str:
+    """Returns the settings by which that counts as no failure."""
+    return (
+        f'[[operations]]\ninclude-operation-id = "{route.handler.__name__}"\n'
+        '[operations.checks.not_a_server_error]\nexpected-statuses = ["2xx", "3xx", "4xx", 500]\n'
+    )
+
+
 @pytest.mark.parametrize("examples", [6, pytest.param(150, marks=[pytest.mark.sweep, pytest.mark.timeout(3600)])])
 @pytest.mark.parametrize("scope", ["admin", "none"])
-def test_no_request_makes_the_server_fail(tmp_path: Path, postgres: Postgres, scope: str, examples: int) -> None:
+def test_no_request_makes_the_server_fail(
+    tmp_path: Path, postgres: Postgres, scope: str, examples: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "schemathesis.toml").write_text("".join(map(expecting_500, told_by_500())))
     with EmbeddedServer(tmp_path / "srv", database_url=postgres.database()) as server:
         first_version(Client(server.url, server.admin_key))
         command = [str(Path(sys.executable).with_name("st")), "run", f"{server.url}/openapi.json"]
@@ -27,3 +45,5 @@ def test_no_request_makes_the_server_fail(tmp_path: Path, postgres: Postgres, sc
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=3000)
         assert done.returncode == 0, done.stdout + done.stderr
         assert "passed" in done.stdout
+    # A failure is logged, also where clients know 500 as something else.
+    assert [record.getMessage() for record in caplog.records if record.name.startswith("aimdvc")] == []
