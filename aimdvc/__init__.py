@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from aimdvc.sdk.trial import Trial as Trial
     from aimdvc.sdk.trials import create_trial as create_trial
     from aimdvc.sdk.trials import load_trial as load_trial
+    from aimdvc.sdk.trials import upload_trial as upload_trial
 
 _HOMES = {
     "Artifact": "aimdvc.sdk.artifact",
@@ -27,6 +28,7 @@ _HOMES = {
     "login": "aimdvc.sdk.logins",
     "logout": "aimdvc.sdk.logins",
     "upload_artifact": "aimdvc.sdk.artifacts",
+    "upload_trial": "aimdvc.sdk.trials",
 }
 
 __all__ = [
@@ -39,6 +41,7 @@ __all__ = [
     "login",
     "logout",
     "upload_artifact",
+    "upload_trial",
 ]
 
 

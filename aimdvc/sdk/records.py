@@ -14,6 +14,7 @@ hold them all in memory.
 """
 
 import json
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +29,9 @@ from aimdvc.sdk.metrics import Element, Value, parse_element, plain_values
 FORMAT = 1
 FILE = "trial.jsonl"
 
+STRATEGIES = ("skip", "error", "new", "replace")
+"""What becomes of a trial whose name another one has on the server."""
+
 _METRICS = b'{"metrics":'
 
 
@@ -39,6 +43,27 @@ class Target:
     folder_path: str | None = None
     make_folder: bool = False
     conflict_strategy: str = "new"
+
+    def changed(
+        self,
+        folder_id: str | None,
+        folder_path: str | None,
+        make_folder: bool | None,
+        conflict_strategy: str | None,
+    ) -> "Target":
+        """Returns the target with what is given in the place of what was. Raises ValueError for another strategy."""
+        strategy = conflict_strategy or self.conflict_strategy
+        if strategy not in STRATEGIES:
+            raise ValueError(f"conflict strategy {strategy!r}: expected one of {', '.join(STRATEGIES)}")
+        if folder_id is not None:
+            uuid.UUID(folder_id)
+        is_elsewhere = folder_id is not None or folder_path is not None
+        return Target(
+            folder_id if is_elsewhere else self.folder_id,
+            folder_path if is_elsewhere else self.folder_path,
+            self.make_folder if make_folder is None else make_folder,
+            strategy,
+        )
 
 
 @dataclass(slots=True)
@@ -127,15 +152,19 @@ def read_header(path: Path) -> Record:
     raise _damaged(path, "it")
 
 
+def iter_raw_metrics(path: Path, start: int = 0) -> Iterator[tuple[int, bytes]]:
+    """Yields (where the next line begins, line) of the metrics from a position on."""
+    return ((position, raw) for position, raw in iter_lines(path, start) if raw.startswith(_METRICS))
+
+
 def iter_metrics(path: Path, start: int = 0) -> Iterator[tuple[int, str, Element]]:
     """Yields (where the next line begins, type, element) from a position on. Raises CorruptRepository."""
-    for position, raw in iter_lines(path, start):
-        if raw.startswith(_METRICS):
-            try:
-                said = json.loads(raw)
-                yield position, str(said["metrics"]), parse_element(said)
-            except (ValueError, KeyError, TypeError, RecursionError) as error:
-                raise _damaged(path, f"the line before byte {position}") from error
+    for position, raw in iter_raw_metrics(path, start):
+        try:
+            said = json.loads(raw)
+            yield position, str(said["metrics"]), parse_element(said)
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise _damaged(path, f"the line before byte {position}") from error
 
 
 def _parse_header(path: Path, said: dict[str, Any]) -> Record:

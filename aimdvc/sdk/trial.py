@@ -18,11 +18,13 @@ from aimdvc.fs.disk import Disk
 from aimdvc.fs.journal import Journal
 from aimdvc.fs.processes import this_process
 from aimdvc.model.trials import ENDED, FAILED, INITIALIZING, RUNNING, SUCCEEDED, canonical_type
-from aimdvc.sdk import recording, trial_dict
+from aimdvc.sdk import recording, trial_dict, trial_upload
 from aimdvc.sdk.metrics import Element, element, now, read_place, read_values
 from aimdvc.sdk.params import Params, Values
 from aimdvc.sdk.platform_info import find_framework
+from aimdvc.sdk.progress import OnProgress, progress_of
 from aimdvc.sdk.records import FILE, Record, iter_metrics, line, metrics_line
+from aimdvc.sdk.service import service
 
 
 class MarkedArtifact(Protocol):
@@ -166,14 +168,14 @@ class Trial:
             self._mark("input", artifact)
 
     def mark_output(self, artifact: MarkedArtifact) -> None:
-        """Records that the trial makes an artifact, before that is uploaded. Safe to repeat.
+        """Records that the trial makes an artifact: best before that is uploaded, so that its commit says so, too.
 
-        Raises RuntimeError for an artifact that is uploaded already, or that another trial has made.
+        Safe to repeat. Raises RuntimeError for an artifact that was loaded, not made here, or that another trial made.
         """
         if not self._is_recording or artifact.id in self._record.outputs:
             return
-        if not artifact.is_open:
-            raise RuntimeError(f"artifact '{artifact.name}' is not new: mark it as an output before it is uploaded")
+        if not (artifact.is_open or getattr(artifact, "can_be_logged", False)):
+            raise RuntimeError(f"artifact '{artifact.name}' is not new: an output is made in the run that marks it")
         self._require_open()
         maker = recording.claim_output(self._place.trials, str(uuid.UUID(artifact.id)), self.id, self._disk)
         if maker != self.id:
@@ -183,6 +185,32 @@ class Trial:
     def finish(self) -> None:
         """Ends the trial well: it is Succeeded, on the disk, and takes nothing more. Safe to repeat."""
         self._finish(SUCCEEDED)
+
+    def upload(
+        self,
+        folder_id: str | None = None,
+        folder_path: str | None = None,
+        make_folder: bool | None = None,
+        conflict_strategy: str | None = None,
+        *,
+        progress: OnProgress | None = None,
+    ) -> dict[str, Any]:
+        """Uploads the trial as it is now, and returns what the server has of it, metrics aside.
+
+        Repeated, while it runs or after a failure, it sends what is new. What is not given is as `create_trial` got it:
+        `folder_id` beats `folder_path`, which beats `/default`; a folder that is not there is made with `make_folder`
+        alone. Where a trial of the name is there already, `conflict_strategy` decides: `new` numbers this one, `skip`
+        does nothing, `replace` removes that one, `error` raises RemoteRefused. Once it is uploaded it stays where it
+        is.
+
+        In processes that record nothing it does nothing, and returns an empty dictionary. Raises UsageError for a
+        folder that is not there, NotAuthorised, RemoteError.
+        """
+        if not self._is_recording:
+            return {}
+        target = self._record.target.changed(folder_id, folder_path, make_folder, conflict_strategy)
+        with service() as opened:
+            return trial_upload.upload(opened, self.path, target, progress_of(progress))
 
     def to_dict(self) -> dict[str, Any]:
         """Returns all of it as plain values: of NaN and infinities, Python's own."""
@@ -198,6 +226,7 @@ class Trial:
             if self._is_recording:
                 journal = self._opened()
                 record.process = this_process()
+                trial_upload.forget_upload(self.path, self._disk)
                 journal.replace(trial_dict.lines(record, metrics))
                 metrics = {}
                 self._is_ended = record.status in ENDED

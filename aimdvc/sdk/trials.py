@@ -15,11 +15,10 @@ from aimdvc.sdk.git_state import entry_point, read_git_state
 from aimdvc.sdk.metrics import now
 from aimdvc.sdk.place import absolute
 from aimdvc.sdk.platform_info import read_platform
+from aimdvc.sdk.progress import OnProgress
 from aimdvc.sdk.ranks import find_rank
 from aimdvc.sdk.records import FILE, Record, Target
 from aimdvc.sdk.trial import Place, Trial, begin_trial
-
-STRATEGIES = ("skip", "error", "new", "replace")
 
 
 def create_trial(
@@ -45,7 +44,7 @@ def create_trial(
     made = str(uuid.uuid4())
     created = now()
     name = check_name(trial_name) if trial_name is not None else f"trial-{created[:19].replace(':', '')}-{made[:4]}"
-    target = make_target(folder_id, folder_path, make_folder, conflict_strategy)
+    target = Target().changed(folder_id, folder_path, make_folder, conflict_strategy)
     record = Record(made, name, created, target=target)
     is_recording = find_rank(environment) == 0
     if is_recording:
@@ -72,6 +71,26 @@ def load_trial(trial_path: str | PathLike[str] | None = None, trial_name: str | 
     return Trial(Place(trials, directory), recording.read_trial(directory), None, find_rank(environment) == 0)
 
 
+def upload_trial(
+    trial_path: str | PathLike[str] | None = None,
+    trial_dir: str | PathLike[str] | None = None,
+    trial_name: str | None = None,
+    folder_id: str | None = None,
+    folder_path: str | None = None,
+    make_folder: bool = False,
+    conflict_strategy: str | None = None,
+    *,
+    progress: OnProgress | None = None,
+) -> dict[str, Any]:
+    """Uploads a trial that was recorded before, and returns what the server has of it, metrics aside.
+
+    The trial is that of the directory `trial_path`, else the newest of its name in `trial_dir`, a directory that holds
+    trials, or in the user's data directory. The rest, and what is raised, is as in `Trial.upload` and `load_trial`.
+    """
+    trial = load_trial(trial_path if trial_path is not None else trial_dir, trial_name)
+    return trial.upload(folder_id, folder_path, make_folder or None, conflict_strategy, progress=progress)
+
+
 def find_directory(trials: Path, trial_path: str | PathLike[str] | None, trial_name: str | None) -> Path:
     """Returns the directory of a trial, as `load_trial` says."""
     given = absolute(trial_path) if trial_path is not None else None
@@ -82,13 +101,3 @@ def find_directory(trials: Path, trial_path: str | PathLike[str] | None, trial_n
     if given is not None and (given / FILE).exists():
         return given
     return recording.find_trial(given or trials, trial_name)
-
-
-def make_target(
-    folder_id: str | None, folder_path: str | None, make_folder: bool | None, conflict_strategy: str | None
-) -> Target:
-    """Returns where a trial is to be uploaded to. Raises ValueError for a strategy that there isn't."""
-    strategy = conflict_strategy or "new"
-    if strategy not in STRATEGIES:
-        raise ValueError(f"conflict strategy {strategy!r}: expected one of {', '.join(STRATEGIES)}")
-    return Target(folder_id, folder_path, bool(make_folder), strategy)

@@ -126,7 +126,7 @@ _TRIALS = (
         "write",
         _json(("metadata",), **_TRIAL),
         query={"folder": _ID},
-        errors=_NO_DOC,
+        errors=AimdErrors(404, "folder not exists"),
     ),
     Route(
         "GET",
@@ -143,6 +143,7 @@ _TRIALS = (
         "AIMD: show a trial",
         "user",
         aimd_trials.show_trial,
+        query={"metrics": {"enum": ["no"]}},
         is_costly=True,
         errors=_NO_TRIAL,
     ),

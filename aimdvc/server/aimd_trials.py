@@ -59,9 +59,11 @@ def make_trial(call: Call) -> Response:
 
 
 def show_trial(call: Call) -> Response:
-    """All that there is of a trial, metrics too."""
+    """All that there is of a trial; with `metrics=no` without its metrics."""
     with call.site.database.read() as connection:
         trial = find_trial(connection, call.caller, call.params["trial"], Rights.VIEW)
+        if call.request.query.get("metrics") == "no":
+            return answer({"doc": document_of(trial)})
         head, _, tail = json.dumps({"doc": document_of(trial)}).rpartition('"metrics": {}')
         return _spooled(_with_metrics(connection, trial.id, f'{head}"metrics": ', tail, None))
 

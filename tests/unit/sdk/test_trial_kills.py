@@ -21,15 +21,15 @@ for step in range(10**9):
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    place = tmp_path / "data"
-    place.mkdir()
-    monkeypatch.setenv("AIMDVC_HOME", str(place))
-    return place
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    made = tmp_path / "data"
+    made.mkdir()
+    monkeypatch.setenv("AIMDVC_HOME", str(made))
+    return made
 
 
-def test_every_metric_whose_call_returned_survives_a_kill_in_mid_logging(home: Path) -> None:
-    with start(home, ENDLESS) as process:
+def test_every_metric_whose_call_returned_survives_a_kill_in_mid_logging(data: Path) -> None:
+    with start(data, ENDLESS) as process:
         assert process.stdout is not None
         while int(process.stdout.readline()) < 500:
             pass
@@ -49,15 +49,15 @@ def test_every_metric_whose_call_returned_survives_a_kill_in_mid_logging(home: P
     assert len(aimdvc.load_trial(trial_name="t").metrics["training"]) == len(steps) + 1
 
 
-def test_a_process_that_ends_without_finishing_leaves_a_failed_trial(home: Path) -> None:
+def test_a_process_that_ends_without_finishing_leaves_a_failed_trial(data: Path) -> None:
     endings = {"exit": "", "error": "raise ValueError", "now": "os._exit(0)", "block": "with trial: raise ValueError"}
     for name, ending in endings.items():
-        with start(home, f"trial = aimdvc.create_trial(trial_name='{name}')\n{ending}") as process:
+        with start(data, f"trial = aimdvc.create_trial(trial_name='{name}')\n{ending}") as process:
             process.wait()
         assert aimdvc.load_trial(trial_name=name).status == "Failed"
 
 
-def test_a_trial_that_no_object_records_any_more_is_failed_though_its_process_lives(home: Path) -> None:
+def test_a_trial_that_no_object_records_any_more_is_failed_though_its_process_lives(data: Path) -> None:
     trial = aimdvc.create_trial(trial_name="a")
     trial.log("train", {"a": 1}, 1)
     assert aimdvc.load_trial(trial_name="a").status == "Running"
@@ -65,7 +65,7 @@ def test_a_trial_that_no_object_records_any_more_is_failed_though_its_process_li
     assert aimdvc.load_trial(trial_name="a").status == "Failed"
 
 
-def test_a_child_that_outlives_a_killed_process_does_not_make_it_run(home: Path) -> None:
+def test_a_child_that_outlives_a_killed_process_does_not_make_it_run(data: Path) -> None:
     code = """
 trial = aimdvc.create_trial(trial_name="a")
 pid = os.fork()
@@ -75,7 +75,7 @@ if pid == 0:
 say("ready")
 sys.stdin.readline()
 """
-    with start(home, code) as process:
+    with start(data, code) as process:
         assert process.stdout is not None and process.stdin is not None
         process.stdout.readline()
         assert aimdvc.load_trial(trial_name="a").status == "Initializing"
@@ -86,7 +86,7 @@ sys.stdin.readline()
         assert aimdvc.load_trial(trial_name="a").status == "Failed"
 
 
-def test_while_one_process_records_another_can_read_but_not_log(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_while_one_process_records_another_can_read_but_not_log(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(journal, "_WAIT_S", 0.05)
     code = """
 trial = aimdvc.create_trial(trial_name="a")
@@ -98,7 +98,7 @@ trial.params.x = 1
 trial.finish()
 say("done")
 """
-    with start(home, code) as process:
+    with start(data, code) as process:
         assert process.stdout is not None and process.stdin is not None
         process.stdout.readline()
         trial = aimdvc.load_trial(trial_name="a")
@@ -120,14 +120,14 @@ say("done")
     assert dict(trial.params) == {"x": 1, "y": 2}
 
 
-def test_two_processes_make_and_record_trials_beside_each_other(home: Path) -> None:
+def test_two_processes_make_and_record_trials_beside_each_other(data: Path) -> None:
     code = """
 for number in range(5):
     with aimdvc.create_trial(trial_name=f"{os.getpid()}-{number}") as trial:
         for step in range(50):
             trial.log("train", {"a": step}, step)
 """
-    with start(home, code) as one, start(home, code) as other:
+    with start(data, code) as one, start(data, code) as other:
         assert (one.wait(), other.wait()) == (0, 0)
     names = [f"{process.pid}-{number}" for process in (one, other) for number in range(5)]
     found = [aimdvc.load_trial(trial_name=name) for name in names]
