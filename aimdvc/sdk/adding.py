@@ -13,6 +13,7 @@ from pathlib import Path
 from aimdvc.errors import UnsafePath
 from aimdvc.model.attributes import Attributes
 from aimdvc.model.entries import Mode, path_text
+from aimdvc.model.oid import Oid
 from aimdvc.model.paths import check_entry_path
 from aimdvc.model.progress import Progress
 from aimdvc.model.references import Reference, check_reference
@@ -61,10 +62,12 @@ def add_directory(workspace: Workspace, record: str, path: Path, key: str, progr
     return [*map(path_text, found.nested_git), *map(path_text, found.special), *links]
 
 
-def add_reference(workspace: Workspace, record: str, uri: str, key: str) -> None:
+def add_reference(workspace: Workspace, record: str, reference: Reference) -> None:
     """Keeps that a key names a URI. Asks no network. Raises UnsafeUrl."""
-    check_reference(Reference(key, uri))
-    _keep(workspace, record, [RecordObject(key, int(Mode.FILE), None, 0, uri)])
+    check_reference(reference)
+    oid = Oid(reference.sha256) if reference.sha256 is not None else None
+    size = reference.size if reference.size is not None else -1
+    _keep(workspace, record, [RecordObject(reference.key, int(Mode.FILE), oid, size, reference.uri)])
 
 
 def _iter_files(root: bytes, key: str, found: Walked, links: list[str]) -> Iterator[tuple[bytes, str]]:

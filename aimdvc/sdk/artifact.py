@@ -6,18 +6,21 @@ Open at first: objects are added, on this machine alone. Uploaded, it is a versi
 import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, BinaryIO
 
 from aimdvc.errors import UsageError
 from aimdvc.model.oid import GitId
+from aimdvc.model.references import Reference
 from aimdvc.ops.publish import set_remote_alias
 from aimdvc.ops.workspace import Workspace
 from aimdvc.sdk import adding, downloading, uploading
 from aimdvc.sdk.comparing import Difference, compare, iter_states
+from aimdvc.sdk.environment import read_environment
 from aimdvc.sdk.keys import base_name_of, object_key
+from aimdvc.sdk.logins import session
 from aimdvc.sdk.objects import ArtifactObject, find_source, iter_objects, iter_sources
 from aimdvc.sdk.opening import open_file
 from aimdvc.sdk.place import absolute, find_places, opened
@@ -61,7 +64,8 @@ class Artifact:
             uploading.save(workspace, self._record)
             for one in object_data or ():
                 if self._record.is_open and "uri" in one:
-                    adding.add_reference(workspace, self.id, str(one["uri"]), object_key("", str(one["key"])))
+                    reference = Reference(object_key("", str(one["key"])), str(one["uri"]))
+                    adding.add_reference(workspace, self.id, reference)
 
     @classmethod
     def _of(cls, places: Places, record: Record) -> "Artifact":
@@ -169,15 +173,18 @@ class Artifact:
             more = f" and {len(left_out) - 3} more" if len(left_out) > 3 else ""
             warnings.warn(f"left out of '{wanted}': {', '.join(left_out[:3])}{more}", stacklevel=2)
 
-    def add_reference(self, uri: str, key: str | None = None) -> None:
+    def add_reference(
+        self, uri: str, key: str | None = None, *, size: int | None = None, sha256: str | None = None
+    ) -> None:
         """Adds what a URI names, without its bytes; its key is the last part of the URI's path unless one is given.
 
-        Raises RuntimeError when it is uploaded already, UnsafeUrl, UnsafePath.
+        `size` in bytes and `sha256` in hex digits are recorded: what is fetched by it later is checked against them.
+        No network is asked. Raises RuntimeError when it is uploaded already, UnsafeUrl, UnsafePath.
         """
         self._require_open()
         wanted = object_key(base_name_of(uri), key)
         with opened(self._places) as workspace:
-            adding.add_reference(workspace, self.id, uri, wanted)
+            adding.add_reference(workspace, self.id, Reference(wanted, uri, size, None, sha256))
 
     # Where it goes, and comes from
 
@@ -214,20 +221,22 @@ class Artifact:
             self._record = uploading.upload(workspace, server, self._record, folder, name or self.name, shown)
         return to_dict(self._record)
 
-    def download(self, *, progress: OnProgress | None = None) -> None:
+    def download(self, references: bool = False, *, progress: OnProgress | None = None) -> None:
         """Brings its files to this machine, into `local_path()`. One that is there and right is not fetched again.
 
-        Each is checked by size, SHA-256 and MD5, as they are on the disk. References are not fetched.
+        Each is checked by size, SHA-256 and MD5, as they are on the disk. With `references`, what the http(s)
+        references name is brought, too, and checked against what was recorded of it.
         """
         shown = progress_of(progress)
-        with self._opened(needs_tree=True) as workspace:
-            sources = iter_sources(workspace, self._record)
-            if self.is_open:
-                downloading.download(workspace, self._record, sources, None, shown)
-                return
-            with service(self._record.host) as server:
+        with self._opened(needs_tree=True) as workspace, ExitStack() as stack:
+            connection = None
+            if not self.is_open:
+                server = stack.enter_context(service(self._record.host))
                 _, connection = connect(workspace, server, self._record.path)
-                downloading.download(workspace, self._record, sources, connection, shown)
+            downloading.download(workspace, self._record, iter_sources(workspace, self._record), connection, shown)
+            if references:
+                environment = read_environment()
+                downloading.fetch_references(workspace, self._record, lambda: session(environment), shown)
 
     def local_path(self, key: str | None = None) -> str | None:
         """Returns the directory with its files, or the path of one of them; None for a reference or an unknown key.

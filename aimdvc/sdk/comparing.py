@@ -28,7 +28,9 @@ class Difference:
 
 def iter_states(workspace: Workspace, record: Record) -> Iterator[State]:
     """Yields what an artifact holds, in the order of the keys."""
-    references = sorted((path_bytes(key), key, ("uri", uri)) for key, uri in iter_references(workspace, record))
+    references = (
+        (path_bytes(one.key), one.key, (one.uri, one.size, one.sha256)) for one in iter_references(workspace, record)
+    )
     files = ((path_bytes(one.key), one.key, (one.mode, one.pointer.oid)) for one in iter_sources(workspace, record))
     yield from merge(files, references, key=itemgetter(0))
 

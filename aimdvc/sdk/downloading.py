@@ -7,7 +7,7 @@ so whatever is done to a file there, the blob stays what it is.
 import hashlib
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -18,9 +18,14 @@ from aimdvc.model.entries import Mode, path_bytes
 from aimdvc.model.oid import Oid
 from aimdvc.model.paths import check_entry_path
 from aimdvc.model.progress import Progress
+from aimdvc.model.references import Reference
+from aimdvc.ops import reffetch
 from aimdvc.ops.connect import Connection
+from aimdvc.ops.reffetch import Wanted
+from aimdvc.ops.sources import Sources, hash_file
 from aimdvc.ops.workspace import Workspace
-from aimdvc.sdk.objects import Source, read_inline
+from aimdvc.remote.session import Session
+from aimdvc.sdk.objects import Source, iter_references, read_inline
 from aimdvc.sdk.record import Record
 from aimdvc.store.materialise import Job, Place, materialise
 from aimdvc.store.state import Stat, stat_of
@@ -50,6 +55,29 @@ def download(
         _write(workspace, record, wrong, progress)
         written += len(wrong)
     return written
+
+
+def fetch_references(workspace: Workspace, record: Record, session: Callable[[], Session], progress: Progress) -> None:
+    """Brings what the http(s) references name to the artifact's directory, checked against what was recorded of it.
+
+    One that is there and has the recorded hash stays. No key of ours is sent. Raises the first of what went wrong,
+    after all were tried: ReferenceChanged, UnsafeUrl, RemoteError.
+    """
+    directory = directory_of(workspace, record)
+    wanted = [
+        Wanted(one, directory / check_entry_path(one.key), is_replacing=not _has_recorded(directory / one.key, one))
+        for one in iter_references(workspace, record)
+    ]
+    sources = Sources(session)
+    try:
+        for failure in reffetch.fetch_references(workspace, wanted, sources, progress).failed:
+            raise failure.error
+    finally:
+        sources.close()
+
+
+def _has_recorded(path: Path, reference: Reference) -> bool:
+    return reference.sha256 is not None and path.is_file() and hash_file(path)[1] == reference.sha256
 
 
 def place(workspace: Workspace, record: Record, sources: Iterable[Source], progress: Progress) -> None:

@@ -10,7 +10,7 @@ from aimdvc.git.history import History
 from aimdvc.model.entries import Entry
 from aimdvc.model.oid import GitId, Oid
 from aimdvc.model.pointer import Pointer
-from aimdvc.model.references import REFERENCES, parse_references
+from aimdvc.model.references import REFERENCES, Reference, parse_references
 from aimdvc.ops.plan import is_hidden
 from aimdvc.ops.workspace import Workspace
 from aimdvc.sdk.record import Record
@@ -24,8 +24,8 @@ _BATCH = 1000
 class ArtifactObject:
     """One object of an artifact: a file, or a reference, which has a `uri` and no bytes.
 
-    `size` is in bytes. `sha256` is None for a reference, `md5` also where it was not asked for, or the bytes are not on
-    this machine.
+    `size` is in bytes. Of a reference `size` and `sha256` are what was recorded, 0 and None for nothing. `md5` is None
+    where it was not asked for, or the bytes are not on this machine.
     """
 
     key: str
@@ -70,18 +70,17 @@ def iter_sources(workspace: Workspace, record: Record) -> Iterator[Source]:
             yield _source(history, entry)
 
 
-def iter_references(workspace: Workspace, record: Record) -> Iterator[tuple[str, str]]:
-    """Yields the (key, URI) of an artifact's references."""
+def iter_references(workspace: Workspace, record: Record) -> Iterator[Reference]:
+    """Yields an artifact's references, in the order of their keys."""
     if record.commit is None:
         for one in workspace.state.records.iter_objects(record.id):
             if one.uri is not None:
-                yield one.key, one.uri
+                yield Reference(one.key, one.uri, one.size if one.size >= 0 else None, None, one.oid)
         return
     history = workspace.history(record.repository)
     entry = history.entry(tree_of(history, record), REFERENCES)
     if entry is not None:
-        for reference in parse_references(history.read_blob(entry.git_id)).values():
-            yield reference.key, reference.uri
+        yield from parse_references(history.read_blob(entry.git_id)).values()
 
 
 def tree_of(history: History, record: Record) -> GitId:
@@ -114,8 +113,8 @@ def iter_objects(workspace: Workspace, record: Record, with_md5: bool) -> Iterat
             if with_md5 and one.is_inline:
                 md5 = md5_of(read_inline(workspace, record, one))
             yield ArtifactObject(one.key, one.pointer.size, one.pointer.oid, md5)
-    for key, uri in iter_references(workspace, record):
-        yield ArtifactObject(key, uri=uri)
+    for reference in iter_references(workspace, record):
+        yield ArtifactObject(reference.key, reference.size or 0, reference.sha256, uri=reference.uri)
 
 
 def read_inline(workspace: Workspace, record: Record, source: Source) -> bytes:

@@ -14,9 +14,9 @@ from aimdvc.model.metadata import Metadata
 from aimdvc.model.names import check_artifact_name
 from aimdvc.model.oid import GitId
 from aimdvc.model.progress import Progress
-from aimdvc.model.references import Reference, References
 from aimdvc.ops.publish import Item, Release, publish
 from aimdvc.ops.workspace import Workspace
+from aimdvc.sdk.objects import iter_references
 from aimdvc.sdk.record import Record, dump_record
 from aimdvc.sdk.repositories import ID_TRAILER, connect
 from aimdvc.sdk.service import Service
@@ -41,7 +41,7 @@ def upload(
         raise MissingBlob(min(missing))
     release = Release(
         partial(_items, workspace, record),
-        _references(workspace, record),
+        {one.key: one for one in iter_references(workspace, record)},
         Metadata(record.description, type=record.type),
         _message(record),
         _author(workspace, editor),
@@ -95,11 +95,6 @@ def _items(workspace: Workspace, record: Record) -> Iterator[Item]:
     for one in workspace.state.records.iter_objects(record.id):
         if one.uri is None:
             yield Item(one.key, one.mode, one.oid, one.size)
-
-
-def _references(workspace: Workspace, record: Record) -> References:
-    found = (one for one in workspace.state.records.iter_objects(record.id) if one.uri is not None)
-    return {one.key: Reference(one.key, one.uri or "") for one in found}
 
 
 def _message(record: Record) -> str:

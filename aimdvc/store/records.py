@@ -24,7 +24,10 @@ _BATCH = 500
 
 
 class RecordObject(NamedTuple):
-    """One object: a file, `mode` as Git has it and `oid` None for an empty one; or a reference, which has a `uri`."""
+    """One object: a file, `mode` as Git has it and `oid` None for an empty one; or a reference, which has a `uri`.
+
+    A reference's `oid` is its bytes' SHA-256 and `size` their number where that is recorded, else None and -1.
+    """
 
     key: str
     mode: int

@@ -1,5 +1,6 @@
 """What an artifact of Python tells of its versions, and of single files; what happens when uploads are cut or race."""
 
+import hashlib
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,9 +12,10 @@ import pytest
 
 import aimdvc
 from aimdvc.artifact import Artifact
-from aimdvc.errors import InvalidName, RemoteError, RemoteUnreachable, UsageError
+from aimdvc.errors import InvalidName, ReferenceChanged, RemoteError, RemoteUnreachable, UsageError
 from aimdvc.git.http import HttpTransport
 from aimdvc.server.embedded import EmbeddedServer
+from tests.e2e.elsewhere import CONTENT, Elsewhere
 from tests.e2e.proxy import Proxy
 from tests.shell import Shell
 
@@ -191,3 +193,26 @@ def test_maintenance_leaves_what_is_not_uploaded_yet(server: EmbeddedServer, tmp
     assert [one.size for one in artifact.files()] == [len(LARGE), 5]
     artifact.upload()
     shell("fsck")
+
+
+def test_references_are_fetched_when_asked_and_held_to_what_was_recorded(
+    server: EmbeddedServer, tmp_path: Path, elsewhere: Elsewhere
+) -> None:
+    artifact = aimdvc.create_artifact("a", "t")
+    recorded = hashlib.sha256(CONTENT).hexdigest()
+    artifact.add_reference(f"{elsewhere.url}/a.csv", "in/", size=len(CONTENT), sha256=recorded)
+    artifact.upload()
+    artifact = aimdvc.grab_artifact(artifact_ref="default/a")
+    artifact.download()
+    assert elsewhere.asked == []
+    artifact.download(references=True)
+    fetched = Path(str(artifact.local_path())) / "in/a.csv"
+    assert fetched.read_bytes() == CONTENT
+    assert "authorization" not in elsewhere.asked[0]
+    artifact.download(references=True)
+    assert len(elsewhere.asked) == 1
+    fetched.write_bytes(CONTENT[::-1])
+    elsewhere.files["/a.csv"] = (CONTENT[:-1] + b"!", '"two"')
+    with pytest.raises(ReferenceChanged):
+        artifact.download(references=True)
+    assert fetched.read_bytes() == CONTENT[::-1]

@@ -9,6 +9,7 @@ import pytest
 
 from aimdvc import errors
 from aimdvc.cli.table import COMMANDS
+from tests import pyreference
 from tests.crash.scenarios import Fault, Scene
 from tests.reference import reference
 from tests.shell import Shell, unmeasured
@@ -19,6 +20,10 @@ DOCS = sorted([*ROOT.glob("docs/**/*.md"), ROOT / "README.md", ROOT / "CHANGELOG
 
 def test_the_reference_is_current() -> None:
     assert (ROOT / "docs" / "cli-reference.md").read_text("utf-8") == reference()
+
+
+def test_the_python_reference_is_current() -> None:
+    assert (ROOT / "docs" / "python-reference.md").read_text("utf-8") == pyreference.reference()
 
 
 @pytest.mark.parametrize("name", COMMANDS)
