@@ -24,6 +24,7 @@ _SHORT_NAMES = re.compile(
 )
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|com[1-9]|lpt[1-9])(?:\..*)?", re.IGNORECASE)
 _HAS_DEVICE = re.compile(rf"(?:\A|/){_DEVICE.pattern.replace('.*', '[^/]*')}(?:/|\Z)", re.IGNORECASE)
+_LONGEST_NAME = 255
 _NO_LINE = re.compile("[\n\ud800-\udfff]")
 _WINDOWS = re.compile(r'[<>:"|?*\\\x00-\x1f]')
 
@@ -33,7 +34,8 @@ def check_entry_path(path: str) -> str:
 
     Raises UnsafePath.
     """
-    if _PLAIN.fullmatch(path):
+    # One that is short has no component that is too long.
+    if len(path) <= _LONGEST_NAME and _PLAIN.fullmatch(path):
         return path
     if not path:
         raise UnsafePath(path, "is empty")
@@ -75,8 +77,8 @@ def _reason(component: str) -> str:
         return f"has a component '{component}'"
     if "\0" in component:
         return "holds a NUL"
-    if len(component.encode("utf-8", "surrogateescape")) > 255:
-        return "has a component of more than 255 bytes"
+    if len(component.encode("utf-8", "surrogateescape")) > _LONGEST_NAME:
+        return f"has a component of more than {_LONGEST_NAME} bytes"
     for name in _readings(component):
         if name in _OWN or _SHORT_NAMES.fullmatch(name):
             return f"a file system may read '{component}' as '.git', '.aimdvc' or '.aimd'"

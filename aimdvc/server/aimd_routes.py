@@ -3,8 +3,9 @@
 import json
 
 from aimdvc.model.trials import NAME_LENGTH, STATUSES, STRANGE_NUMBERS, TYPE_LENGTH
-from aimdvc.server import aimd_folders, aimd_trials
+from aimdvc.server import aimd_artifacts, aimd_folders, aimd_objects, aimd_trials
 from aimdvc.server.bodies import ANY, Body
+from aimdvc.server.forms import FORM
 from aimdvc.server.routing import AimdErrors, Route
 
 _AIMD = AimdErrors()
@@ -218,5 +219,125 @@ _TRIALS = (
     ),
 )
 
-AIMD: tuple[Route, ...] = (*_FOLDERS, *_TRIALS)
+_VERSIONS = (
+    Route(
+        "POST",
+        "/apis/v1/artifacts",
+        "AIMD: begin to upload an artifact",
+        "user",
+        aimd_artifacts.add_artifact,
+        "write",
+        _json(
+            (),
+            metadata={"type": ["object", "null"], "properties": {"id": {"type": ["string", "null"]}}},
+            description={"type": ["string", "null"], "maxLength": 100_000},
+            aliases={"type": ["array", "null"], "items": {"type": "string"}, "maxItems": 1000},
+        ),
+        query={"folder": _ID, "repo": _NAME, "type": _NAME},
+        errors=_AIMD,
+    ),
+    Route(
+        "GET",
+        "/apis/v1/artifacts",
+        "AIMD: find a version by folder, repo and tag",
+        "user",
+        aimd_artifacts.find_artifact,
+        query={"folder": _ID, "repo": _NAME, "tag": _NAME},
+        errors=_AIMD,
+    ),
+    Route("GET", "/apis/v1/artifacts/{id}", "AIMD: show a version", "user", aimd_artifacts.show_artifact, errors=_AIMD),
+    Route(
+        "PUT",
+        "/apis/v1/artifacts/{id}/finalize",
+        "AIMD: make a version of what was uploaded",
+        "user",
+        aimd_artifacts.finalize_artifact,
+        "write",
+        is_costly=True,
+        errors=_AIMD,
+    ),
+)
+
+_KEY = {"key": {"type": "string", "maxLength": 4096}}
+_OBJECTS = (
+    Route(
+        "GET",
+        "/apis/v1/artifacts/{id}/objects/ls",
+        "AIMD: list the objects",
+        "user",
+        aimd_objects.list_objects,
+        is_costly=True,
+        errors=_AIMD,
+    ),
+    Route(
+        "GET",
+        "/apis/v1/artifacts/{id}/objects",
+        "AIMD: get an object",
+        "user",
+        aimd_objects.get_object,
+        query=_KEY,
+        answers={200: "The object", 206: "A range of it"},
+        is_costly=True,
+        errors=_AIMD,
+    ),
+    Route(
+        "POST",
+        "/apis/v1/artifacts/{id}/objects",
+        "AIMD: send an object",
+        "user",
+        aimd_objects.put_object,
+        "write",
+        Body((FORM,), limit=None),
+        query=_KEY,
+        is_costly=True,
+        errors=_AIMD,
+    ),
+    Route(
+        "POST",
+        "/apis/v1/artifacts/{id}/multipart",
+        "AIMD: begin an object that comes in parts",
+        "user",
+        aimd_objects.begin_parts,
+        "write",
+        query=_KEY,
+        errors=_AIMD,
+    ),
+    Route(
+        "PUT",
+        "/apis/v1/artifacts/{id}/multipart/{upload}",
+        "AIMD: send a part",
+        "user",
+        aimd_objects.put_part,
+        "write",
+        Body(ANY, limit=None),
+        query={**_KEY, "partNum": {"type": "string", "pattern": "^[0-9]{1,5}$"}},
+        is_costly=True,
+        errors=_AIMD,
+    ),
+    Route(
+        "POST",
+        "/apis/v1/artifacts/{id}/multipart/{upload}",
+        "AIMD: make an object of its parts",
+        "user",
+        aimd_objects.complete_parts,
+        "write",
+        _json(
+            ("parts",),
+            parts={
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": {"etag": {"type": "string"}, "partNumber": {"type": "integer"}},
+                    "required": ["etag", "partNumber"],
+                },
+                "maxItems": 10_000,
+            },
+        ),
+        query=_KEY,
+        is_costly=True,
+        errors=_AIMD,
+    ),
+)
+
+AIMD: tuple[Route, ...] = (*_FOLDERS, *_VERSIONS, *_OBJECTS, *_TRIALS)
 """All of them, those with fixed ends first."""

@@ -1,6 +1,7 @@
 """Blobs in a bucket: small ones that came together lie together in blob packs, others alone.
 
     blobs/ab/<oid>-<random>      one blob
+    blobs/ab/<random>            one blob, whose oid was not known before it came
     packs/<random>.pack          many, in the format of blob packs (model/frames.py)
 
 Keys are never written twice, so what was checked stays what it is. Bytes first, then the row that names them
@@ -60,6 +61,21 @@ class BucketBlobs:
         key = blob_key(pointer.oid)
         put_stream(self._objects, key, checked, pointer.size, self._scratch)
         self._index.add([Place(pointer.oid, pointer.size, key, None)])
+
+    def store(self, chunks: Iterable[bytes], most: int) -> Pointer:
+        """Stores a blob of which nothing is known before but that it has at most so many bytes; returns its pointer.
+
+        Nothing of it is kept where the chunks raise.
+        """
+        name = secrets.token_hex(32)
+        key, coming = f"blobs/{name[:2]}/{name}", _Hashed(chunks)
+        put_stream(self._objects, key, iter(coming), most, self._scratch)
+        pointer = coming.pointer
+        if self._index.touch([pointer.oid]):
+            self._objects.delete([key])
+        else:
+            self._index.add([Place(pointer.oid, pointer.size, key, None)])
+        return pointer
 
     def receive_many(self, blobs: Iterable[tuple[Pointer, bytes]]) -> None:
         """Stores many small blobs, a pack at a time. What came before an error is kept, and durable."""
@@ -174,6 +190,25 @@ def _checked(pointer: Pointer, chunks: Iterable[bytes]) -> Iterator[bytes]:
         raise CorruptBlob(pointer.oid, f"{size} bytes with another hash")
     if held:
         yield held
+
+
+class _Hashed:
+    """Chunks, and the pointer of what they were when they have passed."""
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._chunks = chunks
+        self._digest = hashlib.sha256()
+        self._size = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        for chunk in self._chunks:
+            self._digest.update(chunk)
+            self._size += len(chunk)
+            yield chunk
+
+    @property
+    def pointer(self) -> Pointer:
+        return Pointer(Oid(self._digest.hexdigest()), self._size)
 
 
 class _Pack:

@@ -16,10 +16,11 @@ from aimdvc.model.oid import Oid
 from aimdvc.model.progress import Progress
 from aimdvc.server.bytecopy import artifact_path, iter_artifacts
 from aimdvc.server.database import Database, now_s
+from aimdvc.server.drafts import expire
 from aimdvc.server.gc_blobs import Swept, Terms, oid_ranges, sweep, take
 from aimdvc.server.gc_packs import Bound, count_droppable, drop_unreached
 from aimdvc.server.keeping import Stored
-from aimdvc.server.schema import owned_blobs, ref_history, settings
+from aimdvc.server.schema import draft_parts, owned_blobs, ref_history, settings
 from aimdvc.server.storage import Storage
 
 DAY_S = 86_400
@@ -70,6 +71,8 @@ def collect(database: Database, storage: Storage, graces: Graces, is_applied: bo
         report = Report(number, is_applied)
         terms = Terms(number, graces.blobs_s, is_applied)
         bound = Bound(now_s() - graces.commits_s, last.move)
+        if is_applied:
+            expire(database)
         progress.start("gc", None, "files")
         for artifact in iter_artifacts(database):
             _tidy(Opened(database, storage, artifact), terms, bound, report)
@@ -165,10 +168,10 @@ def _sweep_unowned(database: Database, storage: Storage, before_s: int, report: 
 
 def _unowned(database: Database, storage: Storage, low: bytes, high: bytes | None) -> Iterator[Stored]:
     with database.read() as connection:
-        query = select(owned_blobs.c.oid).distinct().where(owned_blobs.c.oid >= low)
-        if high is not None:
-            query = query.where(owned_blobs.c.oid < high)
-        owned = set(connection.scalars(query))
+        owned: set[bytes] = set()
+        for column in (owned_blobs.c.oid, draft_parts.c.oid):
+            query = select(column).distinct().where(column >= low)
+            owned.update(connection.scalars(query if high is None else query.where(column < high)))
     for one in storage.keeping.iter_stored():
         raw = bytes.fromhex(one.oid)
         if raw >= low and (high is None or raw < high) and raw not in owned:

@@ -1,12 +1,13 @@
 """Which of the blobs that one artifact owns nothing names, in two runs: the first marks them, a later one takes them.
 
-Named is what a pointer in the artifact's git packs names. Whoever counts on a blob meanwhile takes its mark away
-(ownership.py): an upload, a batch that is told it is here, a push. So what is taken was unnamed at two runs, and wanted
-by nobody between them, whatever a clock says.
+Named is what a pointer in the artifact's git packs names, or a draft (drafts.py). Whoever counts on a blob meanwhile
+takes its mark away (ownership.py): an upload, a batch that is told it is here, a push. So what is taken was unnamed at
+two runs, and wanted by nobody between them, whatever a clock says.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import NamedTuple
 
 from sqlalchemy import delete, func, insert, select, update
@@ -14,6 +15,7 @@ from sqlalchemy import delete, func, insert, select, update
 from aimdvc.model.oid import GitId, Oid
 from aimdvc.model.pointer import POINTER_LIMIT, find_pointer
 from aimdvc.server.database import Database, now_s
+from aimdvc.server.drafts import named_by_drafts
 from aimdvc.server.ownership import release
 from aimdvc.server.repositories import Repository
 from aimdvc.server.schema import owned_blobs, released_blobs
@@ -81,7 +83,10 @@ def _iter_named_pages(database: Database, artifact: str, repository: Repository)
     if not owned_count:
         return
     for low, high in oid_ranges(max(owned_count, sum(pack.count for pack in repository.packs()))):
-        named = {oid for oid in iter_named(repository) if oid >= low and (high is None or oid < high)}
+        # First what is being uploaded: what has become a version by then is in a pack that is read afterwards.
+        with database.read() as connection:
+            uploading = named_by_drafts(connection, artifact)
+        named = {oid for oid in chain(uploading, iter_named(repository)) if oid >= low and (high is None or oid < high)}
         for page in _pages(database, artifact, low, high):
             yield page, named
 

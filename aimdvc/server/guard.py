@@ -138,7 +138,7 @@ class Body:
 class Request:
     """One request, as far as handlers may know it. `path` keeps the bytes of the URL as text (surrogate escapes).
 
-    `address` is who connected: behind a proxy that one's.
+    `address` is who connected: behind a proxy that one's. `full_content_type` has what follows the media type, too.
     """
 
     method: str
@@ -149,6 +149,7 @@ class Request:
     base_url: str
     body: Body
     address: str = ""
+    full_content_type: str = ""
 
 
 @dataclass(frozen=True)
@@ -192,6 +193,7 @@ def read_request(environ: Mapping[str, object], limits: Limits, url: str | None 
         base_url=url or f"{scheme}://{_host(headers.get('host'), environ)}",
         body=body,
         address=str(environ.get("REMOTE_ADDR", "")),
+        full_content_type=str(environ.get("CONTENT_TYPE") or ""),
     )
 
 

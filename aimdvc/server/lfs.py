@@ -19,6 +19,7 @@ from aimdvc.server.ownership import claim, owned, wanted
 from aimdvc.server.quotas import check_room
 from aimdvc.server.routing import Call
 from aimdvc.server.signing import Grant
+from aimdvc.server.storage import BlobStorage
 
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 _AT_ONCE = 128 << 10
@@ -192,9 +193,13 @@ def get_blob(call: Call) -> Response:
     """Gives one blob, or the range that is asked for. The href has all that has to be known: no row is looked up."""
     blobs, oid = call.site.storage.blobs, Oid(call.params["oid"])
     grant = call.site.signer.check(call.request.query, "GET", _place(call.artifact, oid))
-    pointer = Pointer(oid, grant.size)
-    headers = {"Accept-Ranges": "bytes", "ETag": f'"{oid}"'}
-    wanted = _range(call.request.headers.get("range"), pointer.size)
+    return blob_response(blobs, Pointer(oid, grant.size), call.request)
+
+
+def blob_response(blobs: BlobStorage, pointer: Pointer, request: Request) -> Response:
+    """Returns the answer that has a blob, or the range of it that is asked for. Raises HttpError (404, 416, 502)."""
+    headers = {"Accept-Ranges": "bytes", "ETag": f'"{pointer.oid}"'}
+    wanted = _range(request.headers.get("range"), pointer.size)
     if wanted is None:
         if pointer.size >= _AT_ONCE:
             return Response(200, begun(blobs.iter_blob(pointer)), pointer.size, headers=headers)

@@ -47,6 +47,12 @@ class Limits:
     """The longest chain of deltas; stock Git makes 50 at most."""
     blob_bytes: int = 1024 * _GIB
     """One blob."""
+    form_blob_bytes: int = 100 * _MIB
+    """One object in a form of an AIMD client; larger ones come in parts."""
+    part_bytes: int = 5 * _GIB
+    """One of these parts."""
+    parts: int = 10_000
+    """Parts of one object."""
     aimd_pack_bytes: int = 1 * _GIB
     """One aimd-pack body."""
     packed_blob_bytes: int = PACKED_LIMIT

@@ -53,18 +53,23 @@ def claim(database: Database, artifact: str, pointers: Iterable[Pointer]) -> Non
     Raises HttpError (507) where a quota has no room for them; none is owned then.
     """
     with database.write(artifact) as connection:
-        for group in _pointer_groups(pointers):
-            known = _owned_of(connection, artifact, [pointer.oid for pointer in group])
-            rows = [
-                {"artifact": artifact, "oid": bytes.fromhex(oid), "size": size}
-                for oid, size in dict(group).items()
-                if oid not in known
-            ]
-            if known:
-                _unmark(connection, artifact, list(known))
-            if rows:
-                count(connection, artifact, sum(size for oid, size in dict(group).items() if oid not in known))
-                connection.execute(insert(owned_blobs), rows)
+        claim_within(connection, artifact, pointers)
+
+
+def claim_within(connection: Connection, artifact: str, pointers: Iterable[Pointer]) -> None:
+    """Does what `claim` does, in a transaction that writes the artifact."""
+    for group in _pointer_groups(pointers):
+        known = _owned_of(connection, artifact, [pointer.oid for pointer in group])
+        rows = [
+            {"artifact": artifact, "oid": bytes.fromhex(oid), "size": size}
+            for oid, size in dict(group).items()
+            if oid not in known
+        ]
+        if known:
+            _unmark(connection, artifact, list(known))
+        if rows:
+            count(connection, artifact, sum(size for oid, size in dict(group).items() if oid not in known))
+            connection.execute(insert(owned_blobs), rows)
 
 
 def release(connection: Connection, artifact: str, oids: Iterable[Oid]) -> int:

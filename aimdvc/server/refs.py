@@ -84,6 +84,15 @@ def read_refs(database: Database, artifact: str) -> dict[str, Ref]:
         return _read(connection, artifact)
 
 
+def named_ref(found: Mapping[str, Ref], text: str) -> Ref | None:
+    """Returns what a version's name means: `v3`, an alias, a branch, `latest`, or the commit of one of these."""
+    named = "main" if text == "latest" else text
+    for start in ("refs/tags/", "refs/aliases/", "refs/heads/"):
+        if start + named in found:
+            return found[start + named]
+    return next((ref for ref in found.values() if text in (ref.target, ref.peeled)), None)
+
+
 def has_abandoned(database: Database, artifact: str) -> bool:
     """Returns whether the artifact's packs may hold commits that no ref reaches."""
     query = select(ref_history.c.id).where(ref_history.c.artifact == artifact, ref_history.c.reason.in_(SWEPT))

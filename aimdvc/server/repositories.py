@@ -23,6 +23,7 @@ from aimdvc.fs.locks import exclusive
 from aimdvc.git.consolidate import consolidate, is_due
 from aimdvc.git.graph import Graph
 from aimdvc.git.incoming import FAULTS
+from aimdvc.git.packs import PackWriter
 from aimdvc.model.oid import GitId
 from aimdvc.server.packkinds import FANOUT_END, INDEX_MAGIC, PackKinds
 
@@ -155,6 +156,11 @@ class Repository:
         """
         remove_leftovers(self._incoming)
         return self._disk.create_temp(self._incoming)
+
+    def pack_writer(self) -> PackWriter:
+        """Returns a writer of a new pack, in quarantine; discard it, or close its file when it is published."""
+        remove_leftovers(self._incoming)
+        return PackWriter(self._disk, self._incoming)
 
     def publish(self, pack: TempFile, index: TempFile, name: str) -> None:
         """Makes a checked pack visible, durable: the index appears first, since readers look for the pack."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from sqlalchemy import Connection, Select, and_, func, or_, select
 
 from aimdvc.server.database import Database
-from aimdvc.server.schema import metadata, nodes, owned_blobs, refs
+from aimdvc.server.schema import draft_parts, draft_uploads, drafts, metadata, nodes, owned_blobs, refs
 
 _SHOWN = 5
 
@@ -43,7 +43,14 @@ def _misfits(connection: Connection) -> Iterator[str]:
                 .join(nodes, and_(nodes.c.id == table.c.artifact, nodes.c.kind != "artifact"))
             )
             yield from _named(connection, misplaced, f"'{table.name}' has rows of node {{}}, which is no artifact")
-    sums = select(owned_blobs.c.artifact, func.sum(owned_blobs.c.size).label("size")).group_by(owned_blobs.c.artifact)
+    owned = select(owned_blobs.c.artifact, owned_blobs.c.size)
+    parts = (
+        select(drafts.c.artifact, draft_parts.c.size)
+        .join(draft_uploads, draft_uploads.c.id == draft_parts.c.upload)
+        .join(drafts, drafts.c.id == draft_uploads.c.draft)
+    )
+    all_sizes = owned.union_all(parts).subquery()
+    sums = select(all_sizes.c.artifact, func.sum(all_sizes.c.size).label("size")).group_by(all_sizes.c.artifact)
     of_each = sums.subquery()
     wrong = (
         select(nodes.c.id)

@@ -6,6 +6,7 @@ Nothing here knows users, ownership or refs. Another kind (object storage) imple
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
@@ -33,6 +34,8 @@ class BlobStorage(Protocol):
     def receive(self, pointer: Pointer, chunks: Iterable[bytes]) -> None: ...
 
     def receive_many(self, blobs: Iterable[tuple[Pointer, bytes]]) -> None: ...
+
+    def store(self, chunks: Iterable[bytes], most: int) -> Pointer: ...
 
     def read(self, pointer: Pointer) -> bytes: ...
 
@@ -140,6 +143,22 @@ class LocalBlobs:
             return
         with self._store.writer() as writer:
             writer.receive(pointer, chunks)
+
+    def store(self, chunks: Iterable[bytes], most: int) -> Pointer:
+        """Stores a blob of which nothing is known before but that it has at most so many bytes; returns its pointer.
+
+        Nothing of it is kept where the chunks raise.
+        """
+        coming = iter(chunks)
+        head = b""
+        while len(head) < SMALL and (chunk := next(coming, b"")):
+            head += chunk
+        if len(head) < SMALL:
+            pointer = Pointer(Oid(hashlib.sha256(head).hexdigest()), len(head))
+            self._group.store(pointer, head)
+            return pointer
+        with self._store.writer() as writer:
+            return writer.add_chunks(chain((head,), coming))
 
     def receive_many(self, blobs: Iterable[tuple[Pointer, bytes]]) -> None:
         """Stores many small blobs with one fsync. What came before an error is kept, and durable."""

@@ -28,7 +28,7 @@ from aimdvc.server.lfs import blob_href
 from aimdvc.server.messages import json_response
 from aimdvc.server.moves import Wish, put_back, read_moves
 from aimdvc.server.paging import next_cursor, paged, read_limit, read_number
-from aimdvc.server.refs import VERSION_TAG, Ref, highest_version, read_refs
+from aimdvc.server.refs import VERSION_TAG, Ref, highest_version, named_ref, read_refs
 from aimdvc.server.repositories import Repository
 from aimdvc.server.routing import Call
 
@@ -55,17 +55,7 @@ class _Opened:
 
     def commit(self, text: str) -> Commit:
         """Returns the commit that a version's name means. Raises HttpError (404)."""
-        named = "main" if text == "latest" else text
-        found = next(
-            (
-                self.refs[ref]
-                for ref in (f"refs/tags/{named}", f"refs/aliases/{named}", f"refs/heads/{named}")
-                if ref in self.refs
-            ),
-            None,
-        )
-        if found is None:
-            found = next((ref for ref in self.refs.values() if text in (ref.target, ref.peeled)), None)
+        found = named_ref(self.refs, text)
         if found is None:
             raise HttpError(404, "the artifact has no such version")
         commit = self.graph.peel(found.target)

@@ -64,6 +64,10 @@ class BlobWriter:
         self._pack(oid, content)
         return Pointer(oid, len(content))
 
+    def add_chunks(self, chunks: Iterable[bytes]) -> Pointer:
+        """Stores content that is not small, as it comes, and returns its pointer; nothing of it where they raise."""
+        return self._add_stream(chunks, None)
+
     def add_file(
         self, descriptor: int, status: os.stat_result, advance: Callable[[int], None], link: Link = "copy"
     ) -> Pointer:

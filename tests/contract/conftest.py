@@ -15,7 +15,7 @@ from aimdvc.server.granian_backend import GranianBackend
 from tests.contract.server_client import Client
 
 KINDS = ["granian", "granian-postgresql-s3"]
-ON_THE_WIRE = {"aimd_pack", "clones", "git", "hostile", "lfs", "observing", "packs"}
+ON_THE_WIRE = {"aimd", "aimd_pack", "clones", "git", "hostile", "lfs", "observing", "packs"}
 """The modules that run over cheroot, too."""
 
 

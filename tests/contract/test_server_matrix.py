@@ -15,12 +15,15 @@ from aimdvc.server.embedded import EmbeddedServer
 from aimdvc.server.rights import SCOPES, SYSTEM, Rights
 from aimdvc.server.routes import ROUTES
 from aimdvc.server.routing import Route
+from tests.contract.aimd_client import ARTIFACTS, AimdClient
 from tests.contract.git_packs import Made
 from tests.contract.server_client import LFS, Client, pkt
 
 MAIN = "refs/heads/main"
 JSON = "application/json"
 OID = "ab" * 32
+ETAG = "c4ca4238a0b923820dcc509a6f75849b"
+"""The MD5 of `1`."""
 GIVEN = {
     "anonymous": Rights.NONE,
     "stranger": Rights.NONE,
@@ -37,7 +40,7 @@ class Sample:
     """A request that succeeds for whoever may: `needs` is what it takes on alice's node, NONE where it is of none.
 
     `is_own`: a stranger means a place of their own, and has it made. `then` is the status of success.
-    `is_for_all`: whoever asks gets what they see.
+    `is_for_all`: whoever asks gets what they see. `is_alices`: there for her alone, whatever others may.
     """
 
     url: str
@@ -46,6 +49,7 @@ class Sample:
     needs: Rights = Rights.NONE
     is_own: bool = False
     is_for_all: bool = False
+    is_alices: bool = False
     then: int = 200
 
 
@@ -57,6 +61,7 @@ class Place:
         self.accounts = server.site.accounts
         self.folders = server.site.folders
         self.numbers = count()
+        self.uploads = self.new()
         self.ids = {"admin": self.accounts.user("admin").id}
         for name in ("stranger", "viewer", "editor", "alice"):
             self.ids[name] = self.accounts.add_user(name)
@@ -99,6 +104,27 @@ class Place:
         message = {"metadata": {"name": self.new(), "folder": self.id("alice/data")}}
         reply = self.client("alice", "write").request("POST", "/apis/v1/trials", json.dumps(message).encode())
         return str(reply.json()["id"])
+
+    def draft(self) -> str:
+        """Returns the URL of what alice is uploading, with one object."""
+        alice = AimdClient(self.server.url, self.accounts.add_key(self.ids["alice"], "write"))
+        name = alice.begin(self.id("alice/data"), self.uploads)
+        assert alice.send(name, "x", b"1").status_code == 200
+        return f"{ARTIFACTS}/{name}"
+
+    def parts(self, with_one: bool = True) -> str:
+        """Returns the URL of an object that alice is uploading in parts, the first of which came."""
+        alice = AimdClient(self.server.url, self.accounts.add_key(self.ids["alice"], "write"))
+        draft = self.draft()
+        url = f"{draft}/multipart/{alice.post(f'{draft}/multipart', key='y').json()['uploadId']}"
+        assert not with_one or alice.put(url, data=b"1", key="y", partNum=1).json() == {"etag": ETAG}
+        return url
+
+    def version(self) -> str:
+        """Returns the URL of the version of alice's artifact."""
+        alice = AimdClient(self.server.url, self.accounts.add_key(self.ids["alice"], "read"))
+        told = alice.get(ARTIFACTS, folder=self.id("alice/data"), repo="a").json()
+        return f"{ARTIFACTS}/{told['metadata']['id']}"
 
     def folder(self) -> str:
         return self.folders.make(SYSTEM, f"alice/data/{self.new()}")
@@ -155,8 +181,8 @@ SAMPLES: dict[tuple[str, str], Callable[[Place, str], Sample]] = {
         "/api/v1/protections/alice/data/a?pattern=aliases/x&kind=nobody", needs=OWN
     ),
     ("GET", "/api/v1/quotas"): lambda at, role: Sample("/api/v1/quotas"),
-    ("PUT", "/api/v1/quotas"): lambda at, role: Sample("/api/v1/quotas", body(subject="user:alice", size=1 << 40)),
-    ("DELETE", "/api/v1/quotas"): lambda at, role: Sample("/api/v1/quotas?subject=user:alice", then=204),
+    ("PUT", "/api/v1/quotas"): lambda at, role: Sample("/api/v1/quotas", body(subject="user:stranger", size=1 << 40)),
+    ("DELETE", "/api/v1/quotas"): lambda at, role: Sample("/api/v1/quotas?subject=user:stranger", then=204),
     ("GET", "/api/v1/search"): lambda at, role: Sample("/api/v1/search?q=a", is_for_all=True),
     ("GET", "/api/v1/artifacts/{path}"): lambda at, role: Sample("/api/v1/artifacts/alice/data/a", needs=VIEW),
     ("GET", "/api/v1/versions/{path}"): lambda at, role: Sample("/api/v1/versions/alice/data/a", needs=VIEW),
@@ -204,6 +230,27 @@ SAMPLES: dict[tuple[str, str], Callable[[Place, str], Sample]] = {
     ),
     ("GET", "/apis/v1/trials/{trial}/metrics"): lambda at, role: Sample(
         f"/apis/v1/trials/{at.trial()}/metrics", needs=VIEW
+    ),
+    ("POST", ARTIFACTS): lambda at, role: Sample(
+        f"{ARTIFACTS}?folder={at.id('alice/data')}&repo={at.new()}&type=x", body(aliases=["prod"]), needs=EDIT
+    ),
+    ("GET", ARTIFACTS): lambda at, role: Sample(f"{ARTIFACTS}?folder={at.id('alice/data')}&repo=a", needs=VIEW),
+    ("GET", f"{ARTIFACTS}/{{id}}"): lambda at, role: Sample(at.version(), needs=VIEW),
+    ("PUT", f"{ARTIFACTS}/{{id}}/finalize"): lambda at, role: Sample(f"{at.draft()}/finalize", is_alices=True),
+    ("GET", f"{ARTIFACTS}/{{id}}/objects/ls"): lambda at, role: Sample(f"{at.version()}/objects/ls", needs=VIEW),
+    ("GET", f"{ARTIFACTS}/{{id}}/objects"): lambda at, role: Sample(f"{at.draft()}/objects?key=x", is_alices=True),
+    ("POST", f"{ARTIFACTS}/{{id}}/objects"): lambda at, role: Sample(
+        f"{at.draft()}/objects?key=y",
+        b'--b\r\nContent-Disposition: form-data; name="content"\r\n\r\n1\r\n--b--\r\n',
+        "multipart/form-data; boundary=b",
+        is_alices=True,
+    ),
+    ("POST", f"{ARTIFACTS}/{{id}}/multipart"): lambda at, role: Sample(f"{at.draft()}/multipart?key=y", is_alices=True),
+    ("PUT", f"{ARTIFACTS}/{{id}}/multipart/{{upload}}"): lambda at, role: Sample(
+        f"{at.parts(with_one=False)}?key=y&partNum=1", b"1", "application/octet-stream", is_alices=True
+    ),
+    ("POST", f"{ARTIFACTS}/{{id}}/multipart/{{upload}}"): lambda at, role: Sample(
+        f"{at.parts()}?key=y", body(parts=[{"etag": ETAG, "partNumber": 1}]), is_alices=True
     ),
     ("GET", "/{artifact}/info/refs"): lambda at, role: Sample(f"{A}/info/refs?service=git-upload-pack", needs=VIEW),
     ("POST", "/{artifact}/git-upload-pack"): lambda at, role: Sample(
@@ -260,6 +307,8 @@ def judged(route: Route, sample: Sample, role: str, scope: str) -> int:
         return 401
     if SCOPES.index(scope) < SCOPES.index(route.scope) or (route.door == "admin" and role != "admin"):
         return 403
+    if sample.is_alices and role != "alice":
+        return 404
     if sample.needs == Rights.NONE or may >= sample.needs or (role == "stranger" and sample.is_own):
         return sample.then
     return 404 if may < Rights.VIEW else 403

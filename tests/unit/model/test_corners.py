@@ -69,6 +69,8 @@ REFUSED: list[tuple[Callable[[], object], type[AimdvcError], str]] = [
     (lambda: parse_pointer(b"x"), MalformedPointer, "is not a canonical Git LFS pointer"),
     (lambda: check_entry_path("é/" * 3000), UnsafePath, "is longer than 4096 characters"),
     (lambda: check_entry_path("é" * 200), UnsafePath, "more than 255 bytes"),
+    (lambda: check_entry_path("plain/" * 1000), UnsafePath, "is longer than 4096 characters"),
+    (lambda: check_entry_path("a/" + "b" * 256), UnsafePath, "more than 255 bytes"),
     (lambda: check_entry_path("Aimdvc.Lock"), UnsafePath, "a name that aimdvc keeps for itself"),
     (lambda: check_entry_path("aimdvc.lock/é"), UnsafePath, "a name that aimdvc keeps for itself"),
     (lambda: check_entry_path("a/.\u200c."), UnsafePath, "as '..'"),
