@@ -23,6 +23,7 @@ BELOW = {
     "sdk": {"ops", "git", "store", "remote", "fs", "model", "errors", "version"},
     "artifact": {"sdk"},
     "trial": {"sdk"},
+    "callbacks": {"sdk"},
     "cli": {"server", "ops", "git", "store", "remote", "fs", "model", "errors", "version"},
     "__main__": {"cli"},
     "__init__": {"sdk"},
