@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import aimdvc
 from aimdvc.sdk.comparing import Difference
 from aimdvc.sdk.objects import ArtifactObject
+from aimdvc.sdk.params import Params
 from aimdvc.sdk.versions import Version
 
 HEAD = """# Python reference
@@ -15,7 +16,7 @@ Made from the docstrings by `python -m tests.pyreference`. What it is for, with 
 All of it is in the package itself: `import aimdvc`. Errors are those of [errors.md](errors.md), in `aimdvc.errors`,
 beside Python's own where they are named.
 """
-VALUES = (ArtifactObject, Difference, Version)
+VALUES = (ArtifactObject, Difference, Version, Params)
 """What methods return, beside the public names."""
 
 
