@@ -170,6 +170,8 @@ def list_objects(call: Call) -> Response:
         references = _references(graph, commit.tree)
     with call.site.database.read() as connection:
         known = known_md5s(connection, {one.pointer.oid for one in entries if one.pointer is not None})
+    pointers = [one.pointer for one in entries if one.pointer is not None]
+    call.site.checksummer.want(pointer for pointer in pointers if pointer.oid not in known)
     results = [
         _line(one.path, one.pointer.size, known.get(one.pointer.oid, ""))
         if one.pointer is not None

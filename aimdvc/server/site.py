@@ -8,6 +8,7 @@ from aimdvc.errors import UsageError
 from aimdvc.fs.disk import Disk
 from aimdvc.server.accounts import Accounts
 from aimdvc.server.catalogue import Artifact, Catalogue
+from aimdvc.server.checksumming import Checksummer
 from aimdvc.server.database import Database
 from aimdvc.server.guard import HttpError
 from aimdvc.server.limits import Limits
@@ -43,6 +44,7 @@ class Site:
     quotas: Quotas
     storage: Storage
     signer: Signer
+    checksummer: Checksummer
     limits: Limits = field(default_factory=Limits)
 
     def artifact(self, caller: Caller, path: str) -> Artifact:
@@ -60,7 +62,8 @@ class Site:
         return artifact.id
 
     def close(self) -> None:
-        """Closes database and storage."""
+        """Closes database and storage, and ends what still works with them."""
+        self.checksummer.close()
         self.storage.close()
         self.database.close()
 
@@ -86,6 +89,7 @@ def open_site(location: Location, limits: Limits | None = None, disk: Disk | Non
         Quotas(database),
         storage,
         signer,
+        Checksummer(database, storage.blobs),
         limits,
     )
 

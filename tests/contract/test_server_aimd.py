@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 from hashlib import md5
 from pathlib import Path
 
@@ -133,7 +134,13 @@ def test_what_was_pushed_is_seen_too(server: EmbeddedServer, alice: AimdClient) 
     assert alice.show(told["metadata"]["id"]).json() == told
     ((path, (size, checksum)),) = alice.ls(told["metadata"]["id"]).items()
     content = alice.download(told["metadata"]["id"], path).content
-    assert len(content) == size and checksum in ("", line(content)[1])
+    # Not while somebody waits for it, but soon afterwards.
+    assert (len(content), checksum) == (size, "")
+    for _ in range(200):
+        if alice.ls(told["metadata"]["id"])[path][1]:
+            break
+        time.sleep(0.05)
+    assert alice.ls(told["metadata"]["id"]) == {path: line(content)}
 
 
 LEADING_OUT = (
