@@ -20,9 +20,12 @@ from aimdvc.server.refs import read_refs
 from aimdvc.server.schema import owned_blobs
 from aimdvc.server.site import Location, open_site
 from aimdvc.server.verify import verify
+from tests.crash.aimd_deeds import AIMD_DEEDS
 from tests.crash.deeds import DEEDS, Deed, Refused, Unanswered
 from tests.crash.serving import FAULTS, Served
 from tests.shell import git
+
+ALL = {**DEEDS, **AIMD_DEEDS}
 
 pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
 
@@ -77,7 +80,7 @@ def clone(served: Served, name: str, place: Path) -> None:
 
 def sweep(served: Served, what: str, fault: str, points: slice) -> int:
     """Has the fault happen at each of the points; returns how often it did."""
-    deed = DEEDS[what]
+    deed = ALL[what]
     deed.prepare(served.client, "uncut")
     with served.traced(fault) as trace:
         deed.act(served.client, "uncut")
@@ -95,7 +98,7 @@ def sweep(served: Served, what: str, fault: str, points: slice) -> int:
         hold_invariants(served.location, name)
         deed.act(served.client, name)
         assert deed.holds(served.client, name), f"{fault} at {point}: not there after it was done again"
-        if "push" in what:
+        if "push" in what or "aimd " in what:
             clone(served, name, served.directory.parent / "clone")
     hold_all(served.location)
     left = list(served.directory.rglob("*tmp-*"))
@@ -129,6 +132,8 @@ def attempt(served: Served, deed: Deed, name: str) -> int:
         ("atomic push", "kill", 4),
         ("aimd-pack", "full", 6),
         ("first push", "sync-error", 9),
+        ("aimd finalize", "kill", 5),
+        ("aimd parts", "kill", 23),
     ],
 )
 def test_some_system_calls_of_the_server(served: Served, what: str, fault: str, step: int) -> None:
@@ -137,7 +142,7 @@ def test_some_system_calls_of_the_server(served: Served, what: str, fault: str, 
 
 @pytest.mark.sweep
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("what", DEEDS)
+@pytest.mark.parametrize("what", ALL)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_every_system_call_of_the_server(served: Served, what: str, fault: str) -> None:
     assert sweep(served, what, fault, slice(None)) > 3
@@ -149,6 +154,6 @@ def test_some_system_calls_of_the_server_on_postgresql(served: Served) -> None:
 
 @pytest.mark.sweep
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("what", DEEDS)
+@pytest.mark.parametrize("what", ALL)
 def test_every_system_call_of_the_server_on_postgresql(served: Served, what: str) -> None:
     assert sweep(served, what, "kill", slice(None)) > 3
