@@ -18,6 +18,7 @@ from aimdvc.sdk.record import Record, load_record, new_record
 from aimdvc.sdk.repositories import Found, aliases_of, connect, fetch_version, id_of
 from aimdvc.sdk.service import Service, service
 from aimdvc.sdk.uploading import close
+from aimdvc.store.locate import Places
 
 _REFERENCE = re.compile(r"/?(?P<path>[^:]+?)/?(?::(?P<tag>[^:/]+))?")
 _LATEST = "latest"
@@ -98,8 +99,13 @@ def _of_id(artifact_id: str) -> Artifact:
     found = _here(artifact_id)
     if found is not None:
         return found
-    with service() as server:
-        raise UsageError(f"neither this machine nor '{server.host}' has an artifact '{artifact_id[:80]}'")
+    places = find_places()
+    with service() as server, opened(places) as workspace:
+        told = server.version(artifact_id)
+        if told is None or told["commit"] is None:
+            raise UsageError(f"neither this machine nor '{server.host}' has an artifact '{artifact_id[:80]}'")
+        node = str(told["metadata"]["folder"])
+        return _grabbed(places, workspace, server, server.path_of(node), node, str(told["version"] or told["commit"]))
 
 
 def _here(artifact_id: str) -> Artifact | None:
@@ -121,14 +127,19 @@ def _of_reference(reference: str) -> Artifact:
         told = server.artifact(path)
         if told is None:
             raise UsageError(f"'{server.host}' has no artifact '{path}'")
-        found = fetch_version(workspace, server, str(told["path"]), tag, progress_of(None))
-        record = _record_of(workspace, server, found, str(told["path"]), str(told["id"]))
-        known = workspace.state.records.get(record.id)
-        if known is not None:
-            before = load_record(known)
-            loaded = tuple(one for one in record.remote if one not in before.remote[-1:])
-            record = replace(record, remote=(*before.remote, *loaded), can_be_logged=before.can_be_logged)
-        close(workspace, record)
+        return _grabbed(places, workspace, server, str(told["path"]), str(told["id"]), tag)
+
+
+def _grabbed(places: Places, workspace: Workspace, server: Service, path: str, node: str, revision: str) -> Artifact:
+    """Returns a version of the artifact at a path, known on this machine from now on; `node` is the artifact's id."""
+    found = fetch_version(workspace, server, path, revision, progress_of(None))
+    record = _record_of(workspace, server, found, path, node)
+    known = workspace.state.records.get(record.id)
+    if known is not None:
+        before = load_record(known)
+        loaded = tuple(one for one in record.remote if one not in before.remote[-1:])
+        record = replace(record, remote=(*before.remote, *loaded), can_be_logged=before.can_be_logged)
+    close(workspace, record)
     return Artifact._of(places, record)
 
 

@@ -62,6 +62,10 @@ class Service:
         """Returns what the server tells of the artifact at a path, None where the user sees none."""
         return self._find(f"artifacts/{quote(path)}")
 
+    def version(self, artifact_id: str) -> Mapping[str, Any] | None:
+        """Returns an artifact's dict by its id, as the AIMD service has it; None where the user sees none."""
+        return self._get(f"{self.host}/apis/v1/artifacts/{quote(artifact_id)}")
+
     def iter_versions(self, path: str) -> Iterator[Mapping[str, Any]]:
         """Yields what the server tells of each version of the artifact at a path, the newest first, in pages."""
         query = {"limit": _PAGE}
@@ -79,7 +83,9 @@ class Service:
         return found
 
     def _find(self, what: str, method: str = "GET", **query: str) -> Mapping[str, object] | None:
-        url = f"{self.host}/api/v1/{what}" + (f"?{urlencode(query)}" if query else "")
+        return self._get(f"{self.host}/api/v1/{what}" + (f"?{urlencode(query)}" if query else ""), method)
+
+    def _get(self, url: str, method: str = "GET") -> Mapping[str, Any] | None:
         session = self.connector.session()
         reply = session.send(method, url, {"Accept": "application/json"})
         if reply.status == 404:

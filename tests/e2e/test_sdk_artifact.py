@@ -53,7 +53,13 @@ def test_what_is_uploaded_is_a_version_that_git_and_aimdvc_see(
     assert not artifact.is_open
     assert artifact.version == "v1"
     assert artifact.remote == [{"host": server.url, "path": "/admin/default/mnist", "version": "v1"}]
-    assert told["metadata"]["id"] == artifact.id
+    known = artifact.to_dict()
+    assert set(told) == set(known) - {"_remote"}
+    assert {key: told[key] for key in ("kind", "description", "commit", "version")} == {
+        key: known[key] for key in ("kind", "description", "commit", "version")
+    }
+    assert (told["aliases"], told["metadata"]["id"]) == (["production"], artifact.id)
+    assert told["metadata"]["folder"] == known["metadata"]["folder"]
     shell = Shell(tmp_path)
     shell("clone", f"{server.url}/admin/default/mnist", "mine")
     assert files_of(tmp_path / "mine") == {f"files/{name}": content for name, content in files_of(files).items()}
@@ -318,3 +324,17 @@ def test_without_a_login_it_is_local(tmp_path: Path, files: Path, monkeypatch: p
     with pytest.raises(NotAuthorised, match="no server is known"):
         artifact.upload()
     assert artifact.is_open
+
+
+def test_an_id_of_the_server_s_is_found_too(
+    server: EmbeddedServer, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    artifact = aimdvc.create_artifact("a", "t")
+    artifact.add_dir(files)
+    artifact.upload()
+    monkeypatch.setenv("AIMDVC_HOME", str(files.parent / "elsewhere"))
+    found = aimdvc.grab_artifact(artifact_id=artifact.id)
+    assert (found.version, found.commit) == ("v1", artifact.commit)
+    assert [one.key for one in found.files()] == [one.key for one in artifact.files()]
+    with pytest.raises(UsageError, match="neither this machine nor"):
+        aimdvc.grab_artifact(artifact_id=str(uuid.uuid4()))
