@@ -46,7 +46,7 @@ MEMBERS = {
     "server gc": ("run is_applied artifacts unowned unowned_size failed busy", "keepers"),
     "server trash": ("runs", "blobs gone", "freed"),
     "server ref": ("path moves", "ref old new"),
-    "server reindex": ("artifacts",),
+    "server reindex": ("artifacts", "versions"),
     "server audit": ("entries", "entries head"),
     "server backup": ("artifacts packs blobs size damage",),
     "server restore": ("artifacts packs blobs size damage",),

@@ -18,7 +18,7 @@ try:
     from aimdvc.server.guard import HttpError
     from aimdvc.server.protection import Protections
     from aimdvc.server.quotas import Quotas
-    from aimdvc.server.reindexing import reindex
+    from aimdvc.server.reindexing import reindex, reindex_versions
     from aimdvc.server.rights import SYSTEM
     from aimdvc.server.sharing import Folders
     from aimdvc.server.site import Location, Site, open_site
@@ -27,7 +27,7 @@ except ModuleNotFoundError as error:  # the extra `aimdvc[server]` is not instal
 else:
     missing = None
 
-__all__ = ["SYSTEM", "Administered", "administered", "database_option", "day", "reindex"]
+__all__ = ["SYSTEM", "Administered", "administered", "database_option", "day", "reindex", "reindex_versions"]
 
 Function = Callable[..., Any]
 

@@ -19,11 +19,12 @@ from aimdvc.model.metadata import METADATA, Metadata, parse_metadata
 from aimdvc.model.names import check_alias_name
 from aimdvc.model.oid import GitId
 from aimdvc.server.aimd_folders import answer
-from aimdvc.server.aimd_ids import dashed, find_id, find_version, id_of, ids_in, note_ids
+from aimdvc.server.aimd_ids import dashed, find_id, find_version, id_of, note_ids
 from aimdvc.server.aimd_nodes import require
 from aimdvc.server.audit import note
 from aimdvc.server.drafts import Draft, begin, expire, find_draft
 from aimdvc.server.guard import HttpError, Response
+from aimdvc.server.lineage import note_makings, told_in
 from aimdvc.server.refs import VERSION_TAG, Ref, named_ref, read_refs
 from aimdvc.server.repositories import Repository
 from aimdvc.server.rights import Rights
@@ -196,8 +197,10 @@ def _shown(call: Call, artifact: str, commit_id: GitId) -> Response:
             name = id_of(connection, artifact, commit.id)
         if name is None:
             # One from before there were ids.
+            named, made = told_in(graph, [commit.id])
             with database.write(artifact) as connection:
-                note_ids(connection, artifact, {commit.id: ids_in(graph, [commit.id]).get(commit.id)})
+                note_ids(connection, artifact, {commit.id: named.get(commit.id)})
+                note_makings(connection, made)
                 name = id_of(connection, artifact, commit.id)
     told = {
         "id": str(name),

@@ -6,14 +6,12 @@ when they are first asked for. Over HTTP ids have dashes, in the tables they hav
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from uuid import UUID, uuid4, uuid5
 
 from sqlalchemy import Connection, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from aimdvc.git.graph import Graph
-from aimdvc.model.commits import trailer
 from aimdvc.model.oid import GitId
 from aimdvc.server.schema import aimd_versions, drafts
 
@@ -31,12 +29,6 @@ def find_id(text: object) -> str | None:
 def dashed(node: str) -> str:
     """Returns an id as clients write it."""
     return str(UUID(hex=node))
-
-
-def ids_in(graph: Graph, commits: Iterable[GitId]) -> dict[GitId, str]:
-    """Returns the ids that commits themselves say they have. Raises CorruptRepository."""
-    found = {commit: find_id(trailer(graph.commit(commit).message, ID_TRAILER)) for commit in commits}
-    return {commit: name for commit, name in found.items() if name is not None}
 
 
 def find_version(connection: Connection, name: str) -> tuple[str, GitId] | None:

@@ -18,11 +18,11 @@ from aimdvc.model.entries import path_bytes, path_text
 from aimdvc.model.names import MAIN
 from aimdvc.model.oid import GitId, Oid
 from aimdvc.model.pointer import Pointer, find_pointer
-from aimdvc.server.aimd_ids import ids_in
 from aimdvc.server.audit import note
 from aimdvc.server.database import Database
 from aimdvc.server.describing import described_by
 from aimdvc.server.guard import HttpError
+from aimdvc.server.lineage import told_in
 from aimdvc.server.ownership import wanted
 from aimdvc.server.refs import (
     DELETED,
@@ -204,7 +204,8 @@ def _checked_move(opened: _Opened, update: RefUpdate) -> Move:
         lacking = _lacking(opened, update)
         if update.ref == MAIN and update.old is not None and update.new is not None:
             line = tuple(unnumbered(graph, update.old, update.new))
-            move: Move | str = Move(update, line=line, named=ids_in(graph, line), abandons=abandons(graph, update))
+            named, made = told_in(graph, line)
+            move: Move | str = Move(update, line=line, named=named, made=made, abandons=abandons(graph, update))
         else:
             move = check_move(graph, opened.refs, update)
     except CorruptRepository as error:

@@ -13,11 +13,13 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from aimdvc.model.commits import RefUpdate
 from aimdvc.model.entries import path_bytes, path_text
+from aimdvc.model.lineage import Making
 from aimdvc.model.names import MAIN
 from aimdvc.model.oid import GitId
 from aimdvc.server.aimd_ids import note_ids
 from aimdvc.server.database import Database, now_s
 from aimdvc.server.describing import Described, note_described
+from aimdvc.server.lineage import note_makings
 from aimdvc.server.refnames import RefNames
 from aimdvc.server.schema import ref_history, refs
 
@@ -53,8 +55,9 @@ class Ref:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A checked update of one ref. `line` is what it numbers, oldest first (main only), `named` the ids in its commits.
+    """A checked update of one ref.
 
+    `line` is what it numbers, oldest first (main only); `named` and `made` are the ids and the lineage in its commits.
     `abandons` says that it doesn't go forward. If then no other ref has the old value, commits may be reachable from
     none: stored packs hold more than readers may see, and are no longer sent as they are. `reason` is what history
     says, `message` what the mover says of it, `described` what the new commit says of the artifact (main only).
@@ -64,6 +67,7 @@ class Move:
     peeled: GitId | None = None
     line: tuple[GitId, ...] = ()
     named: Mapping[GitId, str] = field(default_factory=dict)
+    made: Mapping[GitId, Making] = field(default_factory=dict)
     abandons: bool = False
     reason: str = PUSH
     described: Described | None = None
@@ -199,7 +203,8 @@ def _apply(
             _set(connection, artifact, RefUpdate(tag, None, commit), None)
             _note(connection, artifact, user, RefUpdate(tag, None, commit), _Why("numbered"))
             found[tag] = Ref(commit, None)
-        note_ids(connection, artifact, {commit: move.named.get(commit) for commit in versions.values()})
+        note_ids(connection, artifact, {commit: move.named.get(commit) for commit in move.line})
+        note_makings(connection, move.made)
     return versions
 
 

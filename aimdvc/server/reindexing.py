@@ -1,16 +1,20 @@
-"""Makes searchable what was pushed before a server kept what is said of artifacts; `aimdvc server reindex`."""
+"""Keeps what the versions say that were pushed before a server kept that; `aimdvc server reindex`."""
 
 from sqlalchemy import or_, select
 
 from aimdvc.git.graph import Graph
 from aimdvc.model.entries import path_bytes, path_text
-from aimdvc.model.names import MAIN
+from aimdvc.model.names import MAIN, VERSION_TAG
 from aimdvc.model.oid import GitId
+from aimdvc.server.aimd_ids import note_ids
 from aimdvc.server.database import Database
 from aimdvc.server.describing import describe, note_described
-from aimdvc.server.refs import highest_version
-from aimdvc.server.schema import described, refs
+from aimdvc.server.lineage import note_makings, told_in
+from aimdvc.server.refs import highest_version, read_refs
+from aimdvc.server.schema import described, nodes, refs
 from aimdvc.server.storage import Storage
+
+_GROUP = 1000
 
 
 def reindex(database: Database, storage: Storage) -> int:
@@ -35,3 +39,24 @@ def reindex(database: Database, storage: Storage) -> int:
             if targets.get(MAIN) == commit:
                 note_described(connection, artifact, found, highest_version(targets))
     return len(stale)
+
+
+def reindex_versions(database: Database, storage: Storage) -> int:
+    """Notes the ids of all versions, and what made them; returns of how many versions something is said.
+
+    Safe to repeat, and while the server runs. Reads every version's commit.
+    """
+    with database.read() as connection:
+        artifacts = [str(one) for one in connection.scalars(select(nodes.c.id).where(nodes.c.kind == "artifact"))]
+    count = 0
+    for artifact in artifacts:
+        commits = [ref.target for name, ref in read_refs(database, artifact).items() if VERSION_TAG.fullmatch(name)]
+        for start in range(0, len(commits), _GROUP):
+            group = commits[start : start + _GROUP]
+            with storage.repository(artifact) as repository:
+                named, made = told_in(Graph(repository.read, "the repository"), group)
+            with database.write(artifact) as connection:
+                note_ids(connection, artifact, {commit: named.get(commit) for commit in group})
+                note_makings(connection, made)
+            count += len(made)
+    return count

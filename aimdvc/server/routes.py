@@ -6,7 +6,7 @@ scope are made from it.
 
 import json
 
-from aimdvc.server import aimd_pack, git_http, lfs, lfs_locks, search, tus, versions_api
+from aimdvc.server import aimd_pack, git_http, lfs, lfs_locks, lineage_api, search, tus, versions_api
 from aimdvc.server.admin_routes import ADMIN
 from aimdvc.server.aimd_routes import AIMD
 from aimdvc.server.bodies import ANY, JSON, Body, json_body
@@ -73,6 +73,18 @@ _ARTIFACTS = (
         versions_api.diff_versions,
         query={**PAGED, "old": {"type": "string"}, "new": {"type": "string"}},
         answers={200: "The changes", 304: "As in the answer with this ETag"},
+        is_costly=True,
+    ),
+    Route(
+        "GET",
+        "/api/v1/lineage/{path}",
+        "Show what a version was made from, or what was made from it",
+        "shared",
+        lineage_api.show_lineage,
+        query={
+            **{name: {"type": "string"} for name in ("version", "depth", "limit")},
+            "direction": {"enum": ["up", "down"]},
+        },
         is_costly=True,
     ),
 )

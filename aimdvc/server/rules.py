@@ -14,7 +14,7 @@ from aimdvc.git.kinds import COMMIT
 from aimdvc.model.commits import RefUpdate
 from aimdvc.model.entries import path_bytes
 from aimdvc.model.names import MAIN, check_alias_name
-from aimdvc.server.aimd_ids import ids_in
+from aimdvc.server.lineage import told_in
 from aimdvc.server.refs import VERSION_TAG, Move, Ref, unmoved_version
 from aimdvc.server.repositories import unnumbered
 
@@ -39,7 +39,8 @@ def check_move(graph: Graph, refs: Mapping[str, Ref], change: RefUpdate) -> Move
         if change.old is not None and not graph.is_ancestor(change.old, change.new):
             return "non-fast-forward"
         line = tuple(unnumbered(graph, change.old, change.new))
-        return Move(change, line=line, named=ids_in(graph, line))
+        named, made = told_in(graph, line)
+        return Move(change, line=line, named=named, made=made)
     return Move(change, peeled if peeled != change.new else None, abandons=abandons(graph, change))
 
 

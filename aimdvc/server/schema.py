@@ -305,7 +305,7 @@ aimd_versions = Table(
     metadata,
     Column("id", String(32), primary_key=True),
     Column("artifact", String(32), ForeignKey("nodes.id"), nullable=False),
-    Column("commit", String(40), nullable=False),
+    Column("commit", String(40), nullable=False, index=True),
     UniqueConstraint("artifact", "commit"),
 )
 
@@ -352,5 +352,26 @@ lineage = Table(
     Column("trial", String(32), ForeignKey("trials.id"), primary_key=True),
     Column("relation", String(8), primary_key=True),
     Column("version", String(32), primary_key=True, index=True),
+    sqlite_with_rowid=False,
+)
+
+# What made a version, as the trailers of its commit say (lineage.py): whoever has the commit can read that. Derived:
+# `aimdvc server reindex` makes it anew.
+makings = Table(
+    "makings",
+    metadata,
+    Column("commit", String(40), primary_key=True),
+    Column("code", String(50)),
+    Column("trial", String(32)),
+    Column("command", Text),
+    sqlite_with_rowid=False,
+)
+
+made_from = Table(
+    "made_from",
+    metadata,
+    Column("commit", String(40), primary_key=True),
+    Column("input", String(40), primary_key=True, index=True),
+    Column("name", Text, nullable=False),
     sqlite_with_rowid=False,
 )

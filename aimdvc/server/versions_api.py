@@ -38,7 +38,7 @@ _MOST_READ_BYTES = 64 << 20
 """After so much was inflated for one answer, the sizes of what Git itself keeps are left out."""
 
 
-class _Opened:
+class Opened:
     """An artifact that the caller may see, with its refs and its git objects."""
 
     def __init__(self, call: Call, artifact: Artifact, refs: Mapping[str, Ref], repository: Repository) -> None:
@@ -99,16 +99,17 @@ class _Opened:
 
 
 @contextmanager
-def _opened(call: Call) -> Iterator[_Opened]:
+def open_artifact(call: Call) -> Iterator[Opened]:
+    """Opens the artifact of a request's path while the `with` lasts. Raises HttpError (404)."""
     artifact = call.site.artifact(call.caller, call.params["path"])
     refs = read_refs(call.site.database, artifact.id)
     with call.site.storage.repository(artifact.id) as repository:
-        yield _Opened(call, artifact, refs, repository)
+        yield Opened(call, artifact, refs, repository)
 
 
 def show_artifact(call: Call) -> Response:
     """Where it is, its newest version with description, type, labels and metadata, and its aliases."""
-    with _opened(call) as opened:
+    with open_artifact(call) as opened:
         main = opened.refs.get(MAIN)
 
         def told() -> dict[str, object]:
@@ -127,7 +128,7 @@ def show_artifact(call: Call) -> Response:
 
 def list_versions(call: Call) -> Response:
     """The versions, the newest first."""
-    with _opened(call) as opened:
+    with open_artifact(call) as opened:
         numbers = {int(name[1:]): commit for commit, name in opened.versions.items()}
         after = read_number(call.request.query.get("cursor"), 1 << 62)
         limit = read_limit(call)
@@ -142,7 +143,7 @@ def list_versions(call: Call) -> Response:
 
 def list_aliases(call: Call) -> Response:
     """The aliases, by name, each with the version that it names."""
-    with _opened(call) as opened:
+    with open_artifact(call) as opened:
         page, following = paged(call, list(_aliases(opened).items()), lambda one: one[0])
         return tagged(call, opened.state, lambda: {"aliases": dict(page), **following})
 
@@ -168,7 +169,7 @@ def restore_ref(call: Call) -> Response:
 def list_objects(call: Call) -> Response:
     """The objects of a version, by path: files with what they hold, references with their URIs."""
     query = call.request.query
-    with _opened(call) as opened:
+    with open_artifact(call) as opened:
         commit = opened.commit(query.get("version", "latest"))
         prefix, after, limit = query.get("prefix", "").encode(), _path(query.get("cursor")), read_limit(call)
 
@@ -202,7 +203,7 @@ def list_objects(call: Call) -> Response:
 def diff_versions(call: Call) -> Response:
     """What differs between two versions, by path: old and new, one of them null where a file was added or removed."""
     query = call.request.query
-    with _opened(call) as opened:
+    with open_artifact(call) as opened:
         old, new = opened.commit(query.get("old", "")), opened.commit(query.get("new", "latest"))
         skipped, limit = read_number(query.get("cursor"), 0), read_limit(call)
         if skipped > _MOST_SKIPPED:
@@ -219,7 +220,7 @@ def diff_versions(call: Call) -> Response:
         return tagged(call, state, told)
 
 
-def _side(opened: _Opened, raw: RawEntry | None) -> dict[str, object] | None:
+def _side(opened: Opened, raw: RawEntry | None) -> dict[str, object] | None:
     if raw is None:
         return None
     told = opened.entry(raw)
@@ -227,7 +228,7 @@ def _side(opened: _Opened, raw: RawEntry | None) -> dict[str, object] | None:
     return told
 
 
-def _aliases(opened: _Opened) -> dict[str, object]:
+def _aliases(opened: Opened) -> dict[str, object]:
     start = "refs/aliases/"
     found = {
         name[len(start) :]: ref.peeled or ref.target for name, ref in opened.refs.items() if name.startswith(start)
@@ -235,7 +236,7 @@ def _aliases(opened: _Opened) -> dict[str, object]:
     return {alias: {"commit": commit, "version": opened.versions.get(commit)} for alias, commit in found.items()}
 
 
-def _metadata(opened: _Opened, tree: GitId) -> dict[str, object]:
+def _metadata(opened: Opened, tree: GitId) -> dict[str, object]:
     try:
         raw = opened.blob(tree, METADATA)
         found = parse_metadata(raw) if raw else None
@@ -251,7 +252,7 @@ def _metadata(opened: _Opened, tree: GitId) -> dict[str, object]:
     }
 
 
-def _references(opened: _Opened, tree: GitId) -> References:
+def _references(opened: Opened, tree: GitId) -> References:
     try:
         return parse_references(opened.blob(tree, REFERENCES))
     except (CorruptRepository, UnsafeError):  # somebody else's, or damaged: there are none

@@ -1,6 +1,6 @@
 """`aimdvc server reindex`."""
 
-from aimdvc.cli.administration import database_option, opened_site, reindex
+from aimdvc.cli.administration import database_option, opened_site, reindex, reindex_versions
 from aimdvc.cli.command import command
 from aimdvc.cli.context import Cli
 from aimdvc.cli.output import plural
@@ -12,7 +12,8 @@ def server_reindex_command(cli: Cli, database: str | None) -> None:
     """Make what was pushed to an older server searchable
 
     Of the server that is kept in the current directory, while it runs or not: reads what the newest version of each
-    artifact says of it, where that isn't kept yet. Each push does that by itself.
+    artifact says of it, where that isn't kept yet, and what each version says that made it. Each push does that by
+    itself.
 
     \b
     Example:
@@ -20,4 +21,9 @@ def server_reindex_command(cli: Cli, database: str | None) -> None:
     """
     with opened_site(cli, database) as site:
         done = reindex(site.database, site.storage)
-    cli.out.result({"artifacts": done}, [f"read what {plural(done, 'artifact')} {'says' if done == 1 else 'say'}."])
+        made = reindex_versions(site.database, site.storage)
+    lines = [
+        f"read what {plural(done, 'artifact')} {'says' if done == 1 else 'say'}.",
+        f"read what made {plural(made, 'version')}.",
+    ]
+    cli.out.result({"artifacts": done, "versions": made}, lines)
