@@ -24,7 +24,7 @@ from aimdvc.errors import CorruptRepository, UnsupportedFormat
 from aimdvc.fs.journal import iter_lines
 from aimdvc.model.trials import ENDED, INITIALIZING
 from aimdvc.sdk import jsonvalues
-from aimdvc.sdk.metrics import Element, Value, parse_element, plain_values
+from aimdvc.sdk.metrics import Element, Value, plain_values, read_element
 
 FORMAT = 1
 FILE = "trial.jsonl"
@@ -162,8 +162,8 @@ def iter_metrics(path: Path, start: int = 0) -> Iterator[tuple[int, str, Element
     for position, raw in iter_raw_metrics(path, start):
         try:
             said = json.loads(raw)
-            yield position, str(said["metrics"]), parse_element(said)
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            yield position, str(said["metrics"]), read_element(said)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise _damaged(path, f"the line before byte {position}") from error
 
 

@@ -6,7 +6,7 @@ scope are made from it.
 
 import json
 
-from aimdvc.server import aimd_pack, git_http, lfs, lfs_locks, lineage_api, search, tus, versions_api
+from aimdvc.server import aimd_pack, git_http, lfs, lfs_locks, lineage_api, search, trials_api, tus, versions_api
 from aimdvc.server.admin_routes import ADMIN
 from aimdvc.server.aimd_routes import AIMD
 from aimdvc.server.bodies import ANY, JSON, Body, json_body
@@ -46,6 +46,16 @@ _ARTIFACTS = (
         "shared",
         versions_api.list_moves,
         query={**PAGED, "ref": {"type": "string"}},
+    ),
+    Route("GET", "/api/v1/trials/{path}", "List the trials of a folder", "user", trials_api.list_trials, query=PAGED),
+    Route(
+        "GET",
+        "/api/v1/compare/trials",
+        "Compare trials by parameters, platform, code, and metrics by step",
+        "user",
+        trials_api.compare_trials,
+        query={name: {"type": "string"} for name in ("trials", "type", "after", "limit")},
+        is_costly=True,
     ),
     Route(
         "PUT",

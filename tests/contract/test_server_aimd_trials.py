@@ -186,3 +186,38 @@ def test_a_backup_holds_the_trials(server: EmbeddedServer, alice: AimdClient, tm
     back_up(server, tmp_path / "backup")
     with EmbeddedServer(tmp_path / "backup") as copy:
         assert AimdClient(copy.url, alice.key).get(f"/apis/v1/trials/{trial}").json() == doc
+
+
+def test_the_trials_of_a_folder_are_listed_with_what_they_came_to(server: EmbeddedServer, alice: AimdClient) -> None:
+    folder = alice.make_folder("runs")
+    for name in ("b", "a", "c"):
+        metrics = {"train": [element(0), element(1, loss=0.25)], "val": [element(1, acc=1)]} if name == "a" else {}
+        make(alice, folder, name, metrics=metrics)
+    first = alice.get("/api/v1/trials/alice/runs", limit=2).json()
+    assert [one["name"] for one in first["trials"]] == ["a", "b"]
+    one = first["trials"][0]
+    assert (one["owner"], one["status"], one["parameters"]) == ("alice", "Running", DOCUMENT["parameters"])
+    assert one["last"] == {"training": element(1, loss=0.25), "validation": element(1, acc=1)}
+    rest = alice.get("/api/v1/trials/runs", limit=2, cursor=first["next_cursor"]).json()
+    assert [one["name"] for one in rest["trials"]] == ["c"] and "next_cursor" not in rest
+    assert user(server, "bob").get("/api/v1/trials/alice/runs").status_code == 404
+
+
+def test_trials_are_compared_by_parameters_platform_and_step(server: EmbeddedServer, alice: AimdClient) -> None:
+    folder = alice.make_folder("runs")
+    one = make(alice, folder, "one", metrics={"train": [element(0), element(2), element(2, loss="NaN")]})
+    two = make(alice, folder, "two", parameters={"lr": 5}, metrics={"train": [element(2)], "val": [element(2, acc=1)]})
+    told = alice.get("/api/v1/compare/trials", trials=f"{one},{two}").json()
+    assert [trial["name"] for trial in told["trials"]] == ["one", "two"]
+    assert told["parameters"] == {"deep": [DOCUMENT["parameters"]["deep"], None], "lr": [0.1, 5], "metrics": [{}, None]}
+    assert told["platform"]["hostname"] == ["h", "h"] and told["code"]["is_dirty"] == [True, True]
+    assert told["metrics"] == {
+        "training": {"loss": [{"step": 0, "values": [0, None]}, {"step": 2, "values": ["NaN", 0.5]}]},
+        "validation": {"acc": [{"step": 2, "values": [None, 1]}]},
+    }
+    part = alice.get("/api/v1/compare/trials", trials=one, type="train", limit=1, after=1).json()
+    assert (part["metrics"]["training"]["loss"], part["next_after"]) == ([{"step": 2, "values": [0.5]}], 2)
+    bob = user(server, "bob")
+    assert bob.get("/api/v1/compare/trials", trials=f"{one},{two}").status_code == 404
+    for wrong in ("", ",".join([one] * 21)):
+        assert alice.get("/api/v1/compare/trials", trials=wrong).status_code == 422

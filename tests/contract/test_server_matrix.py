@@ -194,6 +194,10 @@ SAMPLES: dict[tuple[str, str], Callable[[Place, str], Sample]] = {
     ("GET", "/api/v1/objects/{path}"): lambda at, role: Sample("/api/v1/objects/alice/data/a", needs=VIEW),
     ("GET", "/api/v1/lineage/{path}"): lambda at, role: Sample("/api/v1/lineage/alice/data/a?depth=3", needs=VIEW),
     ("GET", "/api/v1/diff/{path}"): lambda at, role: Sample("/api/v1/diff/alice/data/a?old=v1&new=main", needs=VIEW),
+    ("GET", "/api/v1/trials/{path}"): lambda at, role: Sample("/api/v1/trials/alice/data", needs=VIEW),
+    ("GET", "/api/v1/compare/trials"): lambda at, role: Sample(
+        f"/api/v1/compare/trials?trials={at.trial()},{at.trial()}", needs=VIEW
+    ),
     ("GET", "/oauth2/userinfo"): lambda at, role: Sample("/oauth2/userinfo"),
     ("GET", "/apis/v1/folders"): lambda at, role: Sample("/apis/v1/folders"),
     ("POST", "/apis/v1/folders"): lambda at, role: Sample(

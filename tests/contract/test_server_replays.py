@@ -14,7 +14,7 @@ from tests.contract.git_packs import Made
 from tests.contract.server_client import LFS, MAIN, Client, Reply, aimd_pack, pointer_of, push_body, report_of
 from tests.contract.test_server_matrix import SAMPLES, Place, Sample
 
-VOLATILE = {"used_s", "time_ms", "hash", "created_s", "number"}
+VOLATILE = {"used_s", "time_ms", "hash", "created_s", "expires_s", "number"}
 MUTATING = [route for route in ROUTES if route.method != "GET" and route.door != "signed"]
 
 
