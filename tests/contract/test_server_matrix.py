@@ -237,7 +237,9 @@ SAMPLES: dict[tuple[str, str], Callable[[Place, str], Sample]] = {
         f"/apis/v1/trials/{at.trial()}/metrics", needs=VIEW
     ),
     ("POST", ARTIFACTS): lambda at, role: Sample(
-        f"{ARTIFACTS}?folder={at.id('alice/data')}&repo={at.new()}&type=x", body(aliases=["prod"]), needs=EDIT
+        f"{ARTIFACTS}?folder={at.id('alice/data')}&repo={at.new()}&type=x",
+        body(metadata={"id": str(uuid4())}, aliases=["prod"]),
+        needs=EDIT,
     ),
     ("GET", ARTIFACTS): lambda at, role: Sample(f"{ARTIFACTS}?folder={at.id('alice/data')}&repo=a", needs=VIEW),
     ("GET", f"{ARTIFACTS}/{{id}}"): lambda at, role: Sample(at.version(), needs=VIEW),

@@ -17,6 +17,9 @@ from tests.contract.test_server_matrix import SAMPLES, Place, Sample
 VOLATILE = {"used_s", "time_ms", "hash", "created_s", "expires_s", "number"}
 MUTATING = [route for route in ROUTES if route.method != "GET" and route.door != "signed"]
 
+NEW_EACH_TIME = {("POST", "/apis/v1/artifacts/{id}/multipart")}
+"""What has no name that a second request could be known by: an upload in parts, which ends with its draft."""
+
 
 @cache
 def place_of(server: EmbeddedServer) -> Place:
@@ -49,12 +52,13 @@ def test_a_request_that_comes_twice_is_done_once(shared: EmbeddedServer, place: 
     for route in MUTATING:
         sample = SAMPLES[route.method, route.path](place, "alice")
         key = {"Idempotency-Key": f"{route.method} {sample.url}"} if "keys" in route.path else {}
-        first = send(admin, route, sample, **key)
+        client = place.client("alice", "write") if sample.is_alices else admin
+        first = send(client, route, sample, **key)
         assert first.status == sample.then, (route, first.body)
         once = state(shared)
-        again = send(admin, route, sample, **key)
+        again = send(client, route, sample, **key)
         assert again.status in (first.status, 404, 409), (route.method, route.path, again.body)
-        assert state(shared) == once, (route.method, route.path)
+        assert state(shared) == once or (route.method, route.path) in NEW_EACH_TIME, (route.method, route.path)
 
 
 def test_a_key_is_made_once_by_each_request_that_has_a_name(shared: EmbeddedServer) -> None:
