@@ -22,6 +22,7 @@ MEMBERS = {
     "init": ("workspace store is_new",),
     "status": ("artifacts missing",),
     "commit": ("commits",),
+    "run": ("exit_code inputs code commits unchanged",),
     "log": ("artifact versions",),
     "show": ("artifact version diff", "artifact version"),
     "blame": ("artifact entries",),

@@ -29,6 +29,7 @@ COMMANDS: dict[str, Row] = {
     "add": _row("add", "Stage what changed at paths; make a new path an artifact"),
     "status": _row("status", "Show what is staged, changed, untracked and pinned"),
     "commit": _row("commit", "Make a version of what is staged"),
+    "run": _row("run", "Run a command, and make its outputs versions that say what made them"),
     "log": _row("log", "List the versions of an artifact, newest first"),
     "show": _row("show", "Show one version and what it changed", "log"),
     "ls": _row("ls", "List the artifacts, or the files of a version"),

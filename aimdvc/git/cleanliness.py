@@ -33,8 +33,10 @@ _TO_BE_ADDED = 0x2000
 """Flags of an entry: assumed to be unchanged, not checked out, and added without its content. gitformat-index(5)."""
 
 
-def is_dirty(git_dir: Path, common_dir: Path, work_tree: Path) -> bool:
+def is_dirty(git_dir: Path, common_dir: Path, work_tree: Path, apart: bytes | None = None) -> bool:
     """Returns whether a tracked file, or what is staged, differs from HEAD; files that aren't tracked don't count.
+
+    Nor does the file `apart`.
 
     Raises UsageError for an index that only git reads, CorruptRepository, UnsupportedFormat.
     """
@@ -44,6 +46,9 @@ def is_dirty(git_dir: Path, common_dir: Path, work_tree: Path) -> bool:
     with History(common_dir, Disk()) as history:
         tree = history.commit(head).tree if head is not None else None
         entries = {raw.path: raw for raw in iter_files(history.read_tree, tree)} if tree is not None else {}
+        if apart is not None:
+            entries.pop(apart, None)
+            staged.pop(apart, None)
         if entries.keys() != staged.keys():
             return True
         found = _Worktree(work_tree, _has_modes(common_dir), git_dir / "index", history.read_blob)

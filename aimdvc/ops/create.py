@@ -26,7 +26,7 @@ def create_artifact(workspace: Workspace, path: str, name: str | None, kind: str
     """
     name = check_artifact_name(name or _base_name(workspace, path))
     check_artifact_path(workspace, path)
-    _check_free(workspace, name)
+    check_free(workspace, name)
     workspace.history(name)
     is_file = os.path.isfile(os.path.join(workspace.root, path)) and not os.path.isdir(
         os.path.join(workspace.root, path)
@@ -38,7 +38,7 @@ def create_artifact(workspace: Workspace, path: str, name: str | None, kind: str
         head = workspace.state.head(name)
         if head is not None and head.path == path:
             return head
-        _check_free(workspace, name)
+        check_free(workspace, name)
         _check_overlap(workspace, path, None)
         head = workspace.state.create_head(name, path, is_file, MAIN, None)
         workspace.state.put_rows(head, rows)
@@ -63,6 +63,26 @@ def check_artifact_path(workspace: Workspace, path: str, own: str | None = None)
         inside = os.path.relpath(os.path.join(workspace.root, path), places.work_tree)
         if is_tracked(places.git_dir, inside):
             raise UnsafePath(path, "Git tracks files there", hint=f"run `git rm -r --cached '{path}'` first")
+
+
+def check_free(workspace: Workspace, name: str) -> None:
+    """Raises UsageError for a name that an artifact has, here, in the store or in `aimdvc.lock`."""
+    taken = {head.name.lower(): head.path for head in workspace.state.heads()}
+    pins = {pinned.lower(): pin.path for pinned, pin in read_pins(workspace).items()}
+    if name.lower() in taken:
+        raise UsageError(
+            f"artifact '{name}' already exists at '{taken[name.lower()]}'", hint="give another name with -n"
+        )
+    if workspace.repository_path(name).exists() and workspace.history(name).ref(MAIN) is not None:
+        raise UsageError(
+            f"the store has a history of '{name}' already, of another workspace or of a lost state",
+            hint=f"give another name with -n; or `aimdvc checkout {name}@main --at PATH` brings that one",
+        )
+    if name.lower() in pins:
+        raise UsageError(
+            f"aimdvc.lock already pins '{name}' at '{pins[name.lower()]}'",
+            hint="run `aimdvc pull` to get it, or give another name with -n",
+        )
 
 
 def forget_artifact(workspace: Workspace, head: Head) -> None:
@@ -140,25 +160,6 @@ def _first_rows(workspace: Workspace, path: str, is_file: bool, kind: str | None
 
 def _base_name(workspace: Workspace, path: str) -> str:
     return workspace.root.name if path == "." else path.rpartition("/")[2]
-
-
-def _check_free(workspace: Workspace, name: str) -> None:
-    taken = {head.name.lower(): head.path for head in workspace.state.heads()}
-    pins = {pinned.lower(): pin.path for pinned, pin in read_pins(workspace).items()}
-    if name.lower() in taken:
-        raise UsageError(
-            f"artifact '{name}' already exists at '{taken[name.lower()]}'", hint="give another name with -n"
-        )
-    if workspace.repository_path(name).exists() and workspace.history(name).ref(MAIN) is not None:
-        raise UsageError(
-            f"the store has a history of '{name}' already, of another workspace or of a lost state",
-            hint=f"give another name with -n; or `aimdvc checkout {name}@main --at PATH` brings that one",
-        )
-    if name.lower() in pins:
-        raise UsageError(
-            f"aimdvc.lock already pins '{name}' at '{pins[name.lower()]}'",
-            hint="run `aimdvc pull` to get it, or give another name with -n",
-        )
 
 
 def _is_below(path: str, other: str) -> bool:
