@@ -20,6 +20,7 @@ from aimdvc.errors import AimdvcError, CorruptRepository
 from aimdvc.fs.disk import Disk, TempFile
 from aimdvc.fs.leftovers import remove_leftovers
 from aimdvc.fs.locks import exclusive
+from aimdvc.fs.scratch import Scratch, scratch_database
 from aimdvc.git.consolidate import consolidate, is_due
 from aimdvc.git.graph import Graph
 from aimdvc.git.incoming import FAULTS
@@ -155,6 +156,10 @@ class Repository:
         """
         remove_leftovers(self._incoming)
         return self._disk.create_temp(self._incoming)
+
+    def scratch(self) -> AbstractContextManager[Scratch]:
+        """Returns an empty database beside what arrives, which is gone when its `with` ends."""
+        return scratch_database(self._disk, self._incoming)
 
     def publish(self, pack: TempFile, index: TempFile, name: str) -> None:
         """Makes a checked pack visible, durable: the index appears first, since readers look for the pack."""
