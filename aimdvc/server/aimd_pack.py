@@ -11,13 +11,14 @@ from aimdvc.errors import CorruptBlob, MalformedPointer, ProtocolError
 from aimdvc.model.frames import read_frames, stream_size
 from aimdvc.model.oid import Oid, parse_oid
 from aimdvc.model.pointer import Pointer
-from aimdvc.server.bodies import JSON, Body, read_json
+from aimdvc.server.bodies import JSON, Body, parse_json, read_whole
 from aimdvc.server.guard import HttpError, Request, Response
 from aimdvc.server.lfs import PACK_DOWNLOAD, PACK_UPLOAD, begun
 from aimdvc.server.limits import CHUNK_BYTES, Limits
 from aimdvc.server.messages import json_response
 from aimdvc.server.ownership import claim, owned
 from aimdvc.server.routing import Call
+from aimdvc.server.site import Site
 
 MEDIA_TYPE = "application/x-aimd-pack"
 _LIST = Body((JSON,))
@@ -78,7 +79,12 @@ def _send(call: Call) -> Response:
     site, request = call.site, call.request
     grant = site.signer.check(request.query, "POST", PACK_DOWNLOAD)
     artifact = site.granted_artifact(grant.artifact, call.artifact)
-    oids = _wanted(read_json(request, _LIST, site.limits).get("oids"), site.limits)
+    raw = read_whole(request, _LIST, site.limits)
+    with site.turns.take(len(raw)):
+        return _answer(site, artifact, _wanted(parse_json(raw, _LIST).get("oids"), site.limits))
+
+
+def _answer(site: Site, artifact: str, oids: list[Oid]) -> Response:
     found = owned(site.database, artifact, oids)
     if len(found) < len(oids) or site.storage.blobs.missing(found):
         raise HttpError(404, "the artifact does not have all of these blobs")

@@ -8,10 +8,11 @@ import json
 import logging
 import uuid
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from aimdvc.errors import AimdvcError, Busy, DiskFull, StorageError
 from aimdvc.server.accounts import key_of
-from aimdvc.server.bodies import JSON, Body, check_type, read_json
+from aimdvc.server.bodies import JSON, check_type, parse_json, read_whole
 from aimdvc.server.guard import HttpError, Request, Response, StartResponse, read_request, write_response
 from aimdvc.server.messages import MEDIA_TYPE, json_response
 from aimdvc.server.observing import Observer, Trace
@@ -96,7 +97,7 @@ class Application:
         user = request.query.get("user", "") if route.door == "signed" else caller.id
         slot.take(user, route.is_costly)
         try:
-            return route.handler(Call(self._site, request, caller, params, _json(self._site, request, route.body)))
+            return _handled(Call(self._site, request, caller, params), route)
         except HttpError as error:
             # What everyone may not see or do, somebody with a key perhaps may: clients ask for one when they read this.
             if error.status in (403, 404) and route.door == "shared" and not caller.is_known:
@@ -148,11 +149,16 @@ _OPEN = {"/healthz": _alive, "/readyz": _ready, "/openapi.json": _openapi}
 """What anybody may ask, by path."""
 
 
-def _json(site: Site, request: Request, body: Body | None) -> Mapping[str, object]:
-    if body is None:
-        return {}
-    check_type(request, body)
-    return read_json(request, body, site.limits) if body.schema is not None else {}
+def _handled(call: Call, route: Route) -> Response:
+    """Has a request answered; one with a large message in JSON when it is its turn."""
+    body = route.body
+    if body is not None:
+        check_type(call.request, body)
+    if body is None or body.schema is None:
+        return route.handler(call)
+    raw = read_whole(call.request, body, call.site.limits)
+    with call.site.turns.take(len(raw)):
+        return route.handler(replace(call, json=parse_json(raw, body)))
 
 
 def _unknown() -> HttpError:

@@ -1,7 +1,7 @@
 """Everything that a request handler works with, opened once in each process of the server."""
 
 import importlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from aimdvc.errors import UsageError
@@ -17,6 +17,7 @@ from aimdvc.server.rights import Caller
 from aimdvc.server.sharing import Folders
 from aimdvc.server.signing import Signer
 from aimdvc.server.storage import LocalStorage, Storage
+from aimdvc.server.turns import Turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,8 @@ class Site:
     quotas: Quotas
     storage: Storage
     signer: Signer
-    limits: Limits = field(default_factory=Limits)
+    limits: Limits
+    turns: Turns
 
     def artifact(self, caller: Caller, path: str) -> Artifact:
         """Returns the artifact at a URL's path. Raises HttpError (404) also where the caller may not see it."""
@@ -87,6 +89,7 @@ def open_site(location: Location, limits: Limits | None = None, disk: Disk | Non
         storage,
         signer,
         limits,
+        Turns(limits),
     )
 
 

@@ -169,7 +169,7 @@ class LocalBlobs:
         """
         held = b""
         size = 0
-        for chunk in self._store.iter_chunks(pointer.oid):
+        for chunk in self._store.iter_chunks(pointer.oid, CHUNK_BYTES):
             if held:
                 yield held
             held = chunk

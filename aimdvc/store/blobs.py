@@ -148,8 +148,8 @@ class BlobStore:
                 raise MissingBlob(oid) from None
             return self.open(oid)
 
-    def iter_chunks(self, oid: Oid) -> Iterator[bytes]:
-        """Yields a blob's bytes, at most 1 MiB at a time; of a damaged one the last chunk is never given.
+    def iter_chunks(self, oid: Oid, chunk_bytes: int = CHUNK) -> Iterator[bytes]:
+        """Yields a blob's bytes, a large one's in chunks; of a damaged one the last chunk is never given.
 
         Raises CorruptBlob instead of the last chunk (the blob is set aside), MissingBlob at the start.
         """
@@ -159,7 +159,7 @@ class BlobStore:
             return
         held = b""
         try:
-            for chunk in self._hashed(oid):
+            for chunk in self._hashed(oid, chunk_bytes):
                 if held:
                     yield held
                 held = chunk
@@ -169,11 +169,11 @@ class BlobStore:
         if held:
             yield held
 
-    def _hashed(self, oid: Oid) -> Iterator[bytes]:
+    def _hashed(self, oid: Oid, chunk_bytes: int = CHUNK) -> Iterator[bytes]:
         digest = hashlib.sha256()
         size = 0
         with self.open(oid) as file:
-            while chunk := file.read(CHUNK):
+            while chunk := file.read(chunk_bytes):
                 digest.update(chunk)
                 size += len(chunk)
                 yield chunk

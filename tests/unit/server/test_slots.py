@@ -119,6 +119,7 @@ def test_the_limits_are_published_as_they_are() -> None:
         ("one user's, and all that have no key together", f"{limits.running_of_one}"),
         ("uploads, downloads, packs, listings of objects and diffs among them", f"{limits.costly}"),
         ("one user's of those", f"{limits.costly_of_one}"),
+        (f"messages in JSON from {limits.large_bytes >> 10} KiB on that are worked on at once", f"{limits.large}"),
         ("wrong keys from one address within a minute", f"{limits.wrong_keys}"),
     ):
         assert all(value in rows[row] for value in values), (row, values)
