@@ -88,11 +88,21 @@ def new_site(cli: Cli, database: str | None, storage: str | None) -> "Iterator[S
 def _opened(location: "Location") -> "Iterator[Site]":
     site = open_site(location)
     try:
-        yield site
-    except HttpError as error:
-        raise UsageError(error.message, hint=error.hint) from error
+        with _refusals():
+            yield site
     finally:
         site.close()
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Says what a server declines as the command line does."""
+    try:
+        yield
+    except HttpError as error:
+        raise UsageError(error.message, hint=error.hint) from error
+    except UnicodeEncodeError as error:  # bytes of the command line that are no text: no database could hold them
+        raise UsageError(f"'{error.object[:100]}' is not UTF-8, as names on a server are") from error
 
 
 @contextmanager
@@ -101,9 +111,8 @@ def administered(cli: Cli, database: str | None) -> Iterator[Administered]:
     location = _location(cli.here, database)
     opened = Database(location.database or location.directory / "server.db")
     try:
-        yield Administered(opened)
-    except HttpError as error:
-        raise UsageError(error.message, hint=error.hint) from error
+        with _refusals():
+            yield Administered(opened)
     finally:
         opened.close()
 

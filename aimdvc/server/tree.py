@@ -23,6 +23,15 @@ _CHILD = select(*_COLUMNS).where(nodes.c.parent == bindparam("of"), nodes.c.name
 _NODE = select(*_COLUMNS, nodes.c.parent).where(nodes.c.id == bindparam("node"))
 
 
+def nothing_at(path: str) -> HttpError:
+    """Returns what is said of a path where nothing is, or nothing that the caller may see: it says no more of it."""
+    return HttpError(
+        404,
+        f"no such folder or artifact: '{path[:200]}'",
+        hint="`aimdvc server folder list` shows what there is, `aimdvc server folder make` makes one",
+    )
+
+
 def child(connection: Connection, parent: str, name: str) -> Node | None:
     """Returns a node's child by name, in any case; a root for the parent ""."""
     row = connection.execute(_CHILD, {"of": parent, "named": name.casefold()}).first()

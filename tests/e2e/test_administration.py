@@ -1,5 +1,6 @@
 """`aimdvc server …`: the users, groups, keys, folders and shares of a server, on its machine, while it runs."""
 
+import re
 from pathlib import Path
 
 from aimdvc.server.embedded import EmbeddedServer
@@ -56,8 +57,16 @@ def test_what_is_wrong_is_said_in_one_line(server: EmbeddedServer, tmp_path: Pat
         ("group join vision admin", "there is no group 'vision'"),
         ("key add", "no user was given"),
         ("key revoke 12", "there is no such key"),
-        ("key add admin --folder admin/nothing", "no such folder"),
-        ("folder move admin team", "no such folder"),
+        (
+            "key add admin --folder admin/nothing",
+            "no such folder or artifact: 'admin/nothing'; `aimdvc server folder list`",
+        ),
+        ("key add admin --days 999999999999", "36500"),
+        ("key add admin --folder \udcff", "is not UTF-8"),
+        ("ref list \udcff", "is not UTF-8"),
+        ("stats nothing", "no such folder or artifact: 'nothing'"),
+        ("folder move admin team/x", "no such folder or artifact: 'team'"),
+        ("trash restore 99999999999999999999", "is not in the range"),
         ("folder list nothing", "no such folder"),
         ("share add admin", "write user:NAME, group:NAME or everyone"),
         ("share add admin user:nobody", "there is no user 'nobody'"),
@@ -71,12 +80,30 @@ def test_what_is_wrong_is_said_in_one_line(server: EmbeddedServer, tmp_path: Pat
         told = done.err.splitlines()[-1]
         assert said in told, (line, done.err)
         assert "secret" not in told
+    assert machine("server", "trash", "restore", "7").out == "The trash has nothing of run 7\n"
     (tmp_path / "damaged").mkdir()
     (tmp_path / "damaged/server.db").write_bytes(b"no database at all" * 500)
     for command in (["server", "user", "list"], ["serve", ".", "--port", "0"]):
         done = Shell(tmp_path / "damaged")(*command, code=3)
         assert "is no database, or is damaged" in done.err.splitlines()[-1]
     assert "-C DIR" in Shell(tmp_path)("server", "user", "list", code=2).err
+
+
+def test_the_examples_of_the_docs_run_as_they_stand(server: EmbeddedServer, tmp_path: Path) -> None:
+    machine = Shell(tmp_path / "server")
+    text = (Path(__file__).parents[2] / "docs" / "server.md").read_text("utf-8")
+    lines = [line.partition("  #")[0] for line in re.findall("^aimdvc (server .*)$", text, re.MULTILINE)]
+    assert len(lines) > 30
+    (tmp_path / "srv/aimd-new").mkdir(parents=True)
+    (tmp_path / "srv/aimd").symlink_to(tmp_path / "server")
+    for line in lines:
+        if line.startswith("server ref ") or " OID" in line:  # these want a history
+            continue
+        if " ID" in line:
+            line = line.replace(" ID", f" {machine('server', 'key', 'list', 'ada', '--json').json['keys'][0]['id']}")
+        line = line.replace("/srv/", f"{tmp_path}/srv/").replace("/mnt/", f"{tmp_path}/mnt/").replace("'", "")
+        machine(*line.split())
+    assert "ada/" in machine("server", "folder", "list", at=tmp_path / "srv/aimd-new").out
 
 
 def test_a_branch_is_put_back_on_the_machine(server: EmbeddedServer, tmp_path: Path, shell: Shell) -> None:

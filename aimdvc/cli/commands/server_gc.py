@@ -103,7 +103,7 @@ def _parts(one: "Tidied", would: str) -> Iterator[str]:
 
 @command("server trash")
 @click.argument("action", type=Action(["list", "restore", "empty"]), default="list")
-@click.argument("run", type=int, required=False)
+@click.argument("run", type=click.IntRange(1, (1 << 63) - 1), required=False)
 @click.option("--older-than", "days", metavar="DAYS", type=_DAYS, help="Of `empty`: only what is as old; else 30 days.")
 @database_option
 def server_trash_command(cli: Cli, action: str, run: int | None, days: float | None, database: str | None) -> None:
@@ -129,7 +129,8 @@ def server_trash_command(cli: Cli, action: str, run: int | None, days: float | N
             cli.out.result({"freed": freed}, [f"Deleted {size_text(freed)}"])
         elif run is not None:
             done = restore_run(site.database, site.storage, run)
-            lines = [f"Gave back {plural(done.blobs, 'blob')}"]
+            is_there = done.blobs or done.gone
+            lines = [f"Gave back {plural(done.blobs, 'blob')}" if is_there else f"The trash has nothing of run {run}"]
             lines += [f"{plural(done.gone, 'blob')} of it are gone for good"] if done.gone else []
             cli.out.result({"blobs": done.blobs, "gone": done.gone}, lines)
         else:

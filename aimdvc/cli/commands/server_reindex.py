@@ -20,4 +20,4 @@ def server_reindex_command(cli: Cli, database: str | None) -> None:
     """
     with opened_site(cli, database) as site:
         done = reindex(site.database, site.storage)
-    cli.out.result({"artifacts": done}, [f"read what {plural(done, 'artifact')} {'says' if done == 1 else 'say'}."])
+    cli.out.result({"artifacts": done}, [f"Read what {plural(done, 'artifact')} {'says' if done == 1 else 'say'}"])
