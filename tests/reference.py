@@ -48,6 +48,7 @@ MEMBERS = {
     "server ref": ("path moves", "ref old new"),
     "server reindex": ("artifacts",),
     "server audit": ("entries", "entries head"),
+    "server secret": ("action",),
     "server backup": ("artifacts packs blobs size damage",),
     "server restore": ("artifacts packs blobs size damage",),
     "server verify": ("is_whole artifacts refs objects blobs size entries damage",),

@@ -20,6 +20,7 @@ try:
     from aimdvc.server.quotas import Quotas
     from aimdvc.server.reindexing import reindex
     from aimdvc.server.rights import SYSTEM
+    from aimdvc.server.secret import rotate_secret
     from aimdvc.server.sharing import Folders
     from aimdvc.server.site import Location, Site, open_site
 except ModuleNotFoundError as error:  # the extra `aimdvc[server]` is not installed
@@ -56,6 +57,10 @@ class Administered:
         while page := read_audit(self._database, after):
             yield from page
             after = page[-1].number
+
+    def rotate_secret(self) -> None:
+        """Makes anew the secret that signs hrefs."""
+        rotate_secret(self._database, SYSTEM)
 
     def verify_audit(self) -> "Verified":
         """Reads the whole audit log. Raises CorruptRepository."""

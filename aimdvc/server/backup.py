@@ -146,7 +146,10 @@ def _check_same(source: Database, final: Path) -> None:
         with last.read() as connection:
             found = read_mark(connection, _SNAPSHOT)
             numbers = _last_numbers(connection)
-        if last.secret() != source.secret():
+            identity = last.identity(connection)
+        with source.read() as connection:
+            is_same = source.identity(connection) == identity
+        if not is_same:
             raise UsageError(f"'{final.parent}' is the backup of another server", hint="give another directory")
         if found is None or json.loads(found)["last"] != numbers:
             raise UsageError(

@@ -4,6 +4,7 @@ A writing transaction waits, at its start, for those that write the same, so a r
 connection belongs to the process that opened it: open a Database after forking, never before.
 """
 
+import hashlib
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,6 +47,14 @@ class Database:
             value = connection.scalar(select(settings.c.value).where(settings.c.name == "secret"))
         if value is None:
             raise CorruptRepository(self.name, "the signing secret is gone")
+        return bytes(value)
+
+    def identity(self, connection: Connection) -> bytes:
+        """Returns what tells this server, and its backups, from another; it stays when the secret is made anew."""
+        value = connection.scalar(select(settings.c.value).where(settings.c.name == "identity"))
+        if value is None:
+            secret = connection.scalar(select(settings.c.value).where(settings.c.name == "secret"))
+            return hashlib.sha256(b"identity\0" + bytes(secret or b"")).digest()
         return bytes(value)
 
     def storage_url(self, given: str | None) -> str | None:

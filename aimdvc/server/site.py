@@ -78,7 +78,7 @@ def open_site(location: Location, limits: Limits | None = None, disk: Disk | Non
     except BaseException:  # Whatever stopped it, an interrupt too, leaves no connection open.
         database.close()
         raise
-    signer = Signer(database.secret(), limits.href_seconds)
+    signer = Signer(database.secret, limits.href_seconds)
     return Site(
         database,
         Accounts(database),

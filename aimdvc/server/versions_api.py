@@ -205,7 +205,9 @@ def list_objects(call: Call) -> Response:
             }
 
         version = opened.versions.get(commit.id)
-        state = (opened.artifact.path, commit.id, version, half_lives(call.site.limits.href_seconds))
+        site = call.site
+        hrefs = half_lives(site.limits.href_seconds), site.signer.generation()
+        state = (opened.artifact.path, commit.id, version, hrefs)
         return tagged(call, state, told)
 
 
