@@ -47,7 +47,8 @@ class Application:
         try:
             response = self._response(environ, trace)
             trace.status = response.status
-            return write_response(response, start_response, trace.id, lambda sent: self._observer.end(trace, sent))
+            body = write_response(response, start_response, trace.id, lambda sent: self._observer.end(trace, sent))
+            return body if trace.method != "HEAD" else _left_out(body)
         except (
             BaseException
         ):  # Raised on, and the connection breaks; an interrupt, too, ends what was counted as running.
@@ -75,9 +76,11 @@ class Application:
         self._site.close()
 
     def _answer(self, request: Request, trace: Trace) -> Response:
-        if request.method == "GET" and request.path in _OPEN:
+        # Probes ask by HEAD, too.
+        is_probe = request.method in ("GET", "HEAD")
+        if is_probe and request.path in _OPEN:
             return _OPEN[request.path](self._site)
-        if request.method == "GET" and request.path == "/metrics":
+        if is_probe and request.path == "/metrics":
             trace.caller = self._caller(request)
             if not trace.caller.is_known:
                 raise _unknown()
@@ -128,6 +131,14 @@ class Application:
         if caller is None:
             raise HttpError(401, "the key is not known", _CHALLENGE)
         return caller
+
+
+def _left_out(body: Iterable[bytes]) -> Iterable[bytes]:
+    """The answer to HEAD: Content-Length tells of the body of a GET; sent, it would be read as the next answer."""
+    close = getattr(body, "close", None)
+    if close is not None:
+        close()
+    return []
 
 
 def _alive(site: Site) -> Response:
