@@ -54,6 +54,9 @@ class Shelf(Protocol):
     def put(self, name: str, pack: Path, index: Path, old: Sequence[str] = ()) -> None:
         """Makes a pack be there for all, in place of the old ones; its copy is not in the directory yet."""
 
+    def close(self) -> None:
+        """Ends the use of the directory. Safe to repeat."""
+
     def replacing(self) -> AbstractContextManager[None]:
         """What was made and deleted in the directory while the `with` lasts is so for all when it ends."""
 
@@ -216,7 +219,11 @@ class Repository:
 
     def close(self) -> None:
         """Closes the packs."""
-        self.objects.close()
+        try:
+            self.objects.close()
+        finally:
+            if self._shelf is not None:
+                self._shelf.close()
 
     def __enter__(self) -> "Repository":
         return self
