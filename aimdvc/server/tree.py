@@ -24,12 +24,12 @@ _NODE = select(*_COLUMNS, nodes.c.parent).where(nodes.c.id == bindparam("node"))
 
 
 def nothing_at(path: str) -> HttpError:
-    """Returns what is said of a path where nothing is, or nothing that the caller may see: it says no more of it."""
-    return HttpError(
-        404,
-        f"no such folder or artifact: '{path[:200]}'",
-        hint="`aimdvc server folder list` shows what there is, `aimdvc server folder make` makes one",
-    )
+    """Returns what is said of a path where nothing is, or nothing that the caller may see.
+
+    Over HTTP no path is in it: nothing of what may not be seen is ever in an answer, not even as it was asked.
+    """
+    listing = "`aimdvc server folder list` shows what there is, `aimdvc server folder make` makes one"
+    return HttpError(404, "no such folder or artifact", hint=f"nothing is at '{path[:200]}': {listing}")
 
 
 def child(connection: Connection, parent: str, name: str) -> Node | None:
