@@ -1,7 +1,8 @@
 """aimd-pack on the wire: many small blobs in one request, either way (docs/protocol.md).
 
 Negotiated in the LFS batch, permitted by a signed href. The stream says where it ends, and every frame is hashed, so
-what was cut is known as cut. What had arrived whole by then is kept and owned: asking again lists only the rest.
+what was cut is known as cut, and what is damaged as damaged. What had arrived whole before that is kept and owned:
+asking again lists only the rest.
 """
 
 from collections.abc import Iterator
@@ -37,14 +38,12 @@ def _receive(call: Call) -> Response:
     arrived: list[Pointer] = []
     try:
         site.storage.blobs.receive_many(_frames(request, site.limits, arrived))
-    except CorruptBlob as error:
-        raise HttpError(422, error.message) from error
-    except ProtocolError as error:
+    except (CorruptBlob, ProtocolError, HttpError) as error:
+        # Durable by now. Of a storage that failed that isn't known: its errors pass, and nothing is claimed.
         claim(site.database, artifact, arrived)
-        raise HttpError(400, error.message) from error
-    except HttpError:
-        claim(site.database, artifact, arrived)
-        raise
+        if isinstance(error, HttpError):
+            raise
+        raise HttpError(422 if isinstance(error, CorruptBlob) else 400, error.message) from error
     claim(site.database, artifact, arrived)
     return json_response({"stored": len(arrived)})
 
