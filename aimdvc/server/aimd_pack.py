@@ -41,9 +41,11 @@ def _receive(call: Call) -> Response:
     except (CorruptBlob, ProtocolError, HttpError) as error:
         # Durable by now. Of a storage that failed that isn't known: its errors pass, and nothing is claimed.
         claim(site.database, artifact, arrived)
-        if isinstance(error, HttpError):
-            raise
-        raise HttpError(422 if isinstance(error, CorruptBlob) else 400, error.message) from error
+        if isinstance(error, CorruptBlob):
+            raise HttpError(422, error.message) from error
+        if isinstance(error, ProtocolError):
+            raise HttpError(400, error.reason) from error
+        raise
     claim(site.database, artifact, arrived)
     return json_response({"stored": len(arrived)})
 

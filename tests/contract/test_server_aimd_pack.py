@@ -67,6 +67,12 @@ def test_a_bad_stream_is_refused(client: Client, kind: str) -> None:
     assert all(held(client))
 
 
+def test_what_is_wrong_with_a_stream_is_said_of_it(client: Client) -> None:
+    place = href(client, "upload", [pointer_of(CONTENTS[0])])
+    reply = client.request("POST", place, GOOD[:-9], {"Content-Type": "application/x-aimd-pack"}, key=False)
+    assert (reply.status, reply.json()["message"]) == (400, "the aimd-pack stream was cut")
+
+
 WANTED = [None, [], "x", ["x"], [5], [pointer_of(b"a").oid] * 2, ["A" * 64]]
 
 
