@@ -135,3 +135,10 @@ def test_a_branch_is_put_back_on_the_machine(server: EmbeddedServer, tmp_path: P
     assert (other.here / "data/a").read_text() == "2\n"
     # Whoever has the later version is told, and can follow.
     assert "v4" in shell("status").out
+
+
+def test_a_directory_that_serve_makes_is_for_its_user_alone(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir(mode=0o755)
+    for name, mode in (("made/here", 0o700), ("there", 0o755)):
+        Shell(tmp_path)("serve", name, "--access-log", "no/such.log", code=2)
+        assert (tmp_path / name).stat().st_mode & 0o777 == mode
