@@ -18,6 +18,7 @@ DOCUMENTED = {503, 507}
 
 
 @pytest.mark.sweep
+@pytest.mark.timeout(SECONDS + 900)
 @pytest.mark.parametrize("kind", ["files", "bucket"])
 def test_a_busy_server_stays_as_it_is_and_gives_back_what_it_got(
     kind: str, tmp_path: Path, request: pytest.FixtureRequest
