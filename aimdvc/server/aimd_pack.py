@@ -54,6 +54,8 @@ def _frames(request: Request, limits: Limits, arrived: list[Pointer]) -> Iterato
     reader = _Buffered(request)
     for frame, content in read_frames(reader.read, limits.packed_blob_bytes, "the body"):
         pointer = Pointer(frame.oid, frame.size)
+        if len(arrived) == limits.batch_objects:
+            raise HttpError(413, f"more blobs than a batch names, expected at most {limits.batch_objects}")
         yield pointer, content
         # Only now is it in the writer's hands, which makes it durable even when a later frame fails.
         arrived.append(pointer)

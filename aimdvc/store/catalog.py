@@ -6,6 +6,7 @@ it was written) the file's own time counts; one that the user's own file became 
 """
 
 import sqlite3
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -196,7 +197,7 @@ class Catalog:
             f"SELECT oid, name, offset, size FROM blob JOIN pack ON pack.id = pack WHERE oid IN ({marks})",  # noqa: S608
             batch,
         ):
-            found[Oid(oid.hex())] = PackedBlob(name, offset, size)
+            found[Oid(oid.hex())] = PackedBlob(sys.intern(name), offset, size)
 
     def iter_blobs(self) -> Iterator[tuple[Oid, PackedBlob]]:
         """Yields every packed blob, pack by pack in the order of their bytes."""

@@ -1,11 +1,14 @@
 """aimd-pack at the server: what came whole before a fault is kept, what is wrong is refused, nothing is given away."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from aimdvc.model.frames import MAGIC, end_frame, frame_header
 from aimdvc.model.pointer import Pointer
+from aimdvc.server.embedded import EmbeddedServer
+from aimdvc.server.limits import Limits
 from tests.contract.server_client import Client, aimd_pack, pointer_of
 
 CONTENTS = [b"%d" % number * 100 for number in range(10, 20)]
@@ -99,3 +102,15 @@ def test_blobs_of_another_artifact_are_not_given(client: Client) -> None:
 def test_an_empty_stream_is_fine(client: Client) -> None:
     assert send(client, MAGIC + end_frame(0)) == 200
     assert not any(held(client))
+
+
+def test_more_blobs_than_a_batch_names_are_refused_and_the_first_are_kept(tmp_path: Path) -> None:
+    with EmbeddedServer(tmp_path / "srv", limits=Limits(batch_objects=4)) as server:
+        client = Client(server.url, server.admin_key)
+        pointers = [pointer_of(content) for content in CONTENTS[:4]]
+        place = href(client, "upload", pointers)
+        kind = {"Content-Type": "application/x-aimd-pack"}
+        assert client.request("POST", place, GOOD, kind, key=False).status == 413
+        answers = client.batch("a", "download", pointers).json()["objects"]
+        assert all("actions" in blob for blob in answers)
+        assert client.request("POST", place, aimd_pack(*CONTENTS[:4]), kind, key=False).status == 200

@@ -113,7 +113,12 @@ def test_the_limits_are_published_as_they_are() -> None:
         ),
         ("a chain of deltas", f"{limits.delta_depth}"),
         ("a blob", f"{limits.blob_bytes >> 30:,} GiB"),
-        ("an aimd-pack; a blob in it", f"{limits.aimd_pack_bytes >> 30} GiB", f"{limits.packed_blob_bytes >> 20} MiB"),
+        (
+            "an aimd-pack; blobs in it; one of them",
+            f"{limits.aimd_pack_bytes >> 30} GiB",
+            f"{limits.batch_objects:,}",
+            f"{limits.packed_blob_bytes >> 20} MiB",
+        ),
         ("an href", f"{limits.href_seconds} seconds"),
         ("requests that run at once in a process", f"{limits.running}"),
         ("one user's, and all that have no key together", f"{limits.running_of_one}"),
