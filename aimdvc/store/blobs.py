@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from aimdvc.errors import CorruptBlob, MissingBlob, StorageError
 from aimdvc.fs.disk import Disk
-from aimdvc.fs.faults import mapped
+from aimdvc.fs.faults import is_unreadable, mapped
 from aimdvc.fs.leftovers import remove_leftovers
 from aimdvc.fs.system import READ, pread
 from aimdvc.model.oid import Oid
@@ -172,8 +172,14 @@ class BlobStore:
     def _hashed(self, oid: Oid, chunk_bytes: int = CHUNK) -> Iterator[bytes]:
         digest = hashlib.sha256()
         size = 0
-        with self.open(oid) as file:
-            while chunk := file.read(chunk_bytes):
+        with _read_errors(oid, 0):
+            file = self.open(oid)
+        with file:
+            while True:
+                with _read_errors(oid, size), mapped(self.layout.blob_file(oid)):
+                    chunk = file.read(chunk_bytes)
+                if not chunk:
+                    break
                 digest.update(chunk)
                 size += len(chunk)
                 yield chunk
@@ -299,6 +305,10 @@ class BlobStore:
                     digest.update(chunk)
         except FileNotFoundError:
             return False
+        except StorageError as error:
+            if not is_unreadable(error):
+                raise
+            return False
         return digest.hexdigest() == oid
 
     def _is_good(self, oid: Oid, place: PackedBlob) -> bool:
@@ -310,7 +320,12 @@ class BlobStore:
             pack = self._open_pack(place.pack)
         except FileNotFoundError:
             return None
-        return pread(pack.descriptor, place.size, place.offset)
+        try:
+            return pread(pack.descriptor, place.size, place.offset)
+        except OSError as error:
+            if not is_unreadable(error):
+                raise
+            return b""  # As bytes with another hash: a sector that can't be read is damage like any other.
 
     def _open_pack(self, name: str) -> "_OpenPack":
         pack = self._opened.get(name)
@@ -325,6 +340,17 @@ class BlobStore:
                     del self._opened[next(iter(self._opened))]
                 self._opened[name] = pack
             return pack
+
+
+@contextlib.contextmanager
+def _read_errors(oid: Oid, position: int) -> Iterator[None]:
+    """Takes what the disk can't read for damage of this blob, so that those who look at many go on with the next."""
+    try:
+        yield
+    except StorageError as error:
+        if not is_unreadable(error):
+            raise
+        raise CorruptBlob(oid, f"can't be read from byte {position} on") from error
 
 
 class _OpenPack:

@@ -81,7 +81,7 @@ def _lines(report: "Report") -> Iterator[str]:
     for path in report.busy:
         yield f"{shown_path(path)}: a push is running, its left commits stay until the next run"
     for path, reason in report.failed:
-        yield f"{shown_path(path)}: left alone: {reason}"
+        yield f"{shown_path(path) if path else 'stored blobs'}: left alone: {reason}"
     if not (report.artifacts or report.unowned or report.failed):
         yield "Everything is needed"
     elif not report.is_applied:
