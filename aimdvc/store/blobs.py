@@ -335,6 +335,7 @@ class BlobStore:
             pack = self._opened.get(name)
             if pack is None:
                 pack = _OpenPack(self.layout.packs / name)
+                self._opened = {other: one for other, one in self._opened.items() if not one.is_deleted()}
                 if len(self._opened) >= _OPEN_PACKS:
                     # Closed when the last thread that reads from it has done so.
                     del self._opened[next(iter(self._opened))]
@@ -360,6 +361,10 @@ class _OpenPack:
         self.descriptor = -1
         with mapped(path):
             self.descriptor = os.open(path, READ)
+
+    def is_deleted(self) -> bool:
+        """Returns whether its file has no name any more, so that its room is free once nobody has it open."""
+        return os.fstat(self.descriptor).st_nlink == 0
 
     def __del__(self) -> None:
         if self.descriptor >= 0:

@@ -14,8 +14,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -219,12 +219,16 @@ def begin_shared(place: Path, server: Server) -> None:
 
 @dataclass(frozen=True)
 class Sample:
-    """What a process of the server held at a time: memory in MiB, open files."""
+    """What a process of the server held at a time: memory in MiB, open files, open blob packs beside them.
+
+    Of blob packs that were read some are kept open.
+    """
 
     at_s: float
     pid: int
     memory_mib: float
     files: int
+    packs: int
 
 
 class Watch:
@@ -276,17 +280,28 @@ def sample(pid: int) -> list[Sample]:
         status = Path(f"/proc/{one}/status").read_text()
         match = re.search(r"VmRSS:\s+([0-9]+) kB", status)
         assert match is not None, status
-        found.append(Sample(time.monotonic(), one, int(match[1]) / 1024, len(os.listdir(f"/proc/{one}/fd"))))
+        opened = opened_by(one)
+        packs = sum("/blobs/packs/" in path for path in opened)
+        found.append(Sample(time.monotonic(), one, int(match[1]) / 1024, len(opened) - packs, packs))
     return found
 
 
-def growth(samples: Sequence[Sample], what: str) -> Mapping[int, tuple[float, float]]:
-    """Returns, for each worker, the most that it held in the third and in the last quarter of the time."""
+def opened_by(pid: int) -> list[str]:
+    """Returns the files that a process has open, some of which it may have closed meanwhile."""
+    found = []
+    for number in os.listdir(f"/proc/{pid}/fd"):
+        with suppress(FileNotFoundError):
+            found.append(os.readlink(f"/proc/{pid}/fd/{number}"))
+    return found
+
+
+def growth(samples: Sequence[Sample], what: str, of: Callable[[list[float]], float]) -> dict[int, tuple[float, float]]:
+    """Returns, for each worker, the most, or the least, that it held in the third and in the last quarter."""
     begin, end = samples[0].at_s, samples[-1].at_s
     half, late = begin + (end - begin) / 2, begin + (end - begin) * 3 / 4
     found = {}
     for pid in {one.pid for one in samples}:
         values = [(one.at_s, float(getattr(one, what))) for one in samples if one.pid == pid]
-        third = max(value for at_s, value in values if half <= at_s < late)
-        found[pid] = third, max(value for at_s, value in values if at_s >= late)
+        third = of([value for at_s, value in values if half <= at_s < late])
+        found[pid] = third, of([value for at_s, value in values if at_s >= late])
     return found

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from aimdvc.store.blobs import _OPEN_PACKS
 from tests.bench.soak import Server, Watch, Worker, aimdvc, begin_shared, growth, serving
 from tests.buckets import BucketServer
 from tests.postgres import Postgres
@@ -36,7 +37,9 @@ def test_a_busy_server_stays_as_it_is_and_gives_back_what_it_got(
             worker.begin()
         watch = Watch(server, workers, SECONDS)
         watch.run(tmp_path)
-        memory, files = growth(watch.samples, "memory_mib"), growth(watch.samples, "files")
+        memory = growth(watch.samples, "memory_mib", max)
+        # The git packs of what is asked for are open for a moment; what is left open never goes away.
+        files = growth(watch.samples, "files", min)
         print(json.dumps({"done": [worker.done for worker in workers], "upkeep": watch.upkeep}))
         print(json.dumps({"statuses": statuses(server), "memory, MiB": memory, "files": files}))
         assert watch.failures == []
@@ -46,7 +49,8 @@ def test_a_busy_server_stays_as_it_is_and_gives_back_what_it_got(
     assert {int(status) for status in found if status >= 500} <= DOCUMENTED, found
     # What is there once, as modules and pools, came in the first half.
     assert all(last <= third * 1.1 + 8 for third, last in memory.values()), memory
-    assert all(last <= third + 16 for third, last in files.values()), files
+    assert all(last <= third + 8 for third, last in files.values()), files
+    assert max(one.packs for one in watch.samples) <= _OPEN_PACKS
     aimdvc(tmp_path / "backup", "server", "verify", "--data")
 
 
