@@ -4,6 +4,7 @@ SQLite has one writer at a time, by BEGIN IMMEDIATE. PostgreSQL has many; those 
 what they write, and an advisory lock of that name, held until the transaction ends, makes them wait.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
@@ -196,6 +197,10 @@ def _advisory_lock(engine: Engine, what: str, is_shared: bool) -> Iterator[None]
                 session.execute(text(f"SELECT pg_advisory_unlock{'_shared' if is_shared else ''}({key})"))
 
 
+_REFUSED = re.compile("FATAL: +([^\n]{1,200})")
+"""What PostgreSQL itself says of a connection that it declines: no such database or user, a wrong password."""
+
+
 def _postgresql_failure(name: str, error: DBAPIError) -> AimdvcError | None:
     state = str(getattr(error.orig, "sqlstate", None) or "")
     # https://www.postgresql.org/docs/15/errcodes-appendix.html
@@ -205,5 +210,6 @@ def _postgresql_failure(name: str, error: DBAPIError) -> AimdvcError | None:
         return Busy("the server's database")
     is_cut = error.connection_invalidated or (isinstance(error, (InterfaceError, OperationalError)) and not state)
     if is_cut or state[:2] in ("08", "53", "57", "58"):
-        return StorageError(name, "the database does not answer")
+        refused = _REFUSED.search(str(error.orig))
+        return StorageError(name, f"the database refuses: {refused[1]}" if refused else "the database does not answer")
     return None

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from aimdvc.server.embedded import EmbeddedServer
+from tests.postgres import Postgres
 from tests.shell import Shell
 
 
@@ -104,6 +105,12 @@ def test_the_examples_of_the_docs_run_as_they_stand(server: EmbeddedServer, tmp_
         line = line.replace("/srv/", f"{tmp_path}/srv/").replace("/mnt/", f"{tmp_path}/mnt/").replace("'", "")
         machine(*line.split())
     assert "ada/" in machine("server", "folder", "list", at=tmp_path / "srv/aimd-new").out
+
+
+def test_why_postgresql_declines_is_said(postgres: Postgres, tmp_path: Path) -> None:
+    url = postgres.database().rpartition("/")[0]
+    told = Shell(tmp_path)("server", "user", "list", "--database", f"{url}/nowhere", code=8).err
+    assert told.splitlines()[-1].endswith('the database refuses: database "nowhere" does not exist')
 
 
 def test_a_branch_is_put_back_on_the_machine(server: EmbeddedServer, tmp_path: Path, shell: Shell) -> None:
