@@ -57,8 +57,9 @@ def backup(source: Kept, directory: Path, disk: Disk, progress: Progress) -> Cop
         path = directory / temporary_name(_TEMPORARY)
         try:
             # gc and backups wait for each other: what the rows name has to stay until it is copied.
-            with source.database.using_packs("gc"):
+            with source.database.using_packs("gc") as still_held:
                 done = _filled(source, path, disk, progress)
+                still_held()
             if final.exists():
                 # A log that a reader left beside the last database would be taken for the new one's.
                 fold_log(final)

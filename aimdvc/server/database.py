@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from aimdvc.errors import Busy, CorruptRepository, UsageError
-from aimdvc.server.engines import WRITES, open_backend
+from aimdvc.server.engines import WRITES, StillHeld, open_backend
 from aimdvc.server.migrate import ensure_schema
 from aimdvc.server.schema import nodes, settings
 
@@ -100,16 +100,19 @@ class Database:
         self._backend.hold(connection, what)
 
     @contextmanager
-    def using_packs(self, artifact: str) -> Iterator[None]:
-        """Keeps an artifact's git objects from being dropped while a push counts on them."""
-        with self._mapped(), self._backend.lock(f"packs-{artifact}", True):
-            yield
+    def using_packs(self, artifact: str) -> Iterator[StillHeld]:
+        """Keeps an artifact's git objects from being dropped while a push counts on them.
+
+        To call what it gives right before something is changed: it raises StorageError where that no longer holds.
+        """
+        with self._mapped(), self._backend.lock(f"packs-{artifact}", True) as still_held:
+            yield still_held
 
     @contextmanager
-    def dropping_packs(self, artifact: str) -> Iterator[None]:
-        """Keeps pushes to an artifact away; they wait. Raises Busy at once where one is running."""
-        with self._mapped(), self._backend.lock(f"packs-{artifact}", False):
-            yield
+    def dropping_packs(self, artifact: str) -> Iterator[StillHeld]:
+        """Keeps pushes to an artifact away; they wait. Raises Busy at once where one is running. See using_packs."""
+        with self._mapped(), self._backend.lock(f"packs-{artifact}", False) as still_held:
+            yield still_held
 
     @contextmanager
     def _mapped(self) -> Iterator[None]:

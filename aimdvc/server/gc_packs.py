@@ -47,14 +47,15 @@ def drop_unreached(database: Database, artifact: str, repository: Repository, bo
     """
     if not _is_due(database, artifact, bound):
         return 0
-    with database.dropping_packs(artifact):
+    with database.dropping_packs(artifact) as still_held:
         repository.refresh()
         repository.finish_dropping()
         with numbered(repository) as objects:
             kept = _kept(database, artifact, objects, bound)
             dropped = objects.count - kept.count
             if dropped > 0:
-                rewrite(repository, objects, kept)
+                rewrite(repository, objects, kept, still_held)
+        still_held()
         with database.write(artifact) as connection:
             for reason, then in SWEPT.items():
                 left = _left(artifact, bound, reason)

@@ -7,7 +7,7 @@ number of objects. Before the others go, the new pack is read whole, and proven 
 import hashlib
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import accumulate
 
 from aimdvc.errors import CorruptRepository
@@ -31,8 +31,8 @@ CREATE TABLE new (name BLOB PRIMARY KEY, offset INTEGER NOT NULL, crc INTEGER NO
 """
 
 
-def rewrite(repository: Repository, objects: Numbered, kept: Marks) -> None:
-    """Makes a repository hold just these objects. Nothing may push meanwhile.
+def rewrite(repository: Repository, objects: Numbered, kept: Marks, still_held: Callable[[], None]) -> None:
+    """Makes a repository hold just these objects. Nothing may push meanwhile: `still_held` raises where that is over.
 
     Raises CorruptRepository, StorageError: all is as it was then.
     """
@@ -44,6 +44,7 @@ def rewrite(repository: Repository, objects: Numbered, kept: Marks) -> None:
         objects.release()
         _write_index(index, trailer, scratch)
         _check(pack, index, kept.count)
+        still_held()
         repository.replace(pack, index, trailer.hex(), old)
 
 

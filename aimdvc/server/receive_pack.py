@@ -5,7 +5,7 @@ does not own is refused. What is refused leaves nothing behind, save that a push
 millisecond leaves a pack that nothing names; it was checked, so the store stays closed.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from dulwich.protocol import pkt_line
@@ -47,12 +47,13 @@ def advertise_receive(refs: Mapping[str, Ref]) -> Response:
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """Where a push goes and who makes it."""
+    """Where a push goes and who makes it. `still_held` raises where what is here may be dropped by now."""
 
     database: Database
     artifact: str
     caller: Caller
     limits: Limits
+    still_held: Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +182,7 @@ def _push(push: Push, repository: Repository, body: Body, commands: _Commands, i
     if publishes:
         # What is refused already is noted before the pack can be read, so that a crash does not lose the note.
         _note_unreached(push, refs, checked, commands.updates, results)
+        push.still_held()
         _publish(repository, incoming, checked)
     results |= locked_refusals(push.database, push.artifact, push.caller.id, repository, refs, moves)
     if is_atomic and results:
@@ -193,6 +195,7 @@ def _push(push: Push, repository: Repository, body: Body, commands: _Commands, i
             for move in moves
             if move.update.ref not in results
         ]
+        push.still_held()
         moved = move_refs(push.database, push.artifact, push.caller.id, free, is_atomic)
     if publishes:
         _note_unreached(push, refs, checked, commands.updates, {**results, **moved.results})

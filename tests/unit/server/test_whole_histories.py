@@ -111,7 +111,7 @@ def test_a_rewritten_repository_has_what_was_marked_and_stock_git_takes_it(tmp_p
         tips = ("b17", "b30") if id_of(stock, "b30") in _names(repository) else ("b17",)
         wanted = reached(stock, *tips)
         with numbered(repository) as objects:
-            rewrite(repository, objects, marked(objects, *(id_of(stock, tip) for tip in tips)))
+            rewrite(repository, objects, marked(objects, *(id_of(stock, tip) for tip in tips)), lambda: None)
         (pack,) = repository.packs()
         assert set(pack.names()) == wanted
         assert list((tmp_path / "r/incoming").iterdir()) == []
@@ -126,7 +126,7 @@ def test_a_rewritten_repository_has_what_was_marked_and_stock_git_takes_it(tmp_p
             gap = Marks(objects.count)
             gap.add(objects.needed(id_of(stock, "b17^{tree}")))
             with pytest.raises(CorruptRepository, match="would be lost"):
-                rewrite(repository, objects, gap)
+                rewrite(repository, objects, gap, lambda: None)
         assert [one.path for one in repository.packs()] == [pack.path]
 
 
