@@ -4,6 +4,7 @@ Published packs are whole, so a delta's base is in the same pack.
 """
 
 import mmap
+import os
 import struct
 import sys
 import zlib
@@ -121,6 +122,8 @@ class PackKinds:
             byte = self._pack[offset]
             size |= (byte & 0x7F) << shift
             shift += 7
+            if shift > 60:
+                raise CorruptRepository(self._path.name, "an object's size can't be read")
         return kind, size, offset + 1
 
     def _offsets(self, wanted: set[bytes]) -> dict[bytes, int]:
@@ -224,6 +227,8 @@ class PackKinds:
         while pack[at] & 0x80:
             at += 1
             distance = ((distance + 1) << 7) | (pack[at] & 0x7F)
+            if distance > offset:
+                break
         if not 0 < distance < offset:
             raise self._without_base()
         return offset - distance, at + 1
@@ -247,4 +252,6 @@ class PackKinds:
 
 def _mapped(path: Path) -> mmap.mmap:
     with path.open("rb") as file:
+        if not os.fstat(file.fileno()).st_size:
+            raise CorruptRepository(path.name, "is empty")
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)

@@ -145,9 +145,10 @@ def test_no_turned_bit_of_a_pack_or_its_index_is_missed(tmp_path: Path, stock: P
             path.write_bytes(good[:at] + bytes([good[at] ^ 1 << at % 8]) + good[at + 1 :])
             with PackKinds(pack.path, pack.count) as stored, pytest.raises(AimdvcError):
                 verify_pack(stored, lambda *_: None)
-        for size in (len(good) - 1, len(good) // 2, 30):
-            path.write_bytes(good[:size])
-            with PackKinds(pack.path, pack.count) as stored, pytest.raises(AimdvcError):
+        endless = good[:12] + b"\xff" * 2_000_000 + good[-20:]
+        for bad in (good[:-1], good[: len(good) // 2], good[:30], b"", endless):
+            path.write_bytes(bad)
+            with pytest.raises(AimdvcError), PackKinds(pack.path, pack.count) as stored:
                 verify_pack(stored, lambda *_: None)
         path.write_bytes(good)
         with PackKinds(pack.path, pack.count) as stored:
