@@ -10,6 +10,7 @@ import click
 
 from aimdvc.cli.context import Cli
 from aimdvc.errors import UsageError
+from aimdvc.fs.system import user_id
 
 try:
     from aimdvc.server.accounts import Accounts
@@ -129,7 +130,19 @@ def _location(directory: Path, database: str | None) -> "Location":
             f"no server is kept in '{directory}'",
             hint="say where with -C DIR, the directory that `aimdvc serve` serves",
         )
+    _check_user(directory)
     return Location(directory, database)
+
+
+def _check_user(directory: Path) -> None:
+    """Raises UsageError for root where the server runs as somebody else, who could not write what root makes."""
+    for name in ("server.db", "store.db", "copies"):
+        path = directory / name
+        if user_id() == 0 and path.exists() and (owner := path.stat().st_uid) != 0:
+            raise UsageError(
+                f"the server in '{directory}' runs as user {owner}, who could not write what root makes there",
+                hint=f"run it as that user: `sudo -u '#{owner}' aimdvc server …`",
+            )
 
 
 def _check_installed() -> None:

@@ -1,7 +1,10 @@
 """`aimdvc server …`: the users, groups, keys, folders and shares of a server, on its machine, while it runs."""
 
+import os
 import re
 from pathlib import Path
+
+import pytest
 
 from aimdvc.server.embedded import EmbeddedServer
 from tests.postgres import Postgres
@@ -149,3 +152,16 @@ def test_a_directory_that_serve_makes_is_for_its_user_alone(tmp_path: Path) -> N
     for name, mode in (("made/here", 0o700), ("there", 0o755)):
         Shell(tmp_path)("serve", name, "--access-log", "no/such.log", code=2)
         assert (tmp_path / name).stat().st_mode & 0o777 == mode
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="not root")
+def test_root_makes_nothing_that_the_server_s_user_could_not_write(server: EmbeddedServer, tmp_path: Path) -> None:
+    place = tmp_path / "server"
+    os.chown(place / "server.db", 65534, 65534)
+    before = sorted(place.rglob("*"))
+    for command in (["gc", "--apply"], ["user", "list"], ["verify"], ["backup", str(tmp_path / "copy")]):
+        done = Shell(place)("server", *command, code=2)
+        assert "runs as user 65534" in done.err and "sudo -u '#65534' aimdvc server" in done.err
+    assert sorted(place.rglob("*")) == before and not (tmp_path / "copy").exists()
+    os.chown(place / "server.db", 0, 0)
+    Shell(place)("server", "gc")
