@@ -237,15 +237,13 @@ class BlobStore:
         """Yields every blob here with its size in bytes."""
         for oid, place in self.catalog.iter_blobs():
             yield Pointer(oid, place.size)
-        for directory in sorted(self.layout.files.iterdir()):
-            for oid, status in self.layout.iter_files(directory.name):
+        for prefix in self.layout.prefixes():
+            for oid, status in self.layout.iter_files(prefix):
                 yield Pointer(oid, status.st_size)
 
     def size_on_disk(self) -> int:
         """Returns how many bytes all blobs take, each counted once."""
-        files = (
-            status.st_size for path in self.layout.files.iterdir() for _, status in self.layout.iter_files(path.name)
-        )
+        files = (status.st_size for prefix in self.layout.prefixes() for _, status in self.layout.iter_files(prefix))
         return sum(size for size, _ in self.layout.iter_packs()) + sum(files)
 
     def writer(self) -> BlobWriter:

@@ -108,7 +108,7 @@ class Catalog:
         return dict(self._database.execute("SELECT name, id FROM pack"))
 
     def _present(self) -> set[str]:
-        return {path.name for path in self._packs.iterdir() if path.suffix == ".pack"}
+        return {path.name for path in self._packs.iterdir() if path.suffix == ".pack" and path.is_file()}
 
     def insert_pack(self, name: str, blobs: Iterable[tuple[Oid, int, int]]) -> None:
         """Adds a published pack's blobs, each (oid, offset, size), durably, in one transaction."""
