@@ -71,6 +71,9 @@ def test_what_is_wrong_is_said_in_one_line(server: EmbeddedServer, tmp_path: Pat
         ("stats nothing", "no such folder or artifact; nothing is at 'nothing'"),
         ("folder move admin team/x", "nothing is at 'team'"),
         ("trash restore 99999999999999999999", "is not in the range"),
+        ("trash empty --older-than inf", "'inf' is no number of days"),
+        ("gc --grace nan", "'nan' is no number of days"),
+        ("gc --keep nan", "'nan' is no number of days"),
         ("folder list nothing", "no such folder"),
         ("share add admin", "write user:NAME, group:NAME or everyone"),
         ("share add admin user:nobody", "there is no user 'nobody'"),
@@ -134,6 +137,7 @@ def test_a_branch_is_put_back_on_the_machine(server: EmbeddedServer, tmp_path: P
     assert [text.split("  ")[1:3] for text in listed] == [["admin", "refs/heads/main"]] * 2
     assert f"nothing -> {second[:10]}" in listed[1]
     assert machine("server", "ref", "list", "admin/data", "-n", "1", "--json").json["moves"][0]["is_kept"] is False
+    assert len(machine("server", "ref", "list", "admin/data", "main", "-n", "9" * 30).out.splitlines()) == 2
     done = machine("server", "ref", "restore", "admin/data", "main", second[:10], "-m", "it was better")
     assert done.out.endswith(f"-> {second[:10]}\n")
     listed = machine("server", "ref", "list", "admin/data", "main").out.splitlines()

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from math import isfinite
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -25,7 +26,18 @@ if TYPE_CHECKING:
     from aimdvc.server.gc import Report, Tidied
     from aimdvc.server.site import Site
 
-_DAYS = click.FloatRange(0)
+
+class _Days(click.FloatRange):
+    """A number of days, 0 or more. To click NaN and infinity are numbers, too."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        days = float(super().convert(value, param, ctx))
+        if not isfinite(days):
+            self.fail(f"'{value}' is no number of days", param, ctx)
+        return days
+
+
+_DAYS = _Days(0)
 
 
 @command("server gc")
