@@ -72,5 +72,5 @@ class Limits:
 
 
 CHUNK_BYTES = 128 * _KIB
-"""What is read, and sent, at a time. From 64 to 256 KiB all are as fast, 1 MiB is slower; and behind granian an answer
+"""What is read, and sent, at a time. All sizes take as much of the processor; and behind granian an answer
 that its client is slow to take holds some eight of them (docs/decisions/0023-what-a-worker-holds.md)."""
