@@ -337,6 +337,7 @@ class ProtocolError(RemoteError):
 
     def __init__(self, url: str, reason: str) -> None:
         super().__init__(f"'{url}' answered wrongly: {reason}")
+        self.reason = reason
 
 
 class NotAuthorised(AimdvcError):

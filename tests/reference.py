@@ -49,6 +49,7 @@ MEMBERS = {
     "server ref": ("path moves", "ref old new"),
     "server reindex": ("artifacts", "versions"),
     "server audit": ("entries", "entries head"),
+    "server secret": ("action",),
     "server backup": ("artifacts packs blobs size damage",),
     "server restore": ("artifacts packs blobs size damage",),
     "server verify": ("is_whole artifacts refs objects blobs size entries damage",),

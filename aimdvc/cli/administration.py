@@ -10,6 +10,7 @@ import click
 
 from aimdvc.cli.context import Cli
 from aimdvc.errors import UsageError
+from aimdvc.fs.system import user_id
 
 try:
     from aimdvc.server.accounts import Accounts
@@ -20,6 +21,7 @@ try:
     from aimdvc.server.quotas import Quotas
     from aimdvc.server.reindexing import reindex, reindex_versions
     from aimdvc.server.rights import SYSTEM
+    from aimdvc.server.secret import rotate_secret
     from aimdvc.server.sharing import Folders
     from aimdvc.server.site import Location, Site, open_site
 except ModuleNotFoundError as error:  # the extra `aimdvc[server]` is not installed
@@ -57,6 +59,10 @@ class Administered:
             yield from page
             after = page[-1].number
 
+    def rotate_secret(self) -> None:
+        """Makes anew the secret that signs hrefs."""
+        rotate_secret(self._database, SYSTEM)
+
     def verify_audit(self) -> "Verified":
         """Reads the whole audit log. Raises CorruptRepository."""
         return verify_audit(self._database)
@@ -88,11 +94,21 @@ def new_site(cli: Cli, database: str | None, storage: str | None) -> "Iterator[S
 def _opened(location: "Location") -> "Iterator[Site]":
     site = open_site(location)
     try:
-        yield site
-    except HttpError as error:
-        raise UsageError(error.message, hint=error.hint) from error
+        with _refusals():
+            yield site
     finally:
         site.close()
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Says what a server declines as the command line does."""
+    try:
+        yield
+    except HttpError as error:
+        raise UsageError(error.message, hint=error.hint) from error
+    except UnicodeEncodeError as error:  # bytes of the command line that are no text: no database could hold them
+        raise UsageError(f"'{error.object[:100]}' is not UTF-8, as names on a server are") from error
 
 
 @contextmanager
@@ -101,9 +117,8 @@ def administered(cli: Cli, database: str | None) -> Iterator[Administered]:
     location = _location(cli.here, database)
     opened = Database(location.database or location.directory / "server.db")
     try:
-        yield Administered(opened)
-    except HttpError as error:
-        raise UsageError(error.message, hint=error.hint) from error
+        with _refusals():
+            yield Administered(opened)
     finally:
         opened.close()
 
@@ -115,7 +130,19 @@ def _location(directory: Path, database: str | None) -> "Location":
             f"no server is kept in '{directory}'",
             hint="say where with -C DIR, the directory that `aimdvc serve` serves",
         )
+    _check_user(directory)
     return Location(directory, database)
+
+
+def _check_user(directory: Path) -> None:
+    """Raises UsageError for root where the server runs as somebody else, who could not write what root makes."""
+    for name in ("server.db", "store.db", "copies"):
+        path = directory / name
+        if user_id() == 0 and path.exists() and (owner := path.stat().st_uid) != 0:
+            raise UsageError(
+                f"the server in '{directory}' runs as user {owner}, who could not write what root makes there",
+                hint=f"run it as that user: `sudo -u '#{owner}' aimdvc server …`",
+            )
 
 
 def _check_installed() -> None:

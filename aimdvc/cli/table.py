@@ -79,6 +79,7 @@ COMMANDS: dict[str, Row] = {
     "server ref": _row("server ref", "List where the refs of an artifact stood, and put one back"),
     "server reindex": _row("server reindex", "Make what was pushed to an older server searchable"),
     "server audit": _row("server audit", "List, or verify, who changed what on a server", "server_audit"),
+    "server secret": _row("server secret", "Make anew the secret that signs hrefs"),
     "server backup": _row("server backup", "Copy all that a server keeps, while it runs"),
     "server restore": _row("server restore", "Make a server of a backup, in an empty directory", "server_backup"),
     "server verify": _row("server verify", "Check that all is there that a server's rows name", "server_check"),

@@ -115,8 +115,10 @@ class Disk:
     def __init__(self, before: Before = nothing) -> None:
         self.before = before
 
-    def make_directory(self, path: Path) -> None:
-        """Makes a directory and its missing parents, each durable. Safe to repeat.
+    def make_directory(self, path: Path, mode: int = 0o777) -> None:
+        """Makes a directory, with this mode as far as the umask lets, and its missing parents, each durable.
+
+        Safe to repeat: one that is there keeps its mode.
 
         Raises StorageError where the path, or a parent, is there and is no directory.
         """
@@ -132,7 +134,7 @@ class Disk:
         for directory in reversed(missing):
             self.before("mkdir", directory)
             with mapped(directory):
-                directory.mkdir(exist_ok=True)
+                directory.mkdir(mode if directory == path else 0o777, exist_ok=True)
             self.sync_directory(directory.parent)
 
     def create_temp(self, directory: Path, prefix: str = "") -> TempFile:

@@ -42,6 +42,12 @@ class mapped:  # noqa: N801 - used as a function; a generator's context takes th
             raise storage_error(error, self._path) from error
 
 
+def is_unreadable(error: OSError | StorageError) -> bool:
+    """Returns whether the disk could not give the bytes that were asked for; other files may well be whole."""
+    cause = error.__cause__ if isinstance(error, StorageError) else error
+    return isinstance(cause, OSError) and cause.errno == errno.EIO
+
+
 def is_full(path: Path | str, least_bytes: int = 256 << 10) -> bool:
     """Returns whether the file system of a path has next to no space left: SQLite then says only "I/O error"."""
     status = _file_system(path)

@@ -78,6 +78,35 @@ def check_pack(descriptor: int, size: int, limits: PackLimits) -> Checked:
         return _Reader(raw, limits).run()
 
 
+def inflate(raw: mmap.mmap, position: int, size: int) -> tuple[bytes, int]:
+    """Returns what begins here in a pack, of so many bytes, and where it ends; never holds more than was declared.
+
+    Raises BadObjectError.
+    """
+    end = len(raw) - 20
+    inflater = zlib.decompressobj()
+    step = size + 64
+    parts, left = [], size + 1
+    try:
+        while not inflater.eof:
+            if position >= end:
+                raise BadObjectError("the pack is cut")
+            # `unused_data` copies all that is fed beyond the end: feed little.
+            chunk = raw[position : min(position + step, end)]
+            position += len(chunk)
+            part = inflater.decompress(chunk, left)
+            left -= len(part)
+            parts.append(part)
+            if left <= 0 or inflater.unconsumed_tail:
+                raise BadObjectError("an object is larger than it says")
+            step = 1 << 16
+    except zlib.error as error:
+        raise BadObjectError("an object can't be inflated") from error
+    if left != 1:
+        raise BadObjectError("an object is smaller than it says")
+    return parts[0] if len(parts) == 1 else b"".join(parts), position - len(inflater.unused_data)
+
+
 class _Reader:
     def __init__(self, raw: mmap.mmap, limits: PackLimits) -> None:
         self._raw = raw
@@ -168,27 +197,7 @@ class _Reader:
     def _inflate(self, position: int, size: int) -> tuple[bytes, int]:
         """Returns the content that begins here and where it ends; never holds more than was declared."""
         self._spend(size)
-        inflater = zlib.decompressobj()
-        step = size + 64
-        parts, left = [], size + 1
-        try:
-            while not inflater.eof:
-                if position >= self._end:
-                    raise BadObjectError("the pack is cut")
-                # `unused_data` copies all that is fed beyond the end: feed little.
-                chunk = self._raw[position : min(position + step, self._end)]
-                position += len(chunk)
-                part = inflater.decompress(chunk, left)
-                left -= len(part)
-                parts.append(part)
-                if left <= 0 or inflater.unconsumed_tail:
-                    raise BadObjectError("an object is larger than it says")
-                step = 1 << 16
-        except zlib.error as error:
-            raise BadObjectError("an object can't be inflated") from error
-        if left != 1:
-            raise BadObjectError("an object is smaller than it says")
-        return parts[0] if len(parts) == 1 else b"".join(parts), position - len(inflater.unused_data)
+        return inflate(self._raw, position, size)
 
     def _spend(self, size: int) -> None:
         if size > self._limits.git_object_bytes:

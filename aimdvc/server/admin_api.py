@@ -8,6 +8,7 @@ from uuid import UUID, uuid5
 from aimdvc.server.accounts import Key, User
 from aimdvc.server.audit import read_audit
 from aimdvc.server.bodies import JSON
+from aimdvc.server.database import now_s
 from aimdvc.server.guard import HttpError, Response
 from aimdvc.server.messages import json_response
 from aimdvc.server.paging import paged
@@ -93,6 +94,8 @@ def add_key(call: Call) -> Response:
     if wish.get("folder") is not None:
         folder = call.site.folders.id_of(call.caller, str(wish["folder"]))
     wanted = wish.get("expires_s")
+    if isinstance(wanted, (int, float)) and wanted <= now_s():
+        raise HttpError(422, "expires_s is past: it is a time, in seconds since 1970")
     # A key makes none that outlives it.
     ends = [float(end) for end in (wanted, call.caller.expires_s) if isinstance(end, (int, float))]
     name, until = str(wish.get("name", "")), min(ends, default=None)

@@ -1,7 +1,8 @@
 """aimd-pack on the wire: many small blobs in one request, either way (docs/protocol.md).
 
 Negotiated in the LFS batch, permitted by a signed href. The stream says where it ends, and every frame is hashed, so
-what was cut is known as cut. What had arrived whole by then is kept and owned: asking again lists only the rest.
+what was cut is known as cut, and what is damaged as damaged. What had arrived whole before that is kept and owned:
+asking again lists only the rest.
 """
 
 from collections.abc import Iterator
@@ -11,13 +12,14 @@ from aimdvc.errors import CorruptBlob, MalformedPointer, ProtocolError
 from aimdvc.model.frames import read_frames, stream_size
 from aimdvc.model.oid import Oid, parse_oid
 from aimdvc.model.pointer import Pointer
-from aimdvc.server.bodies import JSON, Body, read_json
+from aimdvc.server.bodies import JSON, Body, parse_json, read_whole
 from aimdvc.server.guard import HttpError, Request, Response
 from aimdvc.server.lfs import PACK_DOWNLOAD, PACK_UPLOAD, begun
 from aimdvc.server.limits import CHUNK_BYTES, Limits
 from aimdvc.server.messages import json_response
 from aimdvc.server.ownership import claim, owned
 from aimdvc.server.routing import Call
+from aimdvc.server.site import Site
 
 MEDIA_TYPE = "application/x-aimd-pack"
 _LIST = Body((JSON,))
@@ -36,13 +38,13 @@ def _receive(call: Call) -> Response:
     arrived: list[Pointer] = []
     try:
         site.storage.blobs.receive_many(_frames(request, site.limits, arrived))
-    except CorruptBlob as error:
-        raise HttpError(422, error.message) from error
-    except ProtocolError as error:
+    except (CorruptBlob, ProtocolError, HttpError) as error:
+        # Durable by now. Of a storage that failed that isn't known: its errors pass, and nothing is claimed.
         claim(site.database, artifact, arrived)
-        raise HttpError(400, error.message) from error
-    except HttpError:
-        claim(site.database, artifact, arrived)
+        if isinstance(error, CorruptBlob):
+            raise HttpError(422, error.message) from error
+        if isinstance(error, ProtocolError):
+            raise HttpError(400, error.reason) from error
         raise
     claim(site.database, artifact, arrived)
     return json_response({"stored": len(arrived)})
@@ -52,6 +54,8 @@ def _frames(request: Request, limits: Limits, arrived: list[Pointer]) -> Iterato
     reader = _Buffered(request)
     for frame, content in read_frames(reader.read, limits.packed_blob_bytes, "the body"):
         pointer = Pointer(frame.oid, frame.size)
+        if len(arrived) == limits.batch_objects:
+            raise HttpError(413, f"more blobs than a batch names, expected at most {limits.batch_objects}")
         yield pointer, content
         # Only now is it in the writer's hands, which makes it durable even when a later frame fails.
         arrived.append(pointer)
@@ -78,7 +82,12 @@ def _send(call: Call) -> Response:
     site, request = call.site, call.request
     grant = site.signer.check(request.query, "POST", PACK_DOWNLOAD)
     artifact = site.granted_artifact(grant.artifact, call.artifact)
-    oids = _wanted(read_json(request, _LIST, site.limits).get("oids"), site.limits)
+    raw = read_whole(request, _LIST, site.limits)
+    with site.turns.take(len(raw)):
+        return _answer(site, artifact, _wanted(parse_json(raw, _LIST).get("oids"), site.limits))
+
+
+def _answer(site: Site, artifact: str, oids: list[Oid]) -> Response:
     found = owned(site.database, artifact, oids)
     if len(found) < len(oids) or site.storage.blobs.missing(found):
         raise HttpError(404, "the artifact does not have all of these blobs")

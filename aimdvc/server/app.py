@@ -8,10 +8,11 @@ import json
 import logging
 import uuid
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from aimdvc.errors import AimdvcError, Busy, DiskFull, StorageError
 from aimdvc.server.accounts import key_of
-from aimdvc.server.bodies import JSON, Body, check_type, read_json
+from aimdvc.server.bodies import JSON, check_type, parse_json, read_whole
 from aimdvc.server.guard import HttpError, Request, Response, StartResponse, read_request, write_response
 from aimdvc.server.messages import MEDIA_TYPE, json_response
 from aimdvc.server.observing import Observer, Trace
@@ -48,7 +49,8 @@ class Application:
         try:
             response = self._response(environ, trace)
             trace.status = response.status
-            return write_response(response, start_response, trace.id, lambda sent: self._observer.end(trace, sent))
+            body = write_response(response, start_response, trace.id, lambda sent: self._observer.end(trace, sent))
+            return body if trace.method != "HEAD" else _left_out(body)
         except (
             BaseException
         ):  # Raised on, and the connection breaks; an interrupt, too, ends what was counted as running.
@@ -76,9 +78,11 @@ class Application:
         self._site.close()
 
     def _answer(self, request: Request, trace: Trace) -> Response:
-        if request.method == "GET" and request.path in _OPEN:
+        # Probes ask by HEAD, too.
+        is_probe = request.method in ("GET", "HEAD")
+        if is_probe and request.path in _OPEN:
             return _OPEN[request.path](self._site)
-        if request.method == "GET" and request.path == "/metrics":
+        if is_probe and request.path == "/metrics":
             trace.caller = self._caller(request)
             if not trace.caller.is_known:
                 raise _unknown()
@@ -98,7 +102,7 @@ class Application:
         user = request.query.get("user", "") if route.door == "signed" else caller.id
         slot.take(user, route.is_costly)
         try:
-            return route.handler(Call(self._site, request, caller, params, _json(self._site, request, route.body)))
+            return _handled(Call(self._site, request, caller, params), route)
         except HttpError as error:
             # What everyone may not see or do, somebody with a key perhaps may: clients ask for one when they read this.
             if error.status in (403, 404) and route.door == "shared" and not caller.is_known:
@@ -131,6 +135,14 @@ class Application:
         return caller
 
 
+def _left_out(body: Iterable[bytes]) -> Iterable[bytes]:
+    """The answer to HEAD: Content-Length tells of the body of a GET; sent, it would be read as the next answer."""
+    close = getattr(body, "close", None)
+    if close is not None:
+        close()
+    return []
+
+
 def _alive(site: Site) -> Response:
     return Response(200, b"ok\n", content_type=_TEXT)
 
@@ -150,11 +162,16 @@ _OPEN = {"/healthz": _alive, "/readyz": _ready, "/openapi.json": _openapi}
 """What anybody may ask, by path."""
 
 
-def _json(site: Site, request: Request, body: Body | None) -> Mapping[str, object]:
-    if body is None:
-        return {}
-    check_type(request, body)
-    return read_json(request, body, site.limits) if body.schema is not None else {}
+def _handled(call: Call, route: Route) -> Response:
+    """Has a request answered; one with a large message in JSON when it is its turn."""
+    body = route.body
+    if body is not None:
+        check_type(call.request, body)
+    if body is None or body.schema is None:
+        return route.handler(call)
+    raw = read_whole(call.request, body, call.site.limits)
+    with call.site.turns.take(len(raw)):
+        return route.handler(replace(call, json=parse_json(raw, body)))
 
 
 def _unknown() -> HttpError:

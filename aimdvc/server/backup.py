@@ -57,8 +57,9 @@ def backup(source: Kept, directory: Path, disk: Disk, progress: Progress) -> Cop
         path = directory / temporary_name(_TEMPORARY)
         try:
             # gc and backups wait for each other: what the rows name has to stay until it is copied.
-            with source.database.using_packs("gc"):
+            with source.database.using_packs("gc") as still_held:
                 done = _filled(source, path, disk, progress)
+                still_held()
             if final.exists():
                 # A log that a reader left beside the last database would be taken for the new one's.
                 fold_log(final)
@@ -146,7 +147,10 @@ def _check_same(source: Database, final: Path) -> None:
         with last.read() as connection:
             found = read_mark(connection, _SNAPSHOT)
             numbers = _last_numbers(connection)
-        if last.secret() != source.secret():
+            identity = last.identity(connection)
+        with source.read() as connection:
+            is_same = source.identity(connection) == identity
+        if not is_same:
             raise UsageError(f"'{final.parent}' is the backup of another server", hint="give another directory")
         if found is None or json.loads(found)["last"] != numbers:
             raise UsageError(

@@ -36,9 +36,13 @@ def json_body(required: tuple[str, ...] = (), **properties: object) -> Body:
     return Body(schema=json.dumps(schema))
 
 
-def read_json(request: Request, body: Body, limits: Limits) -> Mapping[str, object]:
-    """Returns the JSON object of a body. Raises HttpError (400, 413, 415, 422)."""
-    raw = request.body.read_all(getattr(limits, body.limit or "json_bytes"))
+def read_whole(request: Request, body: Body, limits: Limits) -> bytes:
+    """Returns the bytes of a body that is JSON. Raises HttpError (400, 413)."""
+    return request.body.read_all(getattr(limits, body.limit or "json_bytes"))
+
+
+def parse_json(raw: bytes, body: Body) -> Mapping[str, object]:
+    """Returns the JSON object in a body's bytes. Raises HttpError (400, 422)."""
     try:
         message = json.loads(
             raw.decode("utf-8"), parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_no_twins

@@ -20,7 +20,7 @@ from aimdvc.model.frames import FRAME, MAGIC, end_frame, frame_header
 from aimdvc.model.oid import Oid
 from aimdvc.model.pointer import Pointer
 from aimdvc.server.bucket_index import BucketIndex, Place
-from aimdvc.server.bucket_reading import iter_contents
+from aimdvc.server.bucket_reading import Ahead, iter_contents
 from aimdvc.server.bucket_upload import put_stream
 from aimdvc.server.limits import CHUNK_BYTES
 from aimdvc.server.objects import Objects
@@ -42,6 +42,7 @@ class BucketBlobs:
         self._objects = objects
         self._index = index
         self._scratch = scratch
+        self._ahead = Ahead()
 
     def missing(self, oids: Iterable[Oid]) -> set[Oid]:
         """Returns those of the blobs that aren't here."""
@@ -144,7 +145,7 @@ class BucketBlobs:
             if places[oid].size != size:
                 raise CorruptBlob(oid, f"{places[oid].size} bytes, expected {size}")
         parts, held, count = [MAGIC], len(MAGIC), 0
-        for place, content in iter_contents(self._objects, places.values()):
+        for place, content in iter_contents(self._objects, places.values(), self._ahead):
             if content is None or len(content) != place.size or hashlib.sha256(content).hexdigest() != place.oid:
                 self._index.set_aside(place)
                 raise CorruptBlob(place.oid, "it is damaged" if content is not None else "it is gone")

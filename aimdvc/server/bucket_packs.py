@@ -9,10 +9,9 @@ transaction that brings the new one's; their keys stay until gc, for those who j
 
 import os
 import secrets
-import shutil
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Connection, Select, delete, insert, select
@@ -24,6 +23,7 @@ from aimdvc.server.bucket_upload import put_stream
 from aimdvc.server.database import Database
 from aimdvc.server.limits import CHUNK_BYTES
 from aimdvc.server.objects import Objects
+from aimdvc.server.pack_copies import PackCopies
 from aimdvc.server.repositories import Repository, ensure_repository
 from aimdvc.server.schema import git_packs
 
@@ -32,43 +32,42 @@ _PARTS = (".idx", ".pack")
 """In the order in which they appear: readers look for the pack."""
 
 
+@dataclass(frozen=True, slots=True)
 class BucketPacks:
-    """The git packs of one server in a bucket."""
+    """The git packs of one server in a bucket, of which this machine holds copies."""
 
-    def __init__(self, objects: Objects, database: Database, directory: Path, disk: Disk) -> None:
-        self._objects = objects
-        self._database = database
-        self._copies = directory / "copies"
-        self._disk = disk
+    objects: Objects
+    database: Database
+    copies: PackCopies
+    disk: Disk
 
     def repository(self, artifact: str) -> Repository:
         """Returns the open git packs of an artifact; close it."""
-        directory = self._copies / artifact[:2] / f"{artifact}.git"
-        ensure_repository(directory, self._disk)
-        with mapped(directory):
-            os.utime(directory)
-        shelf = _BucketShelf(self._objects, self._database, artifact, directory, self._disk)
-        shelf.bring()
-        return Repository(directory, self._disk, shelf)
-
-    def evict(self, unused_s: float) -> None:
-        """Removes the copies that this machine has not used for so many seconds."""
-        for directory in self._copies.glob("*/*.git"):
-            with suppress(FileNotFoundError):
-                if time.time() - directory.stat().st_mtime > unused_s:
-                    shutil.rmtree(directory, ignore_errors=True)
+        directory, using = self.copies.use(artifact)
+        try:
+            ensure_repository(directory, self.disk)
+            with mapped(directory):
+                os.utime(directory)
+            shelf = _BucketShelf(self, artifact, directory, using)
+            shelf.bring()
+            return Repository(directory, self.disk, shelf)
+        except BaseException:  # Whatever stopped it, an interrupt too: they are no longer in use.
+            using.close()
+            raise
 
 
 class _BucketShelf:
     """The packs of one artifact: see repositories.Shelf."""
 
-    def __init__(self, objects: Objects, database: Database, artifact: str, directory: Path, disk: Disk) -> None:
-        self._objects = objects
-        self._database = database
+    def __init__(self, packs: BucketPacks, artifact: str, directory: Path, using: ExitStack) -> None:
+        self._objects = packs.objects
+        self._database = packs.database
+        self._copies = packs.copies
+        self._using = using
         self._artifact = artifact
         self._directory = directory
         self._packs = directory / "objects" / "pack"
-        self._disk = disk
+        self._disk = packs.disk
 
     def bring(self) -> None:
         for _ in range(_TRIES):
@@ -111,6 +110,10 @@ class _BucketShelf:
                 self._forget(connection, sorted(gone))
         self.bring()
 
+    def close(self) -> None:
+        self._using.close()
+        self._copies.settle()
+
     def _here(self) -> set[str]:
         return {name.removesuffix(".pack") for name in os.listdir(self._packs) if name.endswith(".pack")}
 
@@ -132,6 +135,7 @@ class _BucketShelf:
     def _store(self, name: str, pack: Path, index: Path) -> str:
         key = f"git/{self._artifact}/{name}-{secrets.token_hex(8)}"
         for part, path in ((".idx", index), (".pack", pack)):
+            self._copies.grew(path.stat().st_size)
             with path.open("rb") as file:
                 chunks = iter(lambda: file.read(CHUNK_BYTES), b"")
                 put_stream(self._objects, key + part, chunks, path.stat().st_size, self._directory / "incoming")
@@ -142,5 +146,6 @@ class _BucketShelf:
             with self._disk.create_temp(self._directory / "incoming") as temp:
                 for chunk in self._objects.get(key + part):
                     temp.write(chunk)
+                    self._copies.grew(len(chunk))
                 # Synced as all that is published: a copy that a power cut tore would look like damage for ever.
                 self._disk.publish(temp, self._packs / (name + part), 0o444)

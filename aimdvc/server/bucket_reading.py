@@ -1,8 +1,10 @@
 """Reads many small blobs out of a bucket: neighbours in a pack by one request, several requests at a time.
 
-A request to an object storage takes some ten milliseconds, whatever it gets.
+A request to an object storage takes some ten milliseconds, whatever it gets. So runs are read ahead, as far as all that
+this process reads ahead together allows: a slow client that reads alone, and a hundred of them, hold little.
 """
 
+import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -10,36 +12,70 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from aimdvc.server.bucket_index import Place
 from aimdvc.server.objects import Objects
 
-_RUN_BYTES = 4 << 20
+_RUN_BYTES = 1 << 20
 _GAP_BYTES = 128 << 10
-_AHEAD = 8
-_AHEAD_BYTES = 8 << 20
+_AHEAD = 4
+_AHEAD_BYTES = 32 << 20
 
 Run = list[Place]
 
 
-def iter_contents(objects: Objects, places: Iterable[Place]) -> Iterator[tuple[Place, bytes | None]]:
+class Ahead:
+    """How many bytes the requests of one process may have read ahead together. Safe to use from several threads."""
+
+    def __init__(self, size: int = _AHEAD_BYTES) -> None:
+        self._lock = threading.Lock()
+        self.left = size
+
+    def take(self, size: int) -> bool:
+        """Returns whether there was room for so many bytes, which are taken then."""
+        with self._lock:
+            if size > self.left:
+                return False
+            self.left -= size
+            return True
+
+    def give_back(self, size: int) -> None:
+        """Ends that so many bytes are taken."""
+        with self._lock:
+            self.left += size
+
+
+def iter_contents(objects: Objects, places: Iterable[Place], ahead: Ahead) -> Iterator[tuple[Place, bytes | None]]:
     """Yields each blob with its bytes, unchecked, in the order of key and offset; None where its key is gone.
 
-    Holds some 12 MiB at most.
+    Holds one run of 1 MiB, and what of others there is room for.
     """
-    runs = iter(_runs(places))
+    runs = deque(_runs(places))
     reading: deque[tuple[Run, Future[bytes | None]]] = deque()
-    ahead = 0
     with ThreadPoolExecutor(_AHEAD) as pool:
-        while True:
-            while len(reading) < _AHEAD and ahead < _AHEAD_BYTES and (run := next(runs, None)) is not None:
-                reading.append((run, pool.submit(_read, objects, run)))
-                ahead += _length(run)
-            if not reading:
-                return
-            run, future = reading.popleft()
-            content = future.result()
-            ahead -= _length(run)
-            begin = run[0].offset or 0
-            for place in run:
-                at = (place.offset or 0) - begin
-                yield place, None if content is None else content[at : at + place.size]
+        try:
+            while runs or reading:
+                while runs and len(reading) < _AHEAD and ahead.take(_length(runs[0])):
+                    reading.append((runs[0], pool.submit(_read, objects, runs.popleft())))
+                yield from _next(objects, runs, reading, ahead)
+        finally:
+            for run, future in reading:
+                future.cancel()
+                ahead.give_back(_length(run))
+
+
+def _next(
+    objects: Objects, runs: deque[Run], reading: deque[tuple[Run, Future[bytes | None]]], ahead: Ahead
+) -> Iterator[tuple[Place, bytes | None]]:
+    """Yields the blobs of the next run; where there was no room to read it ahead, reads it now."""
+    if reading:
+        run, future = reading[0]
+        content = future.result()
+        reading.popleft()
+        ahead.give_back(_length(run))
+    else:
+        run = runs.popleft()
+        content = _read(objects, run)
+    begin = run[0].offset or 0
+    for place in run:
+        at = (place.offset or 0) - begin
+        yield place, None if content is None else content[at : at + place.size]
 
 
 def _runs(places: Iterable[Place]) -> Iterator[Run]:

@@ -16,13 +16,12 @@ from aimdvc.server.bucket_packs import BucketPacks
 from aimdvc.server.database import Database
 from aimdvc.server.limiting import Limited
 from aimdvc.server.objects import Objects, Unavailable
+from aimdvc.server.pack_copies import PackCopies
 from aimdvc.server.repositories import Repository
 from aimdvc.server.retrying import Retrying
 from aimdvc.server.s3 import S3Objects, parse_s3_url
 
 _PLACES = 64
-_UNUSED_S = 7 * 86_400
-"""How long a machine keeps copies of git packs that it does not use; looked at when a server starts."""
 
 
 class BucketStorage:
@@ -33,8 +32,9 @@ class BucketStorage:
         disk.make_directory(scratch)
         index = BucketIndex(database)
         self._objects = objects
-        self._packs = BucketPacks(objects, database, directory, disk)
-        self._packs.evict(_UNUSED_S)
+        copies = PackCopies(directory / "copies", disk)
+        copies.evict()
+        self._packs = BucketPacks(objects, database, copies, disk)
         self.blobs = BucketBlobs(objects, index, scratch)
         self.direct = BucketDirect(objects, index)
         self.uploads = None

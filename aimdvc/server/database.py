@@ -4,6 +4,7 @@ A writing transaction waits, at its start, for those that write the same, so a r
 connection belongs to the process that opened it: open a Database after forking, never before.
 """
 
+import hashlib
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from aimdvc.errors import Busy, CorruptRepository, UsageError
-from aimdvc.server.engines import WRITES, open_backend
+from aimdvc.server.engines import WRITES, StillHeld, open_backend
 from aimdvc.server.migrate import ensure_schema
 from aimdvc.server.schema import nodes, settings
 
@@ -46,6 +47,14 @@ class Database:
             value = connection.scalar(select(settings.c.value).where(settings.c.name == "secret"))
         if value is None:
             raise CorruptRepository(self.name, "the signing secret is gone")
+        return bytes(value)
+
+    def identity(self, connection: Connection) -> bytes:
+        """Returns what tells this server, and its backups, from another; it stays when the secret is made anew."""
+        value = connection.scalar(select(settings.c.value).where(settings.c.name == "identity"))
+        if value is None:
+            secret = connection.scalar(select(settings.c.value).where(settings.c.name == "secret"))
+            return hashlib.sha256(b"identity\0" + bytes(secret or b"")).digest()
         return bytes(value)
 
     def storage_url(self, given: str | None) -> str | None:
@@ -91,16 +100,19 @@ class Database:
         self._backend.hold(connection, what)
 
     @contextmanager
-    def using_packs(self, artifact: str) -> Iterator[None]:
-        """Keeps an artifact's git objects from being dropped while a push counts on them."""
-        with self._mapped(), self._backend.lock(f"packs-{artifact}", True):
-            yield
+    def using_packs(self, artifact: str) -> Iterator[StillHeld]:
+        """Keeps an artifact's git objects from being dropped while a push counts on them.
+
+        To call what it gives right before something is changed: it raises StorageError where that no longer holds.
+        """
+        with self._mapped(), self._backend.lock(f"packs-{artifact}", True) as still_held:
+            yield still_held
 
     @contextmanager
-    def dropping_packs(self, artifact: str) -> Iterator[None]:
-        """Keeps pushes to an artifact away; they wait. Raises Busy at once where one is running."""
-        with self._mapped(), self._backend.lock(f"packs-{artifact}", False):
-            yield
+    def dropping_packs(self, artifact: str) -> Iterator[StillHeld]:
+        """Keeps pushes to an artifact away; they wait. Raises Busy at once where one is running. See using_packs."""
+        with self._mapped(), self._backend.lock(f"packs-{artifact}", False) as still_held:
+            yield still_held
 
     @contextmanager
     def _mapped(self) -> Iterator[None]:

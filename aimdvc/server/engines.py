@@ -4,13 +4,14 @@ SQLite has one writer at a time, by BEGIN IMMEDIATE. PostgreSQL has many; those 
 what they write, and an advisory lock of that name, held until the transaction ends, makes them wait.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from aimdvc.errors import AimdvcError, Busy, CorruptRepository, DiskFull, StorageError, UsageError
@@ -37,12 +38,15 @@ _UNUSABLE = ("disk I/O error", "unable to open database file", "readonly databas
 _POSTGRESQL = frozenset({"postgresql", "postgres", "postgresql+psycopg"})
 
 
+StillHeld = Callable[[], None]
+
+
 @dataclass(frozen=True, slots=True)
 class Backend:
     """One kind of database, open: `hold` makes writers of the same name wait, `failure` says what an error means.
 
     `lock(name, is_shared)` is a lock between all processes of the server, for longer than a transaction; whoever wants
-    it alone does not wait for those that share it.
+    it alone does not wait for those that share it. It gives what raises StorageError once the lock is lost.
 
     `name` may be shown: it has no password. `failure` is None for what is a fault of ours.
     """
@@ -50,7 +54,7 @@ class Backend:
     name: str
     engine: Engine
     hold: Callable[[Connection, str], None]
-    lock: Callable[[str, bool], AbstractContextManager[None]]
+    lock: Callable[[str, bool], AbstractContextManager[StillHeld]]
     failure: Callable[[DBAPIError], AimdvcError | None]
 
 
@@ -171,29 +175,42 @@ def _hold(connection: Connection, what: str) -> None:
 
 
 @contextmanager
-def _file_lock(path: Path, what: str, is_shared: bool) -> Iterator[None]:
+def _file_lock(path: Path, what: str, is_shared: bool) -> Iterator[StillHeld]:
     directory = path.parent / "locks"
     with mapped(directory):
         directory.mkdir(mode=0o700, exist_ok=True)
     with exclusive(directory / f"{what}.lock", "the server's maintenance", _WAIT_S if is_shared else 0, is_shared):
-        yield
+        yield lambda: None
+
+
+_SESSION_ID = text("SELECT pg_backend_pid()")
 
 
 @contextmanager
-def _advisory_lock(engine: Engine, what: str, is_shared: bool) -> Iterator[None]:
-    """Holds a lock of a session; when that ends, however it does, so does the lock."""
+def _advisory_lock(engine: Engine, what: str, is_shared: bool) -> Iterator[StillHeld]:
+    """Holds a lock of a session. When that ends, however it does, so does the lock: ask before anything is changed."""
     key = f"hashtextextended('lock {what}', 0)"
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT", **{WRITES: True}) as session:
         if is_shared:
             session.execute(text(f"SELECT pg_advisory_lock_shared({key})"))
         elif not session.scalar(text(f"SELECT pg_try_advisory_lock({key})")):
             raise Busy("the server's maintenance")
+        mine = session.scalar(_SESSION_ID)
+
+        def check() -> None:
+            if session.scalar(_SESSION_ID) != mine:
+                raise StorageError("the server's maintenance", "its lock was lost")
+
         try:
-            yield
+            yield check
         finally:
             # Gone with its session where that broke.
-            with suppress(DBAPIError):
+            with suppress(SQLAlchemyError):
                 session.execute(text(f"SELECT pg_advisory_unlock{'_shared' if is_shared else ''}({key})"))
+
+
+_REFUSED = re.compile("FATAL: +([^\n]{1,200})")
+"""What PostgreSQL itself says of a connection that it declines: no such database or user, a wrong password."""
 
 
 def _postgresql_failure(name: str, error: DBAPIError) -> AimdvcError | None:
@@ -205,5 +222,6 @@ def _postgresql_failure(name: str, error: DBAPIError) -> AimdvcError | None:
         return Busy("the server's database")
     is_cut = error.connection_invalidated or (isinstance(error, (InterfaceError, OperationalError)) and not state)
     if is_cut or state[:2] in ("08", "53", "57", "58"):
-        return StorageError(name, "the database does not answer")
+        refused = _REFUSED.search(str(error.orig))
+        return StorageError(name, f"the database refuses: {refused[1]}" if refused else "the database does not answer")
     return None

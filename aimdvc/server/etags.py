@@ -21,7 +21,8 @@ def tagged(call: Call, state: object, answer: Callable[[], Mapping[str, object]]
     query = sorted((name, value) for name, value in call.request.query.items() if name != "apikey")
     tag = hashlib.sha256(repr((call.request.path, query, call.caller.id, state)).encode("utf-8", "replace")).hexdigest()
     headers = {"ETag": f'"{tag[:40]}"', **_KEPT}
-    if headers["ETag"] in _known(call.request.headers.get("if-none-match", "")):
+    known = _known(call.request.headers.get("if-none-match", ""))
+    if headers["ETag"] in known or known == ["*"]:
         return Response(304, headers=headers)
     made = json_response(answer(), content_type=JSON)
     return Response(200, made.body, content_type=JSON, headers=headers)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, delete, func, insert, select
 
-from aimdvc.errors import Busy, IntegrityError
+from aimdvc.errors import Busy, DiskFull, IntegrityError
 from aimdvc.model.oid import Oid
 from aimdvc.model.progress import Progress
 from aimdvc.server.bytecopy import artifact_path, iter_artifacts
@@ -141,7 +141,8 @@ def _tidy(one: Opened, terms: Terms, bound: Bound, report: Report) -> None:
                 except Busy:
                     swept.waiting, swept.waiting_size = swept.waiting + due, swept.waiting_size + due_size
                     report.busy.append(one.path)
-    except IntegrityError as error:
+    except (IntegrityError, DiskFull) as error:
+        # To write anew what stays takes room; what is taken from others makes some.
         report.failed.append((one.path, error.message))
         return
     if dropped or swept != Swept():
@@ -159,11 +160,20 @@ def _sweep_unowned(database: Database, storage: Storage, before_s: int, report: 
                 continue
             report.unowned, report.unowned_size = report.unowned + 1, report.unowned_size + one.size
             taken.append(one.oid)
-            if len(taken) >= _TAKEN_AT_ONCE and report.is_applied:
-                storage.keeping.take(taken, before_s)
+            if len(taken) >= _TAKEN_AT_ONCE:
+                _take(storage, taken, before_s, report)
                 taken = []
-        if taken and report.is_applied:
-            storage.keeping.take(taken, before_s)
+        _take(storage, taken, before_s, report)
+
+
+def _take(storage: Storage, taken: list[Oid], before_s: int, report: Report) -> None:
+    if not taken or not report.is_applied:
+        return
+    try:
+        storage.keeping.take(taken, before_s)
+    except (IntegrityError, DiskFull) as error:
+        # Of a damaged blob that lies in one pack with them; a scrub sets it aside.
+        report.failed.append(("", error.message))
 
 
 def _unowned(database: Database, storage: Storage, low: bytes, high: bytes | None) -> Iterator[Stored]:

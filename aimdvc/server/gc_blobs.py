@@ -65,11 +65,12 @@ def take(database: Database, artifact: str, repository: Repository, terms: Terms
     anew. Raises Busy where one runs, CorruptRepository.
     """
     blobs = size = 0
-    with database.dropping_packs(artifact):
+    with database.dropping_packs(artifact) as still_held:
         repository.refresh()
         for page, named in _iter_named_pages(database, artifact, repository):
             due = [row.oid for row in page if row.oid not in named and _is_due(row, terms)]
             if due:
+                still_held()
                 taken = _take_page(database, artifact, due, terms)
                 blobs, size = blobs + len(taken), size + sum(taken.values())
     return blobs, size

@@ -5,22 +5,19 @@ pack, with the checks that a push has, which then takes the place of all others.
 this one has to have seen that they were left: so a clock that jumps ahead drops nothing by itself.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, select, update
 
-from aimdvc.errors import CorruptRepository
-from aimdvc.git.graph import Graph
-from aimdvc.git.packcheck import check_pack
-from aimdvc.git.packindex import encode_index
-from aimdvc.git.packlimits import ClientLimits
-from aimdvc.model.oid import GitId
 from aimdvc.server.database import Database
-from aimdvc.server.packcopy import write_pack
+from aimdvc.server.gc_rewrite import rewrite
+from aimdvc.server.numbered import Marks, Numbered, numbered
+from aimdvc.server.reaching import mark_reached
 from aimdvc.server.refs import SWEPT, read_refs
 from aimdvc.server.repositories import Repository
 from aimdvc.server.schema import ref_history
+
+_PAGE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +36,8 @@ def count_droppable(database: Database, artifact: str, repository: Repository, b
     """Returns how many git objects nothing reaches. Changes nothing. Raises CorruptRepository."""
     if not _is_due(database, artifact, bound):
         return 0
-    return max(_count(repository) - len(_kept(database, artifact, repository, bound)), 0)
+    with numbered(repository) as objects:
+        return objects.count - _kept(database, artifact, objects, bound).count
 
 
 def drop_unreached(database: Database, artifact: str, repository: Repository, bound: Bound) -> int:
@@ -49,18 +47,20 @@ def drop_unreached(database: Database, artifact: str, repository: Repository, bo
     """
     if not _is_due(database, artifact, bound):
         return 0
-    with database.dropping_packs(artifact):
+    with database.dropping_packs(artifact) as still_held:
         repository.refresh()
         repository.finish_dropping()
-        kept = _kept(database, artifact, repository, bound)
-        dropped = _count(repository) - len(kept)
-        if dropped > 0:
-            _rewrite(repository, kept)
+        with numbered(repository) as objects:
+            kept = _kept(database, artifact, objects, bound)
+            dropped = objects.count - kept.count
+            if dropped > 0:
+                rewrite(repository, objects, kept, still_held)
+        still_held()
         with database.write(artifact) as connection:
             for reason, then in SWEPT.items():
                 left = _left(artifact, bound, reason)
                 connection.execute(update(ref_history).where(*left).values(reason=then))
-    return max(dropped, 0)
+    return dropped
 
 
 def _is_due(database: Database, artifact: str, bound: Bound) -> bool:
@@ -74,29 +74,16 @@ def _left(artifact: str, bound: Bound, *reasons: str) -> tuple[ColumnElement[boo
     return ref_history.c.artifact == artifact, ref_history.c.reason.in_(reasons), bound.is_old()
 
 
-def _kept(database: Database, artifact: str, repository: Repository, bound: Bound) -> dict[GitId, None]:
-    """Returns the ids of all git objects that stay. Raises CorruptRepository, also where a ref's object is missing."""
-    tips = dict.fromkeys(ref.target for ref in read_refs(database, artifact).values())
+def _kept(database: Database, artifact: str, objects: Numbered, bound: Bound) -> Marks:
+    """Returns all git objects that stay. Raises CorruptRepository, also where a ref's object is missing."""
+    marks = Marks(objects.count)
+    for ref in read_refs(database, artifact).values():
+        mark_reached(objects, bytes.fromhex(ref.target), marks)
     query = select(ref_history.c.old, ref_history.c.new).where(ref_history.c.artifact == artifact, ~bound.is_old())
     with database.read() as connection:
-        left = {GitId(name) for row in connection.execute(query) for name in row if name is not None}
-    # Of a push that was refused the new value may never have been published.
-    tips |= dict.fromkeys(tip for tip in left if tip not in tips and repository.has(tip))
-    return dict.fromkeys(Graph(repository.read, "a repository").iter_missing(tips, []))
-
-
-def _count(repository: Repository) -> int:
-    return sum(pack.count for pack in repository.packs())
-
-
-def _rewrite(repository: Repository, kept: dict[GitId, None]) -> None:
-    old: Sequence[str] = [pack.path.stem for pack in repository.packs()]
-    with repository.quarantine() as pack, repository.quarantine() as index:
-        size = write_pack(pack.write, repository, kept)
-        # No push was as large as all of them together: what a push may be is no bound here.
-        checked = check_pack(pack.fd, size, ClientLimits())
-        absent = checked.outside()
-        if absent:
-            raise CorruptRepository("a repository", f"git object {min(absent).hex()} would be lost")
-        index.write(encode_index(checked.entries, checked.trailer))
-        repository.replace(pack, index, checked.trailer.hex(), old)
+        for row in connection.execute(query.execution_options(yield_per=_PAGE)):
+            # Of a push that was refused the new value may never have been published.
+            for tip in (bytes.fromhex(name) for name in row if name is not None):
+                if objects.number(tip) is not None:
+                    mark_reached(objects, tip, marks)
+    return marks

@@ -34,7 +34,11 @@ def push(call: Call) -> Response:
     """Answers `POST git-receive-pack`. Makes the artifact where it is not there."""
     site = call.site
     artifact = site.catalogue.ensure(call.caller, call.artifact)
-    with site.database.using_packs(artifact.id), site.storage.repository(artifact.id) as repository:
+    with (
+        site.database.using_packs(artifact.id) as still_held,
+        site.storage.repository(artifact.id) as repository,
+    ):
         repository.finish_dropping()
         repository.join_packs()
-        return receive_pack(Push(site.database, artifact.id, call.caller, site.limits), repository, call.request.body)
+        pushed = Push(site.database, artifact.id, call.caller, site.limits, still_held)
+        return receive_pack(pushed, repository, call.request.body)

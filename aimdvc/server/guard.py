@@ -277,6 +277,11 @@ class _Counted:
             done(self._sent)
 
 
+def _pieces(content: bytes) -> Iterator[bytes]:
+    for start in range(0, len(content), CHUNK_BYTES):
+        yield content[start : start + CHUNK_BYTES]
+
+
 def _nothing(sent: int) -> None:
     """Says nothing: what was said once is not said again."""
 
@@ -312,7 +317,10 @@ def write_response(
         del headers["Content-Length"], headers["Content-Type"]
     start_response(_STATUS_LINES[response.status], list(headers.items()))
     if isinstance(body, bytes):
-        # Granian's one-shot path wants a list; everything else goes chunk by chunk.
-        done(size)
-        return [body]
+        if size <= CHUNK_BYTES:
+            # Granian's one-shot path wants a list; everything else goes chunk by chunk.
+            done(size)
+            return [body]
+        # Who doesn't take it keeps a place: else granian would hold any number of them.
+        body = _pieces(body)
     return _Counted(body, size, done)

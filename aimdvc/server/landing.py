@@ -20,6 +20,7 @@ from aimdvc.model.commits import RefUpdate
 from aimdvc.model.oid import GitId, Oid
 from aimdvc.server.database import Database
 from aimdvc.server.describing import described_by
+from aimdvc.server.engines import StillHeld
 from aimdvc.server.limits import Limits
 from aimdvc.server.lock_check import locked_refusals
 from aimdvc.server.ownership import wanted
@@ -34,12 +35,13 @@ _SHOWN = 20
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """Where a push goes and who makes it."""
+    """Where a push goes and who makes it. `still_held` raises where what is here may be dropped by now."""
 
     database: Database
     artifact: str
     caller: Caller
     limits: Limits
+    still_held: StillHeld
 
 
 def nothing_more(connection: Connection) -> None:
@@ -150,6 +152,7 @@ def land(push: Push, repository: Repository, incoming: TempFile, checked: Checke
     if publishes:
         # What is refused already is noted before the pack can be read, so that a crash does not lose the note.
         _note_unreached(push, refs, checked, what.updates, results)
+        push.still_held()
         _publish(repository, incoming, checked)
     results |= locked_refusals(push.database, push.artifact, push.caller.id, repository, refs, moves)
     if what.is_atomic and results:
@@ -162,6 +165,7 @@ def land(push: Push, repository: Repository, incoming: TempFile, checked: Checke
             for move in moves
             if move.update.ref not in results
         ]
+        push.still_held()
         with push.database.write(push.artifact) as connection:
             moved = move_within(connection, push.artifact, push.caller.id, free, what.is_atomic)
             if not any(moved.results.values()):

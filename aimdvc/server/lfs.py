@@ -42,6 +42,7 @@ def batch(call: Call) -> Response:
     # What is answered to be here already has to stay until the push that counts on it.
     look_up = wanted if wish.operation == "upload" else owned
     found = look_up(site.database, artifact.id, (Oid(pointer.oid) for pointer in wish.pointers))
+    site.signer.renew()
     hrefs = _Hrefs(call, artifact, wish.pointers if wish.operation == "download" else ())
     packed = AIMD_PACK in wish.transfers
     goes_on = _goes_on(wish, hrefs)

@@ -69,9 +69,14 @@ class Limits:
     """Of those, requests of one user."""
     again_s: int = 3
     """Up to how many seconds later what was refused, since too much ran, is told to come again."""
+    large_bytes: int = 16 * _KIB
+    """A message in JSON from this size on waits for its turn (turns.py)."""
+    large: int = 4
+    """Such messages that are worked on at once in one process."""
     wrong_keys: int = 30
     """Wrong keys from one address within a minute; what comes then is looked up only if it was right before."""
 
 
-CHUNK_BYTES = 256 * _KIB
-"""What is read at a time: 64 to 256 KiB is best behind granian, 1 MiB is 35-40 % slower (docs/decisions)."""
+CHUNK_BYTES = 128 * _KIB
+"""What is read, and sent, at a time. All sizes take as much of the processor; and behind granian an answer
+that its client is slow to take holds some eight of them (docs/decisions/0023-what-a-worker-holds.md)."""

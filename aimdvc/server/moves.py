@@ -145,7 +145,10 @@ def put_back(site: Site, caller: Caller, path: str, wish: Wish) -> RefUpdate:
     artifact = site.artifact(caller, path)
     ref = find_ref(site.database, artifact.id, wish.ref)
     # What it counts on may not be dropped meanwhile, as with a push.
-    with site.database.using_packs(artifact.id), site.storage.repository(artifact.id) as repository:
+    with (
+        site.database.using_packs(artifact.id) as still_held,
+        site.storage.repository(artifact.id) as repository,
+    ):
         repository.finish_dropping()
         opened = _Opened(site, artifact.id, repository, read_refs(site.database, artifact.id))
         # What the refs name may have been pushed through another process since the repository was opened.
@@ -158,6 +161,7 @@ def put_back(site: Site, caller: Caller, path: str, wish: Wish) -> RefUpdate:
         if current == commit:
             return update
         move = replace(_checked_move(opened, update), message=clean_message(wish.reason))
+        still_held()
         with site.database.write(artifact.id) as connection:
             refusal = move_within(connection, artifact.id, caller.id, [move], atomic=True).results[ref]
             if refusal is None:

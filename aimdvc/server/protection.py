@@ -25,6 +25,7 @@ from aimdvc.server.tree import chain_of
 
 KINDS = ("user", "group", "nobody", "forward")
 _PATTERN = re.compile(r"[A-Za-z0-9*][\w*./+-]{0,399}")
+_FOLDERS = ("heads/", "tags/", "aliases/", "notes/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,12 @@ def matches_glob(pattern: str, text: str) -> bool:
     return True
 
 
+def _may_match(pattern: str) -> bool:
+    """A rule for `main` would protect nothing, where its maker counts on it: that one is `heads/main`."""
+    start, star, _ = pattern.partition("*")
+    return any(start.startswith(folder) or (star and folder.startswith(start)) for folder in _FOLDERS)
+
+
 class Protections:
     """The protected refs in the database."""
 
@@ -77,6 +84,8 @@ class Protections:
             raise HttpError(422, f"expected {', '.join(KINDS[:-1])} or {KINDS[-1]}")
         if not _PATTERN.fullmatch(pattern):
             raise HttpError(422, "the pattern is none, such as aliases/production or heads/*")
+        if is_on and not _may_match(pattern):
+            raise HttpError(422, f"no ref fits '{pattern[:100]}': expected it to begin with {', '.join(_FOLDERS)} or *")
         with self._database.write("nodes") as connection:
             chain = reach(connection, caller, path, Rights.OWN)
             row = {"node": chain[-1].id, "pattern": pattern, "kind": kind}

@@ -19,7 +19,7 @@ from aimdvc.server.database import Database, now_s
 from aimdvc.server.guard import HttpError
 from aimdvc.server.rights import SYSTEM, Caller, Node
 from aimdvc.server.schema import nodes, quotas, users
-from aimdvc.server.tree import absolute, below, chain_of, grouped, walk
+from aimdvc.server.tree import absolute, below, chain_of, grouped, nothing_at, walk
 
 MAX_SIZE = 2**63 - 1
 
@@ -159,7 +159,7 @@ def _subject(connection: Connection, by: Caller, subject: str) -> tuple[str, boo
     segments = [segment for segment in subject.split("/") if segment]
     chain = walk(connection, absolute(connection, by, segments)) if segments else []
     if not chain:
-        raise HttpError(404, "no such folder")
+        raise nothing_at(subject)
     return chain[-1].id, False
 
 

@@ -20,6 +20,7 @@ from aimdvc.errors import AimdvcError, CorruptRepository
 from aimdvc.fs.disk import Disk, TempFile
 from aimdvc.fs.leftovers import remove_leftovers
 from aimdvc.fs.locks import exclusive
+from aimdvc.fs.scratch import Scratch, scratch_database
 from aimdvc.git.consolidate import consolidate, is_due
 from aimdvc.git.graph import Graph
 from aimdvc.git.incoming import FAULTS
@@ -53,6 +54,9 @@ class Shelf(Protocol):
 
     def put(self, name: str, pack: Path, index: Path, old: Sequence[str] = ()) -> None:
         """Makes a pack be there for all, in place of the old ones; its copy is not in the directory yet."""
+
+    def close(self) -> None:
+        """Ends the use of the directory. Safe to repeat."""
 
     def replacing(self) -> AbstractContextManager[None]:
         """What was made and deleted in the directory while the `with` lasts is so for all when it ends."""
@@ -162,6 +166,10 @@ class Repository:
         remove_leftovers(self._incoming)
         return PackWriter(self._disk, self._incoming)
 
+    def scratch(self) -> AbstractContextManager[Scratch]:
+        """Returns an empty database beside what arrives, which is gone when its `with` ends."""
+        return scratch_database(self._disk, self._incoming)
+
     def publish(self, pack: TempFile, index: TempFile, name: str) -> None:
         """Makes a checked pack visible, durable: the index appears first, since readers look for the pack."""
         directory = self._directory / "objects" / "pack"
@@ -217,7 +225,11 @@ class Repository:
 
     def close(self) -> None:
         """Closes the packs."""
-        self.objects.close()
+        try:
+            self.objects.close()
+        finally:
+            if self._shelf is not None:
+                self._shelf.close()
 
     def __enter__(self) -> "Repository":
         return self

@@ -12,7 +12,7 @@ from aimdvc.server.schema import metadata, settings
 
 _OF_THE_STORAGE = frozenset({"stored_blobs", "trashed_blobs", "released_blobs", "git_packs"})
 """Where bytes lie, and what lies in the trash, which is not copied."""
-_KEPT = ("secret", "gc_run")
+_KEPT = ("secret", "identity", "gc_run")
 """The settings that go along: by the secret, hrefs that were given stay good; the runs of gc go on behind its marks."""
 _PAGE = 1000
 
@@ -36,8 +36,7 @@ def copy_rows(source: Database, target: Database, marks: Mapping[str, bytes]) ->
             _number_on(writing, table)
         for name in _KEPT:
             value = reading.scalar(select(settings.c.value).where(settings.c.name == name))
-            if value is not None:
-                set_mark(writing, name, value)
+            set_mark(writing, name, bytes(value) if value is not None else None)
         for name, value in marks.items():
             set_mark(writing, name, value)
 

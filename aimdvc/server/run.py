@@ -29,6 +29,8 @@ from aimdvc.server.observing import Observer, new_metrics
 from aimdvc.server.site import Location, open_site
 
 _PR_SET_PDEATHSIG = 1
+_M_ARENA_MAX = -8
+_HEAPS = 2
 _HELD = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 _THREADS = 64
 _MAX_WORKERS = 4
@@ -151,6 +153,7 @@ def _application(location: Location, options: ServeOptions, metrics: Metrics, pa
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD)
     _die_with(parent)
+    _keep_few_heaps()
     metrics.join()
     log = AccessLog(options.access_log) if options.access_log is not None else None
     return Application(open_site(location), Observer(metrics, log), options.url)
@@ -162,3 +165,15 @@ def _die_with(parent: int) -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != parent:
             os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _keep_few_heaps() -> None:
+    """Has glibc's malloc share two heaps between all threads.
+
+    It makes up to eight a core, and what was freed in one is of no use to the threads of others: of 64 threads that
+    each had a large batch once, 20 MiB stayed. Elsewhere there is nothing to set.
+    """
+    if sys.platform.startswith("linux"):
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+        if mallopt is not None:
+            mallopt(_M_ARENA_MAX, _HEAPS)

@@ -29,6 +29,7 @@ from aimdvc.ops.stage import ATTRIBUTES, INLINE_LIMIT
 from aimdvc.server.aimd_ids import ID_TRAILER, dashed
 from aimdvc.server.database import now_s
 from aimdvc.server.drafts import Draft, DraftObject, end_within, objects_of
+from aimdvc.server.engines import StillHeld
 from aimdvc.server.guard import HttpError
 from aimdvc.server.landing import Landing, Push, PushRefused, check_incoming, land
 from aimdvc.server.refs import DELETED, LOST, Moved, clean_message, read_refs
@@ -56,20 +57,23 @@ class _Sealing:
 def seal(site: Site, caller: Caller, draft: Draft) -> None:
     """Makes a version of a draft, and ends that. Raises HttpError, Busy, AlreadySealed; nothing was changed then."""
     sealing = _Sealing(site, caller, draft)
-    with site.database.using_packs(draft.artifact), site.storage.repository(draft.artifact) as repository:
+    with (
+        site.database.using_packs(draft.artifact) as still_held,
+        site.storage.repository(draft.artifact) as repository,
+    ):
         repository.finish_dropping()
         repository.join_packs()
         for _ in range(_TRIES):
             # Another may have made a version meanwhile: then this one comes after it.
-            if _try(sealing, repository):
+            if _try(sealing, repository, still_held):
                 return
     raise Busy("the artifact")
 
 
-def _try(sealing: _Sealing, repository: Repository) -> bool:
+def _try(sealing: _Sealing, repository: Repository, still_held: StillHeld) -> bool:
     """Returns whether the version was made; False where a ref moved meanwhile."""
     site, draft = sealing.site, sealing.draft
-    push = Push(site.database, draft.artifact, sealing.caller, site.limits)
+    push = Push(site.database, draft.artifact, sealing.caller, site.limits, still_held)
     found = read_refs(site.database, draft.artifact)
     refs = {name: ref.target for name, ref in found.items()}
     with site.database.read() as connection:

@@ -27,6 +27,7 @@ from aimdvc.server.tree import (
     children_of,
     existing,
     grouped,
+    nothing_at,
     walk,
 )
 
@@ -72,7 +73,7 @@ class Folders:
         with self._database.write("nodes") as connection:
             segments = absolute(connection, caller, _segments(path))
             chain = existing(connection, segments)
-            _require(connection, caller, chain, Rights.EDIT)
+            _require(connection, caller, chain, Rights.EDIT, path)
             if any(node.kind == "artifact" for node in chain):
                 raise HttpError(409, f"'{chain[-1].name}' is an artifact")
             parent = chain[-1].id
@@ -95,7 +96,7 @@ class Folders:
             node = chain[-1]
             segments = absolute(connection, caller, _segments(to))
             target = walk(connection, segments[:-1])
-            _require(connection, caller, target, Rights.EDIT)
+            _require(connection, caller, target, Rights.EDIT, to.strip("/").rpartition("/")[0])
             if node.kind == "root":
                 raise HttpError(409, "a root stays where it is")
             if node in target:
@@ -111,7 +112,7 @@ class Folders:
                 raise HttpError(400, f"the path is deeper than {MAX_DEPTH} folders")
             if target[-1].id != chain[-2].id:
                 # Who may edit could else take it away from its owner, and from those it is shared with.
-                _require(connection, caller, chain, Rights.OWN)
+                _require(connection, caller, chain, Rights.OWN, path)
                 for group in grouped(list(moving)):
                     connection.execute(delete(shares).where(shares.c.node.in_(group)))
                     connection.execute(delete(protections).where(protections.c.node.in_(group)))
@@ -185,21 +186,21 @@ class Folders:
 def _segments(path: str) -> list[str]:
     segments = [segment for segment in path.split("/") if segment]
     if not segments:
-        raise HttpError(404, "no such folder")
+        raise nothing_at(path)
     return segments
 
 
 def reach(connection: Connection, caller: Caller, path: str, needed: Rights) -> list[Node]:
     """Returns the nodes down to a path, of which a caller has the rights. Raises HttpError (404, 403)."""
     chain = walk(connection, absolute(connection, caller, _segments(path)))
-    _require(connection, caller, chain, needed)
+    _require(connection, caller, chain, needed, path)
     return chain
 
 
-def _require(connection: Connection, caller: Caller, chain: list[Node], needed: Rights) -> None:
+def _require(connection: Connection, caller: Caller, chain: list[Node], needed: Rights, path: str) -> None:
     rights = rights_on(connection, caller, chain)
     if rights < Rights.VIEW:
-        raise HttpError(404, "no such folder")
+        raise nothing_at(path)
     if rights < needed:
         what = "share" if needed is Rights.OWN else "edit"
         raise HttpError(403, f"this takes the right to {what} '{chain[-1].name}', and a key that passes it on")

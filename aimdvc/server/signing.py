@@ -1,7 +1,7 @@
 """Signed hrefs: permission to move one blob, or one aimd-pack, without a key, for a few minutes.
 
 A signature binds artifact, user, oid (or the direction of an aimd-pack), size, method and expiry; changing one of them
-breaks it. The secret lies in the database, so all processes of a server agree; rotating it ends all hrefs.
+breaks it. The secret lies in the database, so all processes of a server agree; rotating it ends all hrefs (secret.py).
 """
 
 import hashlib
@@ -24,21 +24,47 @@ class Grant:
     size: int
 
 
-class Signer:
-    """Signs and checks grants. Owns nothing but the secret."""
+HELD_S = 1.0
+"""How long a process goes by the secret that it read last: a transfer looks up no row (docs/decisions/0021)."""
 
-    def __init__(self, secret: bytes, lifetime_s: int, now: Callable[[], float] = time.time) -> None:
-        self._secret = secret
+
+class Signer:
+    """Signs and checks grants, by the secret that `read_secret` returns now. May be used from any thread."""
+
+    def __init__(
+        self,
+        read_secret: Callable[[], bytes],
+        lifetime_s: int,
+        now: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._read_secret = read_secret
         self._now = now
+        self._monotonic = monotonic
+        self._held = b"", -HELD_S
         self.lifetime_s = lifetime_s
+        self.renew()
+
+    def renew(self) -> bytes:
+        """Reads the secret again, and returns it. For whoever signs: so no href is given that has ended already."""
+        # The time of before: it was true then, and perhaps no longer when it was read.
+        begun_s = self._monotonic()
+        secret = self._read_secret()
+        self._held = secret, begun_s
+        return secret
+
+    def generation(self) -> str:
+        """Reads the secret again, and returns what stands for it: another one after it was made anew."""
+        return hmac.new(self.renew(), b"generation", hashlib.sha256).hexdigest()
 
     def query(self, grant: Grant) -> str:
-        """Returns the query string that carries a grant."""
+        """Returns the query string that carries a grant, signed by the secret that was read last."""
         expires = int(self._now()) + self.lifetime_s
+        secret = self._held[0]
         # Ids are hex digits: nothing in it has to be quoted.
         return (
             f"artifact={grant.artifact}&user={grant.user}&size={grant.size}&expires={expires}"
-            f"&signature={self._sign(grant, expires)}"
+            f"&signature={_sign(secret, grant, expires)}"
         )
 
     def check(self, query: Mapping[str, str], method: str, what: str) -> Grant:
@@ -49,12 +75,23 @@ class Signer:
             signature = query["signature"]
         except (KeyError, ValueError) as error:
             raise HttpError(403, "the href is not signed") from error
-        if not hmac.compare_digest(self._sign(grant, expires).encode(), signature.encode()):
+        secret, read_s = self._held
+        if self._monotonic() - read_s >= HELD_S:
+            secret = self.renew()
+        # Another process may have signed it by a newer one.
+        if not _is_signed(secret, grant, expires, signature) and not _is_signed(
+            self.renew(), grant, expires, signature
+        ):
             raise HttpError(403, "the href's signature is wrong")
         if expires < self._now():
             raise HttpError(403, "the href has expired, ask for a new one")
         return grant
 
-    def _sign(self, grant: Grant, expires: int) -> str:
-        fields = (grant.artifact, grant.user, grant.method, grant.what, str(grant.size), str(expires))
-        return hmac.new(self._secret, "\0".join(fields).encode(), hashlib.sha256).hexdigest()
+
+def _is_signed(secret: bytes, grant: Grant, expires: int, signature: str) -> bool:
+    return hmac.compare_digest(_sign(secret, grant, expires).encode(), signature.encode())
+
+
+def _sign(secret: bytes, grant: Grant, expires: int) -> str:
+    fields = (grant.artifact, grant.user, grant.method, grant.what, str(grant.size), str(expires))
+    return hmac.new(secret, "\0".join(fields).encode(), hashlib.sha256).hexdigest()

@@ -1,7 +1,7 @@
 """Everything that a request handler works with, opened once in each process of the server."""
 
 import importlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from aimdvc.errors import UsageError
@@ -18,6 +18,7 @@ from aimdvc.server.rights import Caller
 from aimdvc.server.sharing import Folders
 from aimdvc.server.signing import Signer
 from aimdvc.server.storage import LocalStorage, Storage
+from aimdvc.server.turns import Turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,8 @@ class Site:
     storage: Storage
     signer: Signer
     checksummer: Checksummer
-    limits: Limits = field(default_factory=Limits)
+    limits: Limits
+    turns: Turns
 
     def artifact(self, caller: Caller, path: str) -> Artifact:
         """Returns the artifact at a URL's path. Raises HttpError (404) also where the caller may not see it."""
@@ -79,7 +81,7 @@ def open_site(location: Location, limits: Limits | None = None, disk: Disk | Non
     except BaseException:  # Whatever stopped it, an interrupt too, leaves no connection open.
         database.close()
         raise
-    signer = Signer(database.secret(), limits.href_seconds)
+    signer = Signer(database.secret, limits.href_seconds)
     return Site(
         database,
         Accounts(database),
@@ -91,6 +93,7 @@ def open_site(location: Location, limits: Limits | None = None, disk: Disk | Non
         signer,
         Checksummer(database, storage.blobs),
         limits,
+        Turns(limits),
     )
 
 

@@ -18,10 +18,9 @@ from sqlalchemy import (
 )
 
 from aimdvc.server.database import Database, now_s
-from aimdvc.server.guard import HttpError
 from aimdvc.server.schema import groups, keys, nodes, owned_blobs, refs, users
 from aimdvc.server.storage import Storage
-from aimdvc.server.tree import chain_of, walk
+from aimdvc.server.tree import chain_of, nothing_at, walk
 
 _LARGEST = 10
 
@@ -70,7 +69,7 @@ def read_stats(database: Database, folder: str = "") -> Stats:
     with database.read() as connection:
         chain = walk(connection, segments) if segments else []
         if segments and not chain:
-            raise HttpError(404, "no such folder")
+            raise nothing_at(folder)
         parent = chain[-1].id if chain else ""
         named = "/".join(node.name for node in chain)
         is_artifact = nodes.c.kind == "artifact"

@@ -188,7 +188,7 @@ class LocalBlobs:
         """
         held = b""
         size = 0
-        for chunk in self._store.iter_chunks(pointer.oid):
+        for chunk in self._store.iter_chunks(pointer.oid, CHUNK_BYTES):
             if held:
                 yield held
             held = chunk
@@ -215,22 +215,30 @@ class LocalBlobs:
 
     def iter_frames(self, pointers: Iterable[Pointer]) -> Iterator[bytes]:
         """Yields an aimd-pack stream of small blobs, in the order in which they lie on disk, hashed on the way."""
-        sizes = dict(pointers)
-        places = self._store.find_many(sizes)
-        order = sorted(sizes, key=lambda oid: _position(places.get(oid)))
+        # A client that is slow to take it holds what is left to send, and nothing else.
+        waiting = self._in_order(pointers)
+        del pointers
+        count = len(waiting)
         parts, held = [MAGIC], len(MAGIC)
-        for oid in order:
-            place = places.get(oid)
-            content = self._store.read_packed(oid, place) if place is not None else self._store.read(oid)
-            if len(content) != sizes[oid]:
-                raise CorruptBlob(oid, f"{len(content)} bytes, expected {sizes[oid]}")
-            parts += (frame_header(oid, len(content)), content)
+        while waiting:
+            pack, offset, oid, size = waiting.pop()
+            content = self._store.read_packed(oid, PackedBlob(pack, offset, size)) if pack else self._store.read(oid)
+            if len(content) != size:
+                raise CorruptBlob(oid, f"{len(content)} bytes, expected {size}")
+            parts += (frame_header(oid, size), content)
             held += len(content)
             if held >= CHUNK_BYTES:
                 yield b"".join(parts)
                 parts, held = [], 0
-        parts.append(end_frame(len(order)))
+        parts.append(end_frame(count))
         yield b"".join(parts)
+
+    def _in_order(self, pointers: Iterable[Pointer]) -> list[tuple[str, int, Oid, int]]:
+        """Returns where the blobs lie, the last one first; without a pack those that are files."""
+        sizes = dict(pointers)
+        places = self._store.find_many(sizes)
+        found = [(*_position(places.get(oid)), oid, size) for oid, size in sizes.items()]
+        return sorted(found, reverse=True)
 
     def close(self) -> None:
         """Closes the store."""

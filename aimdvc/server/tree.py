@@ -23,6 +23,15 @@ _CHILD = select(*_COLUMNS).where(nodes.c.parent == bindparam("of"), nodes.c.name
 _NODE = select(*_COLUMNS, nodes.c.parent).where(nodes.c.id == bindparam("node"))
 
 
+def nothing_at(path: str) -> HttpError:
+    """Returns what is said of a path where nothing is, or nothing that the caller may see.
+
+    Over HTTP no path is in it: nothing of what may not be seen is ever in an answer, not even as it was asked.
+    """
+    listing = "`aimdvc server folder list` shows what there is, `aimdvc server folder make` makes one"
+    return HttpError(404, "no such folder or artifact", hint=f"nothing is at '{path[:200]}': {listing}")
+
+
 def child(connection: Connection, parent: str, name: str) -> Node | None:
     """Returns a node's child by name, in any case; a root for the parent ""."""
     row = connection.execute(_CHILD, {"of": parent, "named": name.casefold()}).first()

@@ -1,6 +1,6 @@
 """`aimdvc server verify`: whether everything that a server's refs and rows name is there, and is what it should be.
 
-Every git pack is read whole, by the same checks as a push, so what is in it is right and names nothing that is not
+Every git pack is read whole, each object hashed and checked, so what is in it is right and names nothing that is not
 there: then whatever a ref reaches is here, too. Safe beside pushes: refs are read before packs, packs before rows.
 """
 
@@ -11,21 +11,22 @@ from itertools import islice
 
 from aimdvc.errors import CorruptRepository
 from aimdvc.git.fsck import BadObjectError
-from aimdvc.git.graph import Graph
 from aimdvc.git.kinds import BLOB, COMMIT
-from aimdvc.git.packcheck import Checked, check_pack
-from aimdvc.git.packindex import read_entries
-from aimdvc.git.packlimits import ClientLimits
 from aimdvc.model.oid import GitId, Oid
-from aimdvc.model.pointer import Pointer, find_pointer
+from aimdvc.model.pointer import POINTER_LIMIT, find_pointer
 from aimdvc.model.progress import Progress
 from aimdvc.server.audit import verify_audit
 from aimdvc.server.backup import Kept
 from aimdvc.server.bytecopy import Damage, artifact_path, iter_artifacts, iter_owned
 from aimdvc.server.database import Database
+from aimdvc.server.numbered import Marks, numbered
 from aimdvc.server.ownership import owned
+from aimdvc.server.packclosure import TOLD, Named
+from aimdvc.server.packkinds import PackKinds
+from aimdvc.server.packverify import verify_pack
+from aimdvc.server.reaching import mark_reached
 from aimdvc.server.refs import VERSION_TAG, Ref, read_refs
-from aimdvc.server.repositories import GitPack, Repository
+from aimdvc.server.repositories import Repository
 from aimdvc.server.rowcheck import faults_of_rows
 from aimdvc.server.scrub import examine, owners_of
 
@@ -88,43 +89,61 @@ def _check_history(kept: Kept, artifact: str, done: Verified) -> Iterator[tuple[
     refs = read_refs(kept.database, artifact)
     done.refs += len(refs)
     with kept.storage.repository(artifact) as repository:
-        outside: dict[bytes, int] = {}
-        unowned: dict[Oid, int] = {}
+        found = _Found(kept.database, artifact, Named(repository.absent, lambda name: _content(repository, name)))
         try:
-            for pack, found in _iter_checked(repository):
-                if isinstance(found, str):
-                    yield f"git pack {pack.path.name}", found
-                    continue
-                done.objects += len(found.kinds)
-                outside |= found.outside()
-                unowned |= _unowned(kept.database, artifact, found)
-            yield from _absent(repository, outside, "is named by another, and is not there or of another type")
+            for pack in repository.iter_packs():
+                # What is gone was joined with others, which come later.
+                with suppress(FileNotFoundError):
+                    try:
+                        with PackKinds(pack.path, pack.count) as stored:
+                            verify_pack(stored, found.take)
+                            done.objects += stored.count
+                    except (BadObjectError, CorruptRepository) as error:
+                        yield f"git pack {pack.path.name}", error.message
+            found.settle()
+            yield from _absent(sorted(found.named.absent))
             yield from _check_refs(repository, refs)
-            if unowned:
-                yield from _needed(repository, refs, unowned)
+            if found.has_unowned:
+                yield from _needed(kept.database, artifact, repository, refs)
         except (BadObjectError, CorruptRepository) as error:
             yield "git packs", error.message
 
 
-def _iter_checked(repository: Repository) -> Iterator[tuple[GitPack, Checked | str]]:
-    """Yields each pack with what it holds, or why it can't be trusted."""
-    for pack in repository.iter_packs():
-        # What is gone was joined with others, which come later.
-        with suppress(FileNotFoundError):
-            try:
-                with pack.path.open("rb") as file:
-                    entries = read_entries(pack.path.with_suffix(".idx"))
-                    checked = check_pack(file.fileno(), pack.size, ClientLimits())
-            except (BadObjectError, CorruptRepository) as error:
-                yield pack, error.message
-                continue
-            is_same = sorted(checked.entries, key=lambda entry: entry[1]) == entries
-            yield pack, checked if is_same else "its index is that of another"
+class _Found:
+    """Takes the objects of an artifact's packs: checks their forms, what they name, and which blobs pointers name."""
+
+    def __init__(self, database: Database, artifact: str, named: Named) -> None:
+        self._database = database
+        self._artifact = artifact
+        self._pointers: dict[Oid, int] = {}
+        self.named = named
+        self.has_unowned = False
+
+    def take(self, _: bytes, kind: int, content: bytes) -> None:
+        self.named.take(kind, content)
+        pointer = find_pointer(content) if kind == BLOB and len(content) < POINTER_LIMIT else None
+        if pointer is not None and not self.has_unowned:
+            if self._pointers.setdefault(pointer.oid, pointer.size) != pointer.size:
+                raise BadObjectError(f"blob {pointer.oid} is named with two sizes")
+            if len(self._pointers) >= _PAGE:
+                self._ask()
+
+    def settle(self) -> None:
+        self.named.settle()
+        self._ask()
+
+    def _ask(self) -> None:
+        self.has_unowned = self.has_unowned or any(_unowned(self._database, self._artifact, self._pointers))
+        self._pointers.clear()
 
 
-def _unowned(database: Database, artifact: str, checked: Checked) -> dict[Oid, int]:
-    found = owned(database, artifact, (Oid(oid) for oid in checked.pointers))
-    return {Oid(oid): size for oid, size in checked.pointers.items() if found.get(Oid(oid)) != size}
+def _content(repository: Repository, name: bytes) -> bytes:
+    return repository.read(GitId(name.hex()))[1]
+
+
+def _unowned(database: Database, artifact: str, pointers: dict[Oid, int]) -> list[Oid]:
+    found = owned(database, artifact, pointers)
+    return [oid for oid, size in pointers.items() if found.get(oid) != size]
 
 
 def _check_refs(repository: Repository, refs: dict[str, Ref]) -> Iterator[tuple[str, str]]:
@@ -136,27 +155,33 @@ def _check_refs(repository: Repository, refs: dict[str, Ref]) -> Iterator[tuple[
             yield name, f"names git object {ref.target}, which is not there or no commit"
 
 
-def _absent(repository: Repository, wanted: dict[bytes, int], reason: str) -> Iterator[tuple[str, str]]:
-    absent = repository.absent(wanted)
+def _absent(absent: list[bytes]) -> Iterator[tuple[str, str]]:
+    reason = "is named by another, and is not there or of another type"
     yield from ((f"git object {name.hex()}", reason) for name in absent[:_SHOWN])
     if len(absent) > _SHOWN:
-        yield "git objects", f"{len(absent) - _SHOWN} more are not there"
+        at_least = "at least " if len(absent) == TOLD else ""
+        yield "git objects", f"{at_least}{len(absent) - _SHOWN} more are not there"
 
 
-def _needed(repository: Repository, refs: dict[str, Ref], unowned: dict[Oid, int]) -> Iterator[tuple[str, str]]:
-    """Yields those of the blobs that a ref leads to: what nothing reaches needs none."""
-    graph = Graph(repository.read, "the repository")
-    left = dict(unowned)
-    for git_id in graph.iter_missing({ref.target for ref in refs.values()}, ()):
-        pointer = _pointer(repository, git_id)
-        if pointer is not None and left.get(pointer.oid) == pointer.size:
-            del left[pointer.oid]
-            yield f"blob {pointer.oid}", "a version names it, and the artifact does not own it at that size"
-
-
-def _pointer(repository: Repository, git_id: GitId) -> Pointer | None:
-    kind, content = repository.read(git_id)
-    return find_pointer(content) if kind == BLOB else None
+def _needed(
+    database: Database, artifact: str, repository: Repository, refs: dict[str, Ref]
+) -> Iterator[tuple[str, str]]:
+    """Yields the blobs that a ref leads to and the artifact does not own: what nothing reaches needs none."""
+    reason = "a version names it, and the artifact does not own it at that size"
+    with numbered(repository) as objects:
+        marks = Marks(objects.count)
+        for ref in refs.values():
+            mark_reached(objects, bytes.fromhex(ref.target), marks)
+        pointers: dict[Oid, int] = {}
+        for number in marks.within(0, objects.count):
+            kind, content = objects.read(number)
+            pointer = find_pointer(content) if kind == BLOB and len(content) < POINTER_LIMIT else None
+            if pointer is not None:
+                pointers[pointer.oid] = pointer.size
+            if len(pointers) >= _PAGE:
+                yield from ((f"blob {oid}", reason) for oid in _unowned(database, artifact, pointers))
+                pointers.clear()
+        yield from ((f"blob {oid}", reason) for oid in _unowned(database, artifact, pointers))
 
 
 def _check_stored(kept: Kept, with_data: bool, done: Verified, progress: Progress) -> None:

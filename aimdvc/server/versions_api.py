@@ -26,7 +26,7 @@ from aimdvc.server.etags import half_lives, tagged
 from aimdvc.server.guard import HttpError, Response
 from aimdvc.server.lfs import blob_href
 from aimdvc.server.messages import json_response
-from aimdvc.server.moves import Wish, put_back, read_moves
+from aimdvc.server.moves import Wish, find_ref, put_back, read_moves
 from aimdvc.server.paging import next_cursor, paged, read_limit, read_number
 from aimdvc.server.refs import VERSION_TAG, Ref, highest_version, named_ref, read_refs
 from aimdvc.server.repositories import Repository
@@ -149,10 +149,12 @@ def list_aliases(call: Call) -> Response:
 
 
 def list_moves(call: Call) -> Response:
-    """Every move of a ref, such as `refs/aliases/production`, or of all: who, when, from, to, why; the newest first."""
+    """Every move of a ref, such as `aliases/production`, or of all: who, when, from, to, why; the newest first."""
     artifact = call.site.artifact(call.caller, call.params["path"])
     limit, before = read_limit(call), read_number(call.request.query.get("cursor"), 1 << 62)
-    page = read_moves(call.site, artifact.id, call.request.query.get("ref"), before, limit + 1)
+    named = call.request.query.get("ref")
+    ref = find_ref(call.site.database, artifact.id, named) if named is not None else None
+    page = read_moves(call.site, artifact.id, ref, before, limit + 1)
     moves = [{name: value for name, value in asdict(one).items() if name != "number"} for one in page[:limit]]
     return json_response({"moves": moves, **next_cursor(page, limit, lambda one: str(one.number))}, content_type=JSON)
 
@@ -196,7 +198,9 @@ def list_objects(call: Call) -> Response:
             }
 
         version = opened.versions.get(commit.id)
-        state = (opened.artifact.path, commit.id, version, half_lives(call.site.limits.href_seconds))
+        site = call.site
+        hrefs = half_lives(site.limits.href_seconds), site.signer.generation()
+        state = (opened.artifact.path, commit.id, version, hrefs)
         return tagged(call, state, told)
 
 

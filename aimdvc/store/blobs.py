@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from aimdvc.errors import CorruptBlob, MissingBlob, StorageError
 from aimdvc.fs.disk import Disk
-from aimdvc.fs.faults import mapped
+from aimdvc.fs.faults import is_unreadable, mapped
 from aimdvc.fs.leftovers import remove_leftovers
 from aimdvc.fs.system import READ, pread
 from aimdvc.model.oid import Oid
@@ -148,8 +148,8 @@ class BlobStore:
                 raise MissingBlob(oid) from None
             return self.open(oid)
 
-    def iter_chunks(self, oid: Oid) -> Iterator[bytes]:
-        """Yields a blob's bytes, at most 1 MiB at a time; of a damaged one the last chunk is never given.
+    def iter_chunks(self, oid: Oid, chunk_bytes: int = CHUNK) -> Iterator[bytes]:
+        """Yields a blob's bytes, a large one's in chunks; of a damaged one the last chunk is never given.
 
         Raises CorruptBlob instead of the last chunk (the blob is set aside), MissingBlob at the start.
         """
@@ -159,7 +159,7 @@ class BlobStore:
             return
         held = b""
         try:
-            for chunk in self._hashed(oid):
+            for chunk in self._hashed(oid, chunk_bytes):
                 if held:
                     yield held
                 held = chunk
@@ -169,11 +169,17 @@ class BlobStore:
         if held:
             yield held
 
-    def _hashed(self, oid: Oid) -> Iterator[bytes]:
+    def _hashed(self, oid: Oid, chunk_bytes: int = CHUNK) -> Iterator[bytes]:
         digest = hashlib.sha256()
         size = 0
-        with self.open(oid) as file:
-            while chunk := file.read(CHUNK):
+        with _read_errors(oid, 0):
+            file = self.open(oid)
+        with file:
+            while True:
+                with _read_errors(oid, size), mapped(self.layout.blob_file(oid)):
+                    chunk = file.read(chunk_bytes)
+                if not chunk:
+                    break
                 digest.update(chunk)
                 size += len(chunk)
                 yield chunk
@@ -231,15 +237,13 @@ class BlobStore:
         """Yields every blob here with its size in bytes."""
         for oid, place in self.catalog.iter_blobs():
             yield Pointer(oid, place.size)
-        for directory in sorted(self.layout.files.iterdir()):
-            for oid, status in self.layout.iter_files(directory.name):
+        for prefix in self.layout.prefixes():
+            for oid, status in self.layout.iter_files(prefix):
                 yield Pointer(oid, status.st_size)
 
     def size_on_disk(self) -> int:
         """Returns how many bytes all blobs take, each counted once."""
-        files = (
-            status.st_size for path in self.layout.files.iterdir() for _, status in self.layout.iter_files(path.name)
-        )
+        files = (status.st_size for prefix in self.layout.prefixes() for _, status in self.layout.iter_files(prefix))
         return sum(size for size, _ in self.layout.iter_packs()) + sum(files)
 
     def writer(self) -> BlobWriter:
@@ -299,6 +303,10 @@ class BlobStore:
                     digest.update(chunk)
         except FileNotFoundError:
             return False
+        except StorageError as error:
+            if not is_unreadable(error):
+                raise
+            return False
         return digest.hexdigest() == oid
 
     def _is_good(self, oid: Oid, place: PackedBlob) -> bool:
@@ -310,7 +318,12 @@ class BlobStore:
             pack = self._open_pack(place.pack)
         except FileNotFoundError:
             return None
-        return pread(pack.descriptor, place.size, place.offset)
+        try:
+            return pread(pack.descriptor, place.size, place.offset)
+        except OSError as error:
+            if not is_unreadable(error):
+                raise
+            return b""  # As bytes with another hash: a sector that can't be read is damage like any other.
 
     def _open_pack(self, name: str) -> "_OpenPack":
         pack = self._opened.get(name)
@@ -320,11 +333,23 @@ class BlobStore:
             pack = self._opened.get(name)
             if pack is None:
                 pack = _OpenPack(self.layout.packs / name)
+                self._opened = {other: one for other, one in self._opened.items() if not one.is_deleted()}
                 if len(self._opened) >= _OPEN_PACKS:
                     # Closed when the last thread that reads from it has done so.
                     del self._opened[next(iter(self._opened))]
                 self._opened[name] = pack
             return pack
+
+
+@contextlib.contextmanager
+def _read_errors(oid: Oid, position: int) -> Iterator[None]:
+    """Takes what the disk can't read for damage of this blob, so that those who look at many go on with the next."""
+    try:
+        yield
+    except StorageError as error:
+        if not is_unreadable(error):
+            raise
+        raise CorruptBlob(oid, f"can't be read from byte {position} on") from error
 
 
 class _OpenPack:
@@ -334,6 +359,10 @@ class _OpenPack:
         self.descriptor = -1
         with mapped(path):
             self.descriptor = os.open(path, READ)
+
+    def is_deleted(self) -> bool:
+        """Returns whether its file has no name any more, so that its room is free once nobody has it open."""
+        return os.fstat(self.descriptor).st_nlink == 0
 
     def __del__(self) -> None:
         if self.descriptor >= 0:

@@ -6,6 +6,7 @@ it was written) the file's own time counts; one that the user's own file became 
 """
 
 import sqlite3
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -108,7 +109,7 @@ class Catalog:
         return dict(self._database.execute("SELECT name, id FROM pack"))
 
     def _present(self) -> set[str]:
-        return {path.name for path in self._packs.iterdir() if path.suffix == ".pack"}
+        return {path.name for path in self._packs.iterdir() if path.suffix == ".pack" and path.is_file()}
 
     def insert_pack(self, name: str, blobs: Iterable[tuple[Oid, int, int]]) -> None:
         """Adds a published pack's blobs, each (oid, offset, size), durably, in one transaction."""
@@ -197,7 +198,7 @@ class Catalog:
             f"SELECT oid, name, offset, size FROM blob JOIN pack ON pack.id = pack WHERE oid IN ({marks})",  # noqa: S608
             batch,
         ):
-            found[Oid(oid.hex())] = PackedBlob(name, offset, size)
+            found[Oid(oid.hex())] = PackedBlob(sys.intern(name), offset, size)
 
     def iter_blobs(self) -> Iterator[tuple[Oid, PackedBlob]]:
         """Yields every packed blob, pack by pack in the order of their bytes."""

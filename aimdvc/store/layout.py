@@ -1,12 +1,16 @@
 """Where things lie below the blob store, and the rule for temporary files: their name tells the process."""
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from aimdvc.model.oid import Oid
+
+_PREFIX = re.compile("[0-9a-f]{2}")
+_OID = re.compile("[0-9a-f]{64}")
 
 SMALL = 64 << 10
 """Bytes; smaller blobs go into blob packs."""
@@ -56,14 +60,19 @@ class Layout:
         """Yields (size in bytes, name) of the blob packs; others may add and remove some meanwhile."""
         for entry in os.scandir(self.packs):
             with suppress(FileNotFoundError):
-                if entry.name.endswith(".pack"):
+                if entry.name.endswith(".pack") and entry.is_file(follow_symlinks=False):
                     yield entry.stat(follow_symlinks=False).st_size, entry.name
+
+    def prefixes(self) -> list[str]:
+        """Returns the first two digits of the blobs stored as files, sorted; what else lies there is nobody's."""
+        with os.scandir(self.files) as entries:
+            return sorted(one.name for one in entries if _PREFIX.fullmatch(one.name) and one.is_dir())
 
     def iter_files(self, prefix: str) -> Iterator[tuple[Oid, os.stat_result]]:
         """Yields the blobs stored as files whose oids begin with two digits, sorted, with their stat."""
         for entry in sorted(os.scandir(self.files / prefix), key=lambda entry: entry.name):
             with suppress(FileNotFoundError):
-                if len(entry.name) == 64:
+                if _OID.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
                     yield Oid(entry.name), entry.stat(follow_symlinks=False)
 
     def blob_path(self, oid: Oid) -> str:

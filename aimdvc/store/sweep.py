@@ -64,9 +64,9 @@ class Sweeper:
         for name in self._catalog.pack_names():
             for row in self._catalog.pack_rows(name):
                 yield Stored(row.oid, row.size, row.seen, name)
-        for directory in sorted(self._layout.files.iterdir()):
-            seen = self._catalog.files_seen(directory.name)
-            for oid, status in self._layout.iter_files(directory.name):
+        for prefix in self._layout.prefixes():
+            seen = self._catalog.files_seen(prefix)
+            for oid, status in self._layout.iter_files(prefix):
                 yield Stored(oid, status.st_size, max(int(status.st_mtime), seen.get(oid, 0)), None)
 
     def take_files(self, oids: Sequence[Oid], before: int, into: Path | None) -> Taken:

@@ -66,7 +66,8 @@ class Trash:
                 names = sorted(os.listdir(self._layout.trash))
         except FileNotFoundError:
             return []
-        return [self._layout.trash / name for name in names if _NAME.fullmatch(name)]
+        paths = [self._layout.trash / name for name in names if _NAME.fullmatch(name)]
+        return [path for path in paths if path.is_dir() and not path.is_symlink()]
 
     def find_file(self, oid: Oid) -> Path | None:
         """Returns where a blob that was a file lies in the trash, in the newest batch, or None."""

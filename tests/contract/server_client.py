@@ -38,6 +38,7 @@ class Client:
     def __init__(self, url: str, key: str | None) -> None:
         self.url = url
         self.key = key
+        self.timeout_s = 20
 
     def request(
         self,
@@ -53,7 +54,7 @@ class Client:
         sent = dict(headers or {})
         if key and self.key is not None:
             sent.setdefault("Authorization", "Basic " + b64encode(f"x:{self.key}".encode()).decode())
-        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=20)
+        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=self.timeout_s)
         try:
             # The server may answer before it has read all of the body.
             with suppress(BrokenPipeError, ConnectionResetError):

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from threading import Event
 from urllib.parse import urlsplit
 
-from tests.contract.server_client import Client, Reply, pointer_of
+from tests.contract.server_client import LFS, Client, Reply, pointer_of
 
 BLOB = b"x" * 1000
 
@@ -23,6 +23,21 @@ def stalled(href: str, size: int) -> Iterator[None]:
         connection.sendall(f"{head}Expect: 100-continue\r\n\r\n".encode())
         # Granian sends it when a handler reads the body; cheroot before it calls one.
         assert connection.recv(100).startswith(b"HTTP/1.1 100")
+        yield
+
+
+@contextmanager
+def unread(client: Client, path: str, body: bytes) -> Iterator[None]:
+    """Asks for something in JSON whose answer has begun, and is never read, while the `with` lasts."""
+    parts = urlsplit(client.url)
+    with socket.socket() as connection:
+        connection.settimeout(20)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect((str(parts.hostname), parts.port or 80))
+        head = f"POST {path} HTTP/1.1\r\nHost: {parts.netloc}\r\nAuthorization: Bearer {client.key}\r\n"
+        kind = f"Content-Type: {LFS}\r\nContent-Length: {len(body)}\r\n\r\n"
+        connection.sendall((head + kind).encode() + body)
+        assert connection.recv(12) == b"HTTP/1.1 200"
         yield
 
 

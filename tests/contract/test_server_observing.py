@@ -1,5 +1,6 @@
 """What a server tells of itself: alive, ready, counted, logged; and no secret in any of it."""
 
+import http.client
 import json
 import re
 import shutil
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -122,6 +124,22 @@ def test_it_is_ready_while_what_it_needs_is_there(server: EmbeddedServer, client
     assert client.request("GET", "/healthz", key=False).status == 200
     shutil.move(f"{place}-away", place)
     assert client.request("GET", "/readyz", key=False).status == 200
+
+
+def test_probes_may_ask_for_the_head_alone(server: EmbeddedServer, client: Client) -> None:
+    parts = urlsplit(server.url)
+    bearer = {"Authorization": f"Bearer {server.admin_key}"}
+    # One connection: a body after such an answer would be taken for the next one.
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=20)
+    for path in ("/healthz", "/readyz", "/openapi.json", "/metrics"):
+        connection.request("HEAD", path, headers=bearer)
+        reply = connection.getresponse()
+        assert (reply.status, reply.read()) == (200, b"")
+    connection.request("HEAD", "/metrics")
+    assert connection.getresponse().read() == b""
+    connection.request("GET", "/healthz")
+    assert connection.getresponse().read() == b"ok\n"
+    connection.close()
 
 
 @pytest.mark.parametrize("with_postgres", [False, True])

@@ -1,6 +1,8 @@
 """A server that has enough to do: it refuses at once, tells when to come again, and still says that it is alive."""
 
+import json
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,7 +15,7 @@ from aimdvc.server.limits import Limits
 from aimdvc.server.rights import SYSTEM
 from aimdvc.server.run import _THREADS
 from tests.contract.server_client import Client, pointer_of
-from tests.contract.stalling import BLOB, is_refused, refusal, stalled, upload_href
+from tests.contract.stalling import BLOB, is_refused, refusal, stalled, unread, upload_href
 
 
 @pytest.fixture(params=[GranianBackend, CherootBackend])
@@ -90,6 +92,37 @@ def test_a_download_that_nobody_reads_is_counted_until_it_ends(tmp_path: Path, b
             if not is_refused(reply):
                 break
         assert (reply.status, reply.body) == (200, content)
+
+
+def test_a_long_answer_that_nobody_reads_is_counted_until_it_ends(tmp_path: Path, backend: StartBackend) -> None:
+    with EmbeddedServer(tmp_path / "srv", backend, Limits(running_of_one=1)) as server:
+        client = Client(server.url, server.admin_key)
+        objects = [{"oid": f"{number:064x}", "size": 1} for number in range(8000)]
+        body = json.dumps({"operation": "upload", "objects": objects}).encode()
+        with unread(client, "/a.git/info/lfs/objects/batch", body):
+            assert is_refused(client.request("GET", "/api/v1/whoami"))
+        for _ in range(100):
+            reply = client.request("GET", "/api/v1/whoami")
+            if not is_refused(reply):
+                break
+        assert reply.status == 200
+
+
+def test_large_messages_wait_for_their_turn_and_small_ones_do_not(tmp_path: Path, backend: StartBackend) -> None:
+    with EmbeddedServer(tmp_path / "srv", backend, Limits(large=1)) as server, ThreadPoolExecutor(2) as pool:
+        client = Client(server.url, server.admin_key)
+        here = client.upload("a", BLOB)
+        many = [pointer_of(b"%d" % number) for number in range(300)]
+        listed = json.dumps({"oids": [pointer.oid for pointer in many]}).encode()
+        href = client.batch("a", "download", here, "aimd-pack").json()["aimd_pack"]["href"]
+        kind = {"Content-Type": "application/json"}
+        with server.site.turns.take(server.site.limits.large_bytes):
+            batch = pool.submit(client.batch, "a", "download", many)
+            pack = pool.submit(client.request, "POST", href, listed, kind, key=False)
+            assert client.batch("a", "download", here).status == 200
+            assert client.request("GET", "/api/v1/whoami").status == 200
+            assert not batch.done() and not pack.done()
+        assert (batch.result(20).status, pack.result(20).status) == (200, 404)
 
 
 def test_who_tries_many_keys_is_not_listened_to_and_others_are(tmp_path: Path, backend: StartBackend) -> None:

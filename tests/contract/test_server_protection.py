@@ -95,6 +95,9 @@ def test_a_whole_artifact_can_be_closed(team: Team) -> None:
         ("ada", "", "nobody", "", 422),
         ("ada", "a b", "nobody", "", 422),
         ("ada", "x" * 500, "nobody", "", 422),
+        ("ada", "main", "nobody", "", 422),
+        ("ada", "refs/heads/main", "nobody", "", 422),
+        ("ada", "production*", "nobody", "", 422),
         ("ada", "*", "everyone", "", 422),
         ("ada", "*", "user", "eve", 404),
     ],
@@ -106,6 +109,12 @@ def test_what_makes_no_sense_is_refused(
         team.protections.protect(SYSTEM, path, pattern, kind, subject)
     assert refused.value.status == status
     assert team.protections.rules(SYSTEM, "ada") == []
+
+
+@pytest.mark.parametrize("pattern", ["*", "*main", "h*", "heads/*", "alias*/x", "tags/*", "notes/x"])
+def test_what_a_ref_may_fit_is_taken(team: Team, pattern: str) -> None:
+    team.protections.protect(SYSTEM, "ada", pattern, "nobody", "")
+    assert [rule.pattern for rule in team.protections.rules(SYSTEM, "ada")] == [pattern]
 
 
 def test_aimdvc_tells_why_an_alias_did_not_move(server: EmbeddedServer, shell: Shell) -> None:

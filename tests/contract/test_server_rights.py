@@ -231,6 +231,12 @@ def ask(client: Client, method: str, url: str, **fields: object) -> Reply:
 def test_a_key_makes_none_that_may_more_or_lives_longer(people: People) -> None:
     soon_s = time.time() + 1000
     owner = people.client("alice")
+    # Seconds from now, where a time is meant, would make a key that is none.
+    refused = ask(owner, "POST", "/keys", expires_s=3600)
+    assert (refused.status, refused.json()["message"]) == (
+        422,
+        "expires_s is past: it is a time, in seconds since 1970",
+    )
     made = ask(owner, "POST", "/keys", scope="admin", folder="data", expires_s=soon_s)
     assert made.status == 201
     bound = Client(people.server.url, made.json()["key"])

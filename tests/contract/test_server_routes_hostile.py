@@ -42,11 +42,10 @@ TEXTS = ("../../etc/passwd", "..", "/etc/passwd", "a/../../b", "..\\..\\x", "a\0
 
 LABELS = {
     ("POST", "/api/v1/keys", "name"),
-    ("PUT", "/api/v1/protections/{path}", "pattern"),
     ("PUT", "/api/v1/refs/{path}", "reason"),
     ("POST", "/{artifact}/info/lfs/locks/verify", "cursor"),
 }
-"""Texts that are no names: what a key is called, why a ref moved, a pattern that fits no ref, where a page begins."""
+"""Texts that are no names: what a key is called, why a ref moved, where a page begins."""
 
 
 @cache

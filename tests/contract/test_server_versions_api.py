@@ -133,6 +133,9 @@ def test_moves_tell_who_and_when(pushed: Shell, client: Client, server: Embedded
         ("admin", "v2", "v3"),
         ("admin", None, "v2"),
     ]
+    for short in ("aliases/production", "production"):
+        assert get(client, f"/moves/team/data?ref={short}")["moves"] == moves
+    assert client.request("GET", "/api/v1/moves/team/data?ref=nothing").status == 404
     every = get(client, "/moves/team/data")["moves"]
     assert len(every) > len(moves)
     assert all_pages(client, "/moves/team/data", "moves", 2) == every

@@ -1,8 +1,13 @@
 """`aimdvc server …`: the users, groups, keys, folders and shares of a server, on its machine, while it runs."""
 
+import os
+import re
 from pathlib import Path
 
+import pytest
+
 from aimdvc.server.embedded import EmbeddedServer
+from tests.postgres import Postgres
 from tests.shell import Shell
 
 
@@ -56,8 +61,19 @@ def test_what_is_wrong_is_said_in_one_line(server: EmbeddedServer, tmp_path: Pat
         ("group join vision admin", "there is no group 'vision'"),
         ("key add", "no user was given"),
         ("key revoke 12", "there is no such key"),
-        ("key add admin --folder admin/nothing", "no such folder"),
-        ("folder move admin team", "no such folder"),
+        (
+            "key add admin --folder admin/nothing",
+            "nothing is at 'admin/nothing': `aimdvc server folder list`",
+        ),
+        ("key add admin --days 999999999999", "36500"),
+        ("key add admin --folder \udcff", "is not UTF-8"),
+        ("ref list \udcff", "is not UTF-8"),
+        ("stats nothing", "no such folder or artifact; nothing is at 'nothing'"),
+        ("folder move admin team/x", "nothing is at 'team'"),
+        ("trash restore 99999999999999999999", "is not in the range"),
+        ("trash empty --older-than inf", "'inf' is no number of days"),
+        ("gc --grace nan", "'nan' is no number of days"),
+        ("gc --keep nan", "'nan' is no number of days"),
         ("folder list nothing", "no such folder"),
         ("share add admin", "write user:NAME, group:NAME or everyone"),
         ("share add admin user:nobody", "there is no user 'nobody'"),
@@ -71,12 +87,36 @@ def test_what_is_wrong_is_said_in_one_line(server: EmbeddedServer, tmp_path: Pat
         told = done.err.splitlines()[-1]
         assert said in told, (line, done.err)
         assert "secret" not in told
+    assert machine("server", "trash", "restore", "7").out == "The trash has nothing of run 7\n"
     (tmp_path / "damaged").mkdir()
     (tmp_path / "damaged/server.db").write_bytes(b"no database at all" * 500)
     for command in (["server", "user", "list"], ["serve", ".", "--port", "0"]):
         done = Shell(tmp_path / "damaged")(*command, code=3)
         assert "is no database, or is damaged" in done.err.splitlines()[-1]
     assert "-C DIR" in Shell(tmp_path)("server", "user", "list", code=2).err
+
+
+def test_the_examples_of_the_docs_run_as_they_stand(server: EmbeddedServer, tmp_path: Path) -> None:
+    machine = Shell(tmp_path / "server")
+    text = (Path(__file__).parents[2] / "docs" / "server.md").read_text("utf-8")
+    lines = [line.partition("  #")[0] for line in re.findall("^aimdvc (server .*)$", text, re.MULTILINE)]
+    assert len(lines) > 30
+    (tmp_path / "srv/aimd-new").mkdir(parents=True)
+    (tmp_path / "srv/aimd").symlink_to(tmp_path / "server")
+    for line in lines:
+        if line.startswith("server ref ") or " OID" in line:  # these want a history
+            continue
+        if " ID" in line:
+            line = line.replace(" ID", f" {machine('server', 'key', 'list', 'ada', '--json').json['keys'][0]['id']}")
+        line = line.replace("/srv/", f"{tmp_path}/srv/").replace("/mnt/", f"{tmp_path}/mnt/").replace("'", "")
+        machine(*line.split())
+    assert "ada/" in machine("server", "folder", "list", at=tmp_path / "srv/aimd-new").out
+
+
+def test_why_postgresql_declines_is_said(postgres: Postgres, tmp_path: Path) -> None:
+    url = postgres.database().rpartition("/")[0]
+    told = Shell(tmp_path)("server", "user", "list", "--database", f"{url}/nowhere", code=8).err
+    assert told.splitlines()[-1].endswith('the database refuses: database "nowhere" does not exist')
 
 
 def test_a_branch_is_put_back_on_the_machine(server: EmbeddedServer, tmp_path: Path, shell: Shell) -> None:
@@ -97,6 +137,7 @@ def test_a_branch_is_put_back_on_the_machine(server: EmbeddedServer, tmp_path: P
     assert [text.split("  ")[1:3] for text in listed] == [["admin", "refs/heads/main"]] * 2
     assert f"nothing -> {second[:10]}" in listed[1]
     assert machine("server", "ref", "list", "admin/data", "-n", "1", "--json").json["moves"][0]["is_kept"] is False
+    assert len(machine("server", "ref", "list", "admin/data", "main", "-n", "9" * 30).out.splitlines()) == 2
     done = machine("server", "ref", "restore", "admin/data", "main", second[:10], "-m", "it was better")
     assert done.out.endswith(f"-> {second[:10]}\n")
     listed = machine("server", "ref", "list", "admin/data", "main").out.splitlines()
@@ -108,3 +149,23 @@ def test_a_branch_is_put_back_on_the_machine(server: EmbeddedServer, tmp_path: P
     assert (other.here / "data/a").read_text() == "2\n"
     # Whoever has the later version is told, and can follow.
     assert "v4" in shell("status").out
+
+
+def test_a_directory_that_serve_makes_is_for_its_user_alone(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir(mode=0o755)
+    for name, mode in (("made/here", 0o700), ("there", 0o755)):
+        Shell(tmp_path)("serve", name, "--access-log", "no/such.log", code=2)
+        assert (tmp_path / name).stat().st_mode & 0o777 == mode
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="not root")
+def test_root_makes_nothing_that_the_server_s_user_could_not_write(server: EmbeddedServer, tmp_path: Path) -> None:
+    place = tmp_path / "server"
+    os.chown(place / "server.db", 65534, 65534)
+    before = sorted(place.rglob("*"))
+    for command in (["gc", "--apply"], ["user", "list"], ["verify"], ["backup", str(tmp_path / "copy")]):
+        done = Shell(place)("server", *command, code=2)
+        assert "runs as user 65534" in done.err and "sudo -u '#65534' aimdvc server" in done.err
+    assert sorted(place.rglob("*")) == before and not (tmp_path / "copy").exists()
+    os.chown(place / "server.db", 0, 0)
+    Shell(place)("server", "gc")

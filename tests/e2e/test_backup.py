@@ -95,3 +95,18 @@ def test_what_a_backup_could_not_copy_ends_in_3(server: EmbeddedServer, tmp_path
     assert told.startswith(f"damaged: admin/data: blob {blob.name}: 100000 bytes with another hash\n")
     assert "no server is kept in" in Shell(tmp_path)("server", "backup", "x", code=2).err
     assert "no server is kept in" in Shell(tmp_path / "home")("server", "restore", "x", code=2).err
+
+
+def test_what_a_server_lost_comes_back_from_a_backup(server: EmbeddedServer, tmp_path: Path, shell: Shell) -> None:
+    shell("remote", "add", "origin", server.url)
+    shell.write("data/large.bin", b"1" * 100_000)
+    shell.commit("data")
+    shell("push")
+    machine = Shell(tmp_path / "server")
+    machine("server", "backup", "../backup")
+    for blob in (path for path in (tmp_path / "server/blobs/files").rglob("*") if path.is_file()):
+        blob.unlink()
+    machine("server", "verify", code=3)
+    told = machine("server", "restore", "../backup", "--lost").out
+    assert told == f"Got back 1 blob, 97.7 KiB, from '{tmp_path}/server/../backup'\n"
+    machine("server", "verify", "--data")

@@ -22,6 +22,7 @@ BEFORE = {
     "server folder": ["user add ada", "folder make ada/scans"],
     "server audit": [],
     "server reindex": [],
+    "server secret": [],
     "server gc": [],
     "server trash": [],
     "server quota": ["user add ada", "folder make team"],

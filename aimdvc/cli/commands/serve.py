@@ -82,7 +82,8 @@ def serve_command(
     if serve is None:
         raise UsageError(f"the server needs '{missing}', not installed", hint="run `pip install 'aimdvc[server]'`")
     place = cli.here / Path(directory_to_serve)
-    Disk().make_directory(place)
+    # The blobs and git packs in it are for whoever has a key, not for every user of the machine.
+    Disk().make_directory(place, 0o700)
 
     is_open = host not in _LOOPBACK and not (url or "").startswith("https:")
 

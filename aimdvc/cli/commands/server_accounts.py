@@ -12,6 +12,7 @@ from aimdvc.cli.context import Cli
 from aimdvc.errors import UsageError
 
 _DAY_S = 86400
+_MOST_DAYS = 36_500
 
 
 @command("server user")
@@ -86,7 +87,9 @@ def server_group_command(cli: Cli, action: str, group: str | None, user: str | N
 @click.option("--scope", type=click.Choice(["read", "write", "admin"]), default="write", show_default=True)
 @click.option("--name", default="", help="What the key is called in lists; else as its scope.")
 @click.option("--folder", metavar="PATH", help="A folder or artifact outside of which the key sees nothing.")
-@click.option("--days", type=click.IntRange(min=1), metavar="N", help="How long it lives; else until it is revoked.")
+@click.option(
+    "--days", type=click.IntRange(1, _MOST_DAYS), metavar="N", help="How long it lives; else until it is revoked."
+)
 @database_option
 def server_key_command(
     cli: Cli,

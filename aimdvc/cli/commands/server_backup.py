@@ -80,7 +80,8 @@ def server_restore_command(cli: Cli, source: str, lost: bool, database: str | No
             known = {(one.artifact, one.what) for one in done.damage}
             found = verify(_kept(site), False, cli.progress).damage
             done.damage += (one for one in found if (one.artifact, one.what) not in known)
-    cli.out.result(_value(done), _lines(done, "Restored", f" from '{cli.here / source}'"))
+    where = f" from '{cli.here / source}'"
+    cli.out.result(_value(done), _lost_lines(done, where) if lost else _lines(done, "Restored", where))
     return IntegrityError.exit_code if done.damage else 0
 
 
@@ -96,6 +97,11 @@ def _value(done: "Copied") -> dict[str, object]:
         "size": done.size,
         "damage": done.damage,
     }
+
+
+def _lost_lines(done: "Copied", where: str) -> Iterator[str]:
+    yield from damage_lines(done.damage)
+    yield f"Got back {plural(done.blobs, 'blob')}, {size_text(done.size)},{where}"
 
 
 def _lines(done: "Copied", verb: str, where: str) -> Iterator[str]:

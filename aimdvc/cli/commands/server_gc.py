@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from math import isfinite
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -25,7 +26,18 @@ if TYPE_CHECKING:
     from aimdvc.server.gc import Report, Tidied
     from aimdvc.server.site import Site
 
-_DAYS = click.FloatRange(0)
+
+class _Days(click.FloatRange):
+    """A number of days, 0 or more. To click NaN and infinity are numbers, too."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        days = float(super().convert(value, param, ctx))
+        if not isfinite(days):
+            self.fail(f"'{value}' is no number of days", param, ctx)
+        return days
+
+
+_DAYS = _Days(0)
 
 
 @command("server gc")
@@ -81,7 +93,7 @@ def _lines(report: "Report") -> Iterator[str]:
     for path in report.busy:
         yield f"{shown_path(path)}: a push is running, its left commits stay until the next run"
     for path, reason in report.failed:
-        yield f"{shown_path(path)}: left alone: {reason}"
+        yield f"{shown_path(path) if path else 'stored blobs'}: left alone: {reason}"
     if not (report.artifacts or report.unowned or report.failed):
         yield "Everything is needed"
     elif not report.is_applied:
@@ -103,7 +115,7 @@ def _parts(one: "Tidied", would: str) -> Iterator[str]:
 
 @command("server trash")
 @click.argument("action", type=Action(["list", "restore", "empty"]), default="list")
-@click.argument("run", type=int, required=False)
+@click.argument("run", type=click.IntRange(1, (1 << 63) - 1), required=False)
 @click.option("--older-than", "days", metavar="DAYS", type=_DAYS, help="Of `empty`: only what is as old; else 30 days.")
 @database_option
 def server_trash_command(cli: Cli, action: str, run: int | None, days: float | None, database: str | None) -> None:
@@ -129,7 +141,8 @@ def server_trash_command(cli: Cli, action: str, run: int | None, days: float | N
             cli.out.result({"freed": freed}, [f"Deleted {size_text(freed)}"])
         elif run is not None:
             done = restore_run(site.database, site.storage, run)
-            lines = [f"Gave back {plural(done.blobs, 'blob')}"]
+            is_there = done.blobs or done.gone
+            lines = [f"Gave back {plural(done.blobs, 'blob')}" if is_there else f"The trash has nothing of run {run}"]
             lines += [f"{plural(done.gone, 'blob')} of it are gone for good"] if done.gone else []
             cli.out.result({"blobs": done.blobs, "gone": done.gone}, lines)
         else:

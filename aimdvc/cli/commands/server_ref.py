@@ -1,5 +1,6 @@
 """`aimdvc server ref`."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import islice
@@ -68,7 +69,7 @@ def server_ref_command(
             return
         artifact = site.artifact(SYSTEM, path)
         named = find_ref(site.database, artifact.id, ref) if ref is not None else None
-        moves = islice(iter_moves(site, artifact.id, named), limit)
+        moves = islice(iter_moves(site, artifact.id, named), limit if limit is None else min(limit, sys.maxsize))
         if cli.out.as_json:
             cli.out.result({"path": artifact.path, "moves": list(moves)}, [])
             return

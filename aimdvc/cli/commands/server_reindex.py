@@ -23,7 +23,7 @@ def server_reindex_command(cli: Cli, database: str | None) -> None:
         done = reindex(site.database, site.storage)
         made = reindex_versions(site.database, site.storage)
     lines = [
-        f"read what {plural(done, 'artifact')} {'says' if done == 1 else 'say'}.",
-        f"read what made {plural(made, 'version')}.",
+        f"Read what {plural(done, 'artifact')} {'says' if done == 1 else 'say'}",
+        f"Read what made {plural(made, 'version')}",
     ]
     cli.out.result({"artifacts": done, "versions": made}, lines)

@@ -113,12 +113,18 @@ def test_the_limits_are_published_as_they_are() -> None:
         ),
         ("a chain of deltas", f"{limits.delta_depth}"),
         ("a blob", f"{limits.blob_bytes >> 30:,} GiB"),
-        ("an aimd-pack; a blob in it", f"{limits.aimd_pack_bytes >> 30} GiB", f"{limits.packed_blob_bytes >> 20} MiB"),
+        (
+            "an aimd-pack; blobs in it; one of them",
+            f"{limits.aimd_pack_bytes >> 30} GiB",
+            f"{limits.batch_objects:,}",
+            f"{limits.packed_blob_bytes >> 20} MiB",
+        ),
         ("an href", f"{limits.href_seconds} seconds"),
         ("requests that run at once in a process", f"{limits.running}"),
         ("one user's, and all that have no key together", f"{limits.running_of_one}"),
         ("uploads, downloads, packs, listings of objects and diffs among them", f"{limits.costly}"),
         ("one user's of those", f"{limits.costly_of_one}"),
+        (f"messages in JSON from {limits.large_bytes >> 10} KiB on that are worked on at once", f"{limits.large}"),
         ("wrong keys from one address within a minute", f"{limits.wrong_keys}"),
     ):
         assert all(value in rows[row] for value in values), (row, values)
