@@ -177,9 +177,10 @@ class Trial:
         if not (artifact.is_open or getattr(artifact, "can_be_logged", False)):
             raise RuntimeError(f"artifact '{artifact.name}' is not new: an output is made in the run that marks it")
         self._require_open()
-        maker = recording.claim_output(self._place.trials, str(uuid.UUID(artifact.id)), self.id, self._disk)
-        if maker != self.id:
-            raise RuntimeError(f"artifact '{artifact.name}' is an output of trial {maker} already")
+        mine = recording.Claim(self.id, str(self.path))
+        maker = recording.claim_output(self._place.trials, str(uuid.UUID(artifact.id)), mine, self._disk)
+        if maker.trial != self.id:
+            raise RuntimeError(f"artifact '{artifact.name}' is an output of trial {maker.trial} already")
         self._mark("output", artifact)
 
     def finish(self) -> None:
