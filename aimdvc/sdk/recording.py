@@ -8,6 +8,8 @@ A trial whose process has ended without saying how is one that failed.
 """
 
 import os
+import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -21,6 +23,7 @@ from aimdvc.model.trials import ENDED, FAILED
 from aimdvc.sdk.records import FILE, Record, read_header, read_record
 
 _OUTPUTS = "outputs"
+_SILENT_S = 24 * 3600
 
 
 def make_directory(directory: Path, record: Record, disk: Disk) -> None:
@@ -43,9 +46,15 @@ def read_trial(directory: Path) -> Record:
         record = read_record(directory / FILE)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise UsageError(f"there is no trial in '{directory}'") from error
-    if record.status not in ENDED and (is_gone(record.process) or not is_held(directory / FILE)):
+    if record.status not in ENDED and (is_gone(record.process) or not _is_recorded(directory / FILE)):
         record.status = FAILED
     return record
+
+
+def _is_recorded(journal: Path) -> bool:
+    """Returns whether a process records a trial; where no lock can tell, whether it did within the last day."""
+    is_held_now = is_held(journal)
+    return is_held_now if is_held_now is not None else time.time() - journal.stat().st_mtime < _SILENT_S
 
 
 def find_trial(trials: Path, name: str) -> Path:
@@ -93,7 +102,7 @@ def claim_output(trials: Path, artifact: str, claim: Claim, disk: Disk) -> Claim
 
 def find_claim(trials: Path, artifact: str) -> Claim | None:
     """Returns which trial made an artifact, None where none is known. Raises StorageError."""
-    path = trials / _OUTPUTS / artifact
+    path = trials / _OUTPUTS / str(uuid.UUID(artifact))
     try:
         with mapped(path):
             trial, _, directory = path.read_text("utf-8", "surrogateescape").partition("\n")
