@@ -6,11 +6,13 @@ the next line is appended. Which process appends is told by a lock beside the fi
 that process ends. Nothing here knows what the lines say.
 """
 
+import errno
 import os
 import threading
 import time
 import weakref
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from aimdvc.errors import StorageError
@@ -22,6 +24,9 @@ SYNC_EVERY_S = 1.0
 """Seconds; a line that comes later than this after the last fsync is synced at once."""
 
 _WAIT_S = 2.0
+_NO_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK)
+"""What a file system without locks answers, such as Lustre as it is often mounted."""
+
 _CHUNK = 1 << 20
 
 
@@ -50,7 +55,7 @@ class Journal:
             held = os.open(lock_path(path), system.WRITE, 0o666)
             descriptors = [held]
             try:
-                locks.lock(held, f"'{path}'", _WAIT_S)
+                _lock(held, path)
                 descriptors.append(os.open(path, system.EXTEND))
                 _cut(descriptors[-1], path, disk)
             except BaseException:  # Whatever stopped it, an interrupt too, leaves nothing open.
@@ -110,8 +115,11 @@ class Journal:
             os.close(before)
 
     def close(self) -> None:
-        """Closes the file and lets go of the lock. Safe to repeat."""
+        """Closes the file and lets go of the lock, also for children that have it from this process. Safe to repeat."""
         with self._using:
+            if self._descriptors:
+                with suppress(OSError):
+                    system.unlock(self._descriptors[0])
             _close(self._descriptors)
 
 
@@ -120,16 +128,30 @@ def lock_path(path: Path) -> Path:
     return path.with_suffix(".lock")
 
 
-def is_held(path: Path) -> bool:
-    """Returns whether a process has a journal open to append to."""
+def is_held(path: Path) -> bool | None:
+    """Returns whether a process has a journal open to append to, None where a file system has no locks."""
     try:
-        descriptor = os.open(lock_path(path), system.READ)
+        with mapped(path):
+            descriptor = os.open(lock_path(path), system.READ)
     except FileNotFoundError:
         return False
     try:
         return not system.lock(descriptor, is_shared=True)
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        return None
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int, path: Path) -> None:
+    """Locks a journal. Raises Busy. Where there are no locks nothing keeps two writers apart but their users."""
+    try:
+        locks.lock(descriptor, f"'{path}'", _WAIT_S)
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
 
 
 def iter_lines(path: Path, start: int = 0) -> Iterator[tuple[int, bytes]]:

@@ -16,6 +16,7 @@ from aimdvc.git.code import head_commit
 from aimdvc.git.layout import check_format
 from aimdvc.git.refs import Refs
 from aimdvc.model.gitconfig import ConfigFile, parse
+from aimdvc.model.lineage import command_text
 from aimdvc.remote.urls import shown
 from aimdvc.store.locate import Places, places_for
 
@@ -24,6 +25,12 @@ def entry_point() -> Path | None:
     """Returns the file that the process runs, None where there is none, as in a notebook."""
     path = getattr(sys.modules.get("__main__"), "__file__", None)
     return Path(os.path.abspath(path)) if isinstance(path, str) and os.path.exists(path) else None
+
+
+def command_line() -> str:
+    """Returns the command that the process was started with, as a shell takes it; "" where it runs no file."""
+    words = sys.orig_argv
+    return command_text([os.path.basename(words[0]), *words[1:]]) if words and entry_point() is not None else ""
 
 
 def read_git_state(entry: Path | None, here: Path) -> dict[str, Any]:

@@ -13,6 +13,9 @@ from typing import Any
 
 from aimdvc.model.trials import NAME_LENGTH, STRANGE_NUMBERS
 
+_MOST = 5000
+"""Metrics of one call: a server takes 8 MiB in one request."""
+
 Value = int | float
 Element = dict[str, Any]
 
@@ -24,8 +27,8 @@ def read_values(metrics: Mapping[str, Any]) -> dict[str, Value]:
     """
     if not isinstance(metrics, Mapping):
         raise TypeError(f"metrics are {type(metrics).__name__}, expected a mapping of names to numbers")
-    if not metrics:
-        raise ValueError("no metrics are given")
+    if not 0 < len(metrics) <= _MOST:
+        raise ValueError(f"{len(metrics)} metrics are given at once, expected 1 to {_MOST}")
     found: dict[str, Value] = {}
     for name, value in metrics.items():
         if type(name) is not str or not 0 < len(name) <= NAME_LENGTH:

@@ -2,14 +2,17 @@
 
     <trials>/<id>/trial.jsonl     the journal (records.py)
     <trials>/<id>/trial.lock      locked by the process that records
-    <trials>/outputs/<id>         which trial made an artifact: an artifact has one producer
+    <trials>/outputs/<id>         which trial made an artifact, and where that lies: an artifact has one producer
 
 A trial whose process has ended without saying how is one that failed.
 """
 
 import os
+import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from aimdvc.errors import UsageError
 from aimdvc.fs.disk import Disk
@@ -20,6 +23,7 @@ from aimdvc.model.trials import ENDED, FAILED
 from aimdvc.sdk.records import FILE, Record, read_header, read_record
 
 _OUTPUTS = "outputs"
+_SILENT_S = 24 * 3600
 
 
 def make_directory(directory: Path, record: Record, disk: Disk) -> None:
@@ -42,9 +46,15 @@ def read_trial(directory: Path) -> Record:
         record = read_record(directory / FILE)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise UsageError(f"there is no trial in '{directory}'") from error
-    if record.status not in ENDED and (is_gone(record.process) or not is_held(directory / FILE)):
+    if record.status not in ENDED and (is_gone(record.process) or not _is_recorded(directory / FILE)):
         record.status = FAILED
     return record
+
+
+def _is_recorded(journal: Path) -> bool:
+    """Returns whether a process records a trial; where no lock can tell, whether it did within the last day."""
+    is_held_now = is_held(journal)
+    return is_held_now if is_held_now is not None else time.time() - journal.stat().st_mtime < _SILENT_S
 
 
 def find_trial(trials: Path, name: str) -> Path:
@@ -68,17 +78,34 @@ def iter_trials(trials: Path) -> Iterator[tuple[Path, Record]]:
             continue
 
 
-def claim_output(trials: Path, artifact: str, trial: str, disk: Disk) -> str:
+class Claim(NamedTuple):
+    """Which trial made an artifact, by its id and the directory in which it is recorded."""
+
+    trial: str
+    directory: str
+
+
+def claim_output(trials: Path, artifact: str, claim: Claim, disk: Disk) -> Claim:
     """Notes that a trial made an artifact, unless one did before; returns which one did. Durable, safe to repeat."""
     directory = trials / _OUTPUTS
     disk.make_directory(directory)
     with disk.create_temp(directory) as temp:
-        temp.write(trial.encode())
+        temp.write("\n".join(claim).encode("utf-8", "surrogateescape"))
         temp.sync()
         try:
             disk.link(temp.path, directory / artifact)
         except FileExistsError:
-            with mapped(directory):
-                return (directory / artifact).read_text("utf-8")
+            return find_claim(trials, artifact) or claim
     disk.sync_directory(directory)
-    return trial
+    return claim
+
+
+def find_claim(trials: Path, artifact: str) -> Claim | None:
+    """Returns which trial made an artifact, None where none is known. Raises StorageError."""
+    path = trials / _OUTPUTS / str(uuid.UUID(artifact))
+    try:
+        with mapped(path):
+            trial, _, directory = path.read_text("utf-8", "surrogateescape").partition("\n")
+    except FileNotFoundError:
+        return None
+    return Claim(trial, directory)

@@ -2,7 +2,7 @@
 
 A line is a JSON object whose first key says its kind. The first line is the header; the others come as things happen:
 
-    {"trial": {"format": 1, "id", "name", "created", "platform", "git", "target"}}
+    {"trial": {"format": 1, "id", "name", "created", "platform", "git", "command", "target"}}
     {"status": "Running", "time", "process"}      what the trial is from now on, and whose process says so
     {"metrics": "training", "value": {…}, "sequence": {…}}
     {"params": {…}, "gone": […]}                  parameters that are set, and that go
@@ -82,12 +82,13 @@ class Record:
     status: str = INITIALIZING
     ended: str | None = None
     process: str = ""
+    command: str = ""
 
     def header(self) -> bytes:
         """Returns the first line of its journal."""
         target = {name: getattr(self.target, name) for name in Target.__slots__}
         values = {"id": self.id, "name": self.name, "created": self.created, "platform": self.platform}
-        return line({"trial": {"format": FORMAT, **values, "git": self.git, "target": target}})
+        return line({"trial": {"format": FORMAT, **values, "git": self.git, "command": self.command, "target": target}})
 
     def apply(self, kind: str, said: dict[str, Any]) -> None:
         """Takes in what a line says. Raises KeyError, TypeError, ValueError for what no line says."""
@@ -171,8 +172,9 @@ def _parse_header(path: Path, said: dict[str, Any]) -> Record:
     if said["format"] != FORMAT:
         raise UnsupportedFormat(str(path), said["format"], FORMAT)
     target = Target(**{name: said["target"][name] for name in Target.__slots__})
-    texts = [str(said[name]) for name in ("id", "name", "created")]
-    return Record(texts[0], texts[1], texts[2], dict(said["platform"]), dict(said["git"]), target)
+    made, name, created = (str(said[key]) for key in ("id", "name", "created"))
+    command = str(said.get("command", ""))
+    return Record(made, name, created, dict(said["platform"]), dict(said["git"]), target, command=command)
 
 
 def _damaged(path: Path, what: str) -> CorruptRepository:

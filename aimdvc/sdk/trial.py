@@ -4,6 +4,7 @@ What is logged is in the trial's directory when the call returns, without a serv
 from several threads; nothing of it depends on the current directory once it is made.
 """
 
+import os
 import threading
 import uuid
 from collections.abc import Mapping
@@ -88,6 +89,9 @@ class Trial:
         self._journal = journal
         self._is_recording = is_recording
         self._is_ended = False
+        self._pid = os.getpid()
+        # Who records: also what a child of it writes is written for it.
+        self._process = record.process
         self._disk = Disk()
         self._changing = threading.RLock()
         self._read_until = 0
@@ -177,9 +181,10 @@ class Trial:
         if not (artifact.is_open or getattr(artifact, "can_be_logged", False)):
             raise RuntimeError(f"artifact '{artifact.name}' is not new: an output is made in the run that marks it")
         self._require_open()
-        maker = recording.claim_output(self._place.trials, str(uuid.UUID(artifact.id)), self.id, self._disk)
-        if maker != self.id:
-            raise RuntimeError(f"artifact '{artifact.name}' is an output of trial {maker} already")
+        mine = recording.Claim(self.id, str(self.path))
+        maker = recording.claim_output(self._place.trials, str(uuid.UUID(artifact.id)), mine, self._disk)
+        if maker.trial != self.id:
+            raise RuntimeError(f"artifact '{artifact.name}' is an output of trial {maker.trial} already")
         self._mark("output", artifact)
 
     def finish(self) -> None:
@@ -225,7 +230,7 @@ class Trial:
         with self._changing:
             if self._is_recording:
                 journal = self._opened()
-                record.process = this_process()
+                record.process = self._process
                 trial_upload.forget_upload(self.path, self._disk)
                 journal.replace(trial_dict.lines(record, metrics))
                 metrics = {}
@@ -260,7 +265,8 @@ class Trial:
 
     def _finish(self, status: str, **said: str) -> None:
         with self._changing:
-            if self._is_ended:
+            # A child that goes on from a fork, and ends, is not the end of what its parent records.
+            if self._is_ended or self._pid != os.getpid():
                 return
             if self._is_recording:
                 journal = self._running()
@@ -277,7 +283,7 @@ class Trial:
             return journal
         with self._changing:
             journal = self._opened()
-            self._write("status", {"status": RUNNING, "time": now(), "process": this_process()})
+            self._write("status", {"status": RUNNING, "time": now(), "process": self._process})
             if not self._record.platform.get("framework") and (framework := find_framework()):
                 self._write("platform", {"platform": {"framework": framework}})
         return journal
@@ -291,6 +297,7 @@ class Trial:
         self._require_open()
         if self._journal is None:
             self._journal = recording.open_journal(self.path, self._disk)
+            self._process = this_process()
             self._record = recording.read_trial(self.path)
         return self._journal
 

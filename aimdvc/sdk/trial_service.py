@@ -60,7 +60,8 @@ class TrialService:
                 return False
             raise RemoteRefused(self.service.host, message)
         if reply.status == 404:
-            reply.message()
+            if not reply.message():
+                raise RemoteRefused(self.service.host, "it keeps no trials")
             folder = document["metadata"]["folder"]
             raise UsageError(f"'{self.service.host}' has no folder with the id '{folder}'")
         self._require(reply, "trials").message()

@@ -11,7 +11,7 @@ from typing import Any
 from aimdvc.model.trials import check_name
 from aimdvc.sdk import recording
 from aimdvc.sdk.environment import data_directory, read_environment
-from aimdvc.sdk.git_state import entry_point, read_git_state
+from aimdvc.sdk.git_state import command_line, entry_point, read_git_state
 from aimdvc.sdk.metrics import now
 from aimdvc.sdk.place import absolute
 from aimdvc.sdk.platform_info import read_platform
@@ -49,6 +49,7 @@ def create_trial(
     is_recording = find_rank(environment) == 0
     if is_recording:
         record.platform, record.git = read_platform(), read_git_state(entry_point(), Path.cwd())
+        record.command = command_line()
     directory = (absolute(trial_path) if trial_path is not None else trials) / made
     trial = begin_trial(Place(trials, directory), record, is_recording)
     if trial_params is not None:

@@ -17,6 +17,7 @@ from aimdvc.model.progress import Progress
 from aimdvc.ops.publish import Item, Release, publish
 from aimdvc.ops.workspace import Workspace
 from aimdvc.sdk.objects import iter_references
+from aimdvc.sdk.provenance import trailers_of_output
 from aimdvc.sdk.record import Record, dump_record
 from aimdvc.sdk.repositories import ID_TRAILER, connect
 from aimdvc.sdk.service import Service
@@ -34,6 +35,7 @@ def upload(
     Raises InvalidName, MissingBlob, UnsafePath, NotAuthorised, RemoteError; all of it is kept then, to be tried again.
     """
     path = f"{folder}/{check_artifact_name(name)}"
+    record = replace(record, trailers=trailers_of_output(record.id))
     repository, connection = connect(workspace, service, path)
     editor = service.user()
     missing = workspace.blobs.claim(item.oid for item in _items(workspace, record) if item.oid is not None)

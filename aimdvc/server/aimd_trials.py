@@ -213,9 +213,9 @@ def _take_in(connection: Connection, call: Call, trial: str) -> None:
     for word, elements in (metrics if isinstance(metrics, dict) else {}).items():
         append_metrics(connection, trial, canonical_type(word), [_element(one) for one in elements], None)
     marked = {INPUT: call.json.get("inputArtifacts"), OUTPUT: call.json.get("outputArtifacts")}
-    if any(isinstance(ids, list) for ids in marked.values()):
-        found = {relation: ids if isinstance(ids, list) else [] for relation, ids in marked.items()}
-        set_lineage(connection, call.site.database, call.caller, trial, found)
+    given = {relation: ids for relation, ids in marked.items() if isinstance(ids, list)}
+    if given:
+        set_lineage(connection, call.site.database, call.caller, trial, given)
 
 
 def _element(one: object) -> Mapping[str, object]:

@@ -10,6 +10,7 @@ import pytest
 
 from aimdvc.server.embedded import EmbeddedServer
 from aimdvc.server.rights import SYSTEM
+from aimdvc.server.schema import lineage
 from tests.contract.aimd_client import AimdClient
 from tests.contract.backing import back_up
 
@@ -178,6 +179,13 @@ def test_an_artifact_has_one_producer_and_many_consumers(server: EmbeddedServer,
     assert (doc["inputArtifacts"], doc["outputArtifacts"]) == ([model, data], [])
     assert alice.request("DELETE", f"/apis/v1/trials/{first}", {}).status_code == 200
     assert alice.request("PUT", f"/apis/v1/trials/{second}", {}, json=taken).status_code == 200
+    with server.site.database.read() as connection:
+        rows = connection.execute(lineage.select().where(lineage.c.trial == UUID(second).hex)).all()
+    assert {(row.relation, row.version) for row in rows} == {
+        ("input", UUID(model).hex),
+        ("input", UUID(data).hex),
+        ("output", UUID(model).hex),
+    }
 
 
 def test_a_backup_holds_the_trials(server: EmbeddedServer, alice: AimdClient, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 import logging
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from aimdvc.errors import NotAuthorised, RemoteRefused, UsageError
 from aimdvc.sdk import trial_upload
 from aimdvc.sdk.trial import Trial
 from aimdvc.server.embedded import EmbeddedServer
+from tests.shell import git, unmeasured
 from tests.unit.sdk.trials import start
 
 
@@ -191,3 +194,35 @@ def test_inputs_and_outputs_are_artifacts_of_the_sdk(server: EmbeddedServer, pla
     trial.upload()
     doc = told(server, trial)
     assert (doc["inputArtifacts"], doc["outputArtifacts"]) == ([data.id], [model.id])
+    message = aimdvc.grab_artifact(artifact_id=model.id).versions()[0].message
+    assert message.split("\n\n")[1].splitlines() == [
+        f"Aimd-Id: {model.id}",
+        f"Aimd-Input: admin/default/digits@{data.commit}",
+        f"Aimd-Trial: {trial.id}",
+        *[line for line in message.splitlines() if line.startswith(("Aimd-Command: ", "Aimd-Code: "))],
+    ]
+    url = f"{server.url}/api/v1/lineage/admin/default/model"
+    found = requests.get(url, params={"apikey": server.admin_key, "direction": "up"}, timeout=20).json()
+    assert "admin/default/digits" in str(found) and trial.id in str(found)
+
+
+def test_the_commit_of_an_output_says_which_code_and_command_made_it(server: EmbeddedServer, place: Path) -> None:
+    code = place / "code"
+    code.mkdir()
+    (code / "train.py").write_text(
+        "import aimdvc\n"
+        "with aimdvc.create_trial('runs') as trial, aimdvc.create_artifact('model', 'model') as model:\n"
+        "    model.add_file(__file__)\n"
+        "    trial.mark_output(model)\n"
+    )
+    git(code, "init", "-q", "-b", "main")
+    git(code, "add", ".")
+    git(code, "commit", "-q", "-m", "m")
+    for change in ("", "+dirty"):
+        (code / "train.py").write_text((code / "train.py").read_text() + ("# more\n" if change else ""))
+        command = [sys.executable, "train.py", "--url", "http://me:secret@host/x"]
+        done = subprocess.run(command, cwd=code, env=unmeasured(), capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        message = aimdvc.grab_artifact(artifact_ref="default/model").versions()[0].message
+        assert f"Aimd-Code: {git(code, 'rev-parse', 'HEAD').strip()}{change}\n" in message
+        assert message.endswith("train.py --url http://host/x\n")

@@ -1,5 +1,6 @@
 """The journal: lines that are whole or not there, one writer at a time."""
 
+import errno
 import os
 import resource
 import signal
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from aimdvc.errors import Busy, StorageError
-from aimdvc.fs import journal
+from aimdvc.fs import journal, system
 from aimdvc.fs.disk import Disk
 from aimdvc.fs.journal import Journal, is_held, iter_lines
 from aimdvc.fs.processes import is_gone, this_process
@@ -144,3 +145,25 @@ def test_a_process_is_told_from_one_that_got_its_id_later() -> None:
     assert is_gone(f"{mine.rpartition('.')[0]}.1")
     assert not is_gone(f"0000.{os.getpid()}.1")
     assert not is_gone("")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP])
+def test_a_file_system_without_locks_is_written_to_all_the_same(
+    path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse(descriptor: int, is_waiting: bool = False, is_shared: bool = False) -> bool:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(system, "lock", refuse)
+    opened = Journal.open(path, Disk())
+    opened.append(b"second\n")
+    opened.close()
+    assert (lines(path), is_held(path)) == ([b"first", b"second"], None)
+
+
+def test_closing_lets_go_of_the_lock_also_where_a_child_has_the_file(path: Path) -> None:
+    opened = Journal.open(path, Disk())
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, pass_fds=opened._descriptors):
+        assert is_held(path)
+        opened.close()
+        assert not is_held(path)

@@ -132,3 +132,20 @@ for number in range(5):
     names = [f"{process.pid}-{number}" for process in (one, other) for number in range(5)]
     found = [aimdvc.load_trial(trial_name=name) for name in names]
     assert all(trial.status == "Succeeded" and len(trial.metrics["training"]) == 50 for trial in found)
+
+
+def test_a_child_of_a_fork_does_not_end_what_its_parent_records(data: Path) -> None:
+    code = """
+with aimdvc.create_trial(trial_name="a") as trial:
+    pid = os.fork()
+    if pid == 0:
+        trial.log("val", {"a": 1}, 1)
+        raise SystemExit(3)
+    os.waitpid(pid, 0)
+    assert aimdvc.load_trial(trial_name="a").status == "Running"
+    trial.log("train", {"a": 1}, 1)
+"""
+    with start(data, code) as process:
+        assert process.wait() == 0
+    trial = aimdvc.load_trial(trial_name="a")
+    assert (trial.status, sorted(trial.metrics)) == ("Succeeded", ["training", "validation"])
