@@ -25,6 +25,7 @@ MEMBERS = {
     "run": ("exit_code inputs code commits unchanged",),
     "log": ("artifact versions",),
     "show": ("artifact version diff", "artifact version"),
+    "lineage": ("artifact commit direction versions edges unknown not_asked is_whole",),
     "blame": ("artifact entries",),
     "ls": ("artifacts", "artifact entries"),
     "cat": ("path size content_base64",),

@@ -32,6 +32,7 @@ COMMANDS: dict[str, Row] = {
     "run": _row("run", "Run a command, and make its outputs versions that say what made them"),
     "log": _row("log", "List the versions of an artifact, newest first"),
     "show": _row("show", "Show one version and what it changed", "log"),
+    "lineage": _row("lineage", "Show what made a version, or what was made from it"),
     "ls": _row("ls", "List the artifacts, or the files of a version"),
     "cat": _row("cat", "Print a file of a version", "ls"),
     "blame": _row("blame", "Show which version made each file what it is"),
