@@ -40,11 +40,15 @@ class Part:
 
 
 def begin_upload(connection: Connection, draft: Draft, key: str) -> str:
-    """Begins an upload in parts, and returns its id. Raises HttpError (404)."""
+    """Begins an upload in parts, and returns its id: that of one of which no part came yet. Raises HttpError (404)."""
     refresh(connection, draft)
-    name = uuid4().hex
-    connection.execute(insert(draft_uploads), {"id": name, "draft": draft.id, "key": key})
-    return name
+    begun = (draft_uploads.c.draft == draft.id) & (draft_uploads.c.key == key) & draft_uploads.c.oid.is_(None)
+    came = select(draft_parts.c.upload).where(draft_parts.c.upload == draft_uploads.c.id).exists()
+    name = connection.scalar(select(draft_uploads.c.id).where(begun, ~came).limit(1))
+    if name is None:
+        name = uuid4().hex
+        connection.execute(insert(draft_uploads), {"id": name, "draft": draft.id, "key": key})
+    return str(name)
 
 
 def find_upload(connection: Connection, draft: Draft, text: str, key: str) -> PartedUpload:

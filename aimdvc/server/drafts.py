@@ -153,10 +153,11 @@ def expire(database: Database) -> int:
     return ended
 
 
-def named_by_drafts(connection: Connection, artifact: str) -> set[bytes]:
-    """Returns the raw oids of the blobs that drafts of an artifact name."""
+def named_by_drafts(connection: Connection, artifact: str, low: bytes, high: bytes | None) -> set[bytes]:
+    """Returns the raw oids of the blobs that drafts of an artifact name, from `low` on and below `high`."""
     query = select(draft_objects.c.oid).join(drafts, drafts.c.id == draft_objects.c.draft)
-    return set(connection.scalars(query.where(drafts.c.artifact == artifact)))
+    query = query.where(drafts.c.artifact == artifact, draft_objects.c.oid >= low)
+    return set(connection.scalars(query if high is None else query.where(draft_objects.c.oid < high)))
 
 
 def _hash(key: str) -> bytes:

@@ -7,7 +7,6 @@ two runs, and wanted by nobody between them, whatever a clock says.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain
 from typing import NamedTuple
 
 from sqlalchemy import delete, func, insert, select, update
@@ -86,8 +85,8 @@ def _iter_named_pages(database: Database, artifact: str, repository: Repository)
     for low, high in oid_ranges(max(owned_count, sum(pack.count for pack in repository.packs()))):
         # First what is being uploaded: what has become a version by then is in a pack that is read afterwards.
         with database.read() as connection:
-            uploading = named_by_drafts(connection, artifact)
-        named = {oid for oid in chain(uploading, iter_named(repository)) if oid >= low and (high is None or oid < high)}
+            named = named_by_drafts(connection, artifact, low, high)
+        named.update(oid for oid in iter_named(repository) if oid >= low and (high is None or oid < high))
         for page in _pages(database, artifact, low, high):
             yield page, named
 

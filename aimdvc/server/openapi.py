@@ -39,7 +39,7 @@ def _operation(route: Route) -> dict[str, object]:
     ]
     params += [{"name": name, "in": "query", "schema": dict(schema)} for name, schema in route.query.items()]
     made: dict[str, object] = {
-        "operationId": route.handler.__name__,
+        "operationId": ("aimd_" if route.errors is not None else "") + route.handler.__name__,
         "summary": route.summary,
         "parameters": params,
         "responses": {

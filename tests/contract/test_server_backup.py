@@ -15,8 +15,10 @@ from aimdvc.model.oid import GitId, Oid
 from aimdvc.model.progress import Silent
 from aimdvc.server.backup import backup, check_restored, restore
 from aimdvc.server.embedded import EmbeddedServer
+from aimdvc.server.rowcheck import faults_of_rows
 from aimdvc.server.schema import owned_blobs, ref_history
 from tests.buckets import BucketServer
+from tests.contract.aimd_client import ARTIFACTS, AimdClient
 from tests.contract.backing import back_up, kept, opened, push_version, restored, rot, rot_small, rows, rows_in
 from tests.contract.server_client import Client, pointer_of
 from tests.crash.scenarios import Fault, Killed
@@ -45,6 +47,25 @@ def served_bytes(directory: Path, key: str, artifact: str, content: bytes) -> by
         client = Client(running.url, key)
         told = client.batch(artifact, "download", [pointer_of(content)]).json()["objects"][0]
         return client.request("GET", told["actions"]["download"]["href"], key=False).body
+
+
+def test_an_upload_that_was_begun_goes_on_in_a_restored_server(
+    server: EmbeddedServer, client: Client, tmp_path: Path
+) -> None:
+    alice = AimdClient(server.url, client.key or "")
+    name = alice.begin(alice.make_folder("default"), "a")
+    alice.send(name, "x", LARGE)
+    path = f"{ARTIFACTS}/{name}/multipart/{alice.post(f'{ARTIFACTS}/{name}/multipart', key='p').json()['uploadId']}"
+    assert alice.put(path, data=b"part", key="p", partNum=1).status_code == 200
+    assert back_up(server, tmp_path / "copy").damage == []
+    with EmbeddedServer(tmp_path / "copy") as running:
+        assert faults_of_rows(running.site.database) == []
+        again = AimdClient(running.url, client.key or "")
+        etag = again.put(path, data=b"part", key="p", partNum=1).json()["etag"]
+        wish = {"parts": [{"etag": etag, "partNumber": 1}]}
+        assert again.post(path, json=wish, key="p").status_code == 200
+        assert again.finalize(name).json()["version"] == "v1"
+        assert again.download(name, "x").content == LARGE
 
 
 def test_a_backup_can_be_served_with_the_same_keys(server: EmbeddedServer, client: Client, tmp_path: Path) -> None:

@@ -369,6 +369,8 @@ def test_the_document_tells_of_every_route(server: EmbeddedServer) -> None:
     assert (reply.status, reply.headers["content-type"]) == (200, JSON)
     paths = reply.json()["paths"]
     assert {(method.upper(), path) for path, methods in paths.items() for method in methods} == set(SAMPLES)
+    names = [operation["operationId"] for methods in paths.values() for operation in methods.values()]
+    assert len(set(names)) == len(names)
     assert paths["/api/v1/users"]["post"]["requestBody"]["content"][JSON]["schema"]["required"] == ["name"]
     assert {} in paths["/{artifact}/info/refs"]["get"]["security"]
     assert {} not in paths["/api/v1/whoami"]["get"]["security"]
