@@ -16,7 +16,7 @@ from aimdvc.fs.disk import Disk
 from aimdvc.model.progress import Progress
 from aimdvc.model.trials import ENDED, RUNNING
 from aimdvc.sdk import recording, trial_dict
-from aimdvc.sdk.records import FILE, Record, Target, iter_raw_metrics
+from aimdvc.sdk.records import FILE, Record, Target, iter_raw_metrics, raw_kind
 from aimdvc.sdk.service import Service
 from aimdvc.sdk.trial_service import TrialService
 
@@ -100,23 +100,28 @@ def _document(record: Record, folder: str, name: str) -> dict[str, Any]:
 def _send_metrics(trials: TrialService, journal: Path, trial: str, progress: Progress) -> None:
     """Sends the metrics that the server lacks, of each type from the number on that it has."""
     have = trials.counts(trial)
-    seen: dict[str, int] = {}
+    seen: dict[bytes, int] = {}
+    missing: dict[bytes, int] = {}
     waiting: dict[str, _Batch] = {}
     position = 0
     progress.start("upload trial", journal.stat().st_size, "bytes")
     for end, raw in iter_raw_metrics(journal):
+        word = raw_kind(raw)
+        number = seen.get(word, 0)
+        seen[word] = number + 1
+        if word not in missing:
+            missing[word] = have.get(_parse(journal, raw)[0], 0)
+        if number < missing[word]:
+            continue
         kind, element = _parse(journal, raw)
-        number = seen.get(kind, 0)
-        seen[kind] = number + 1
-        if number >= have.get(kind, 0):
-            batch = waiting.setdefault(kind, _Batch(number))
-            batch.elements.append(element)
-            batch.size += len(raw)
-            if len(batch.elements) >= _BATCH or batch.size >= _BATCH_BYTES:
-                trials.append(trial, kind, batch.elements, batch.start)
-                del waiting[kind]
-                progress.advance(end - position)
-                position = end
+        batch = waiting.setdefault(kind, _Batch(number))
+        batch.elements.append(element)
+        batch.size += len(raw)
+        if len(batch.elements) >= _BATCH or batch.size >= _BATCH_BYTES:
+            trials.append(trial, kind, batch.elements, batch.start)
+            del waiting[kind]
+            progress.advance(end - position)
+            position = end
     for kind, batch in waiting.items():
         trials.append(trial, kind, batch.elements, batch.start)
     progress.finish()

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -167,3 +168,29 @@ def test_closing_lets_go_of_the_lock_also_where_a_child_has_the_file(path: Path)
         assert is_held(path)
         opened.close()
         assert not is_held(path)
+
+
+def test_replacing_that_is_cut_at_any_step_leaves_the_old_lines_or_the_new_ones(path: Path) -> None:
+    old, new = [b"first"], [b"one", b"two"]
+    found = []
+    for cut in range(20):
+        path.write_bytes(b"first\n")
+        steps = iter(range(20))
+
+        def fail(operation: str, place: Path | str, at: int = cut, steps: Iterator[int] = steps) -> None:
+            if next(steps) == at:
+                raise StorageError(str(place), "cut")
+
+        opened = Journal.open(path, Disk(fail))
+        try:
+            opened.replace(line + b"\n" for line in new)
+        except StorageError:
+            found.append(lines(path))
+        else:
+            break
+        finally:
+            opened.close()
+    assert len(found) > 4
+    assert all(one in (old, new) for one in found)
+    assert lines(path) == new
+    assert not [name for name in os.listdir(path.parent) if "tmp-" in name]
