@@ -3,7 +3,7 @@
 import os
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -22,12 +22,28 @@ def run_child(arguments: Sequence[str], here: Path, output: int | None = None) -
     """
     with _passing_on() as passed:
         try:
-            child = subprocess.Popen(arguments, cwd=here, stdout=output)
+            passed.child = subprocess.Popen(arguments, cwd=here, stdout=output)
         except (OSError, ValueError) as error:
             raise _not_run(arguments[0], error) from error
-        passed.append(child)
-        code = child.wait()
+        passed.send(*passed.early)
+        code = passed.child.wait()
     return code if code >= 0 else 128 - code
+
+
+class _Passed:
+    """Where signals go: to the child once it is there, till then they are kept."""
+
+    def __init__(self) -> None:
+        self.child: subprocess.Popen[bytes] | None = None
+        self.early: list[int] = []
+
+    def send(self, *numbers: int) -> None:
+        for number in numbers:
+            if self.child is None:
+                self.early.append(number)
+                continue
+            with suppress(ProcessLookupError):
+                self.child.send_signal(number)
 
 
 def _not_run(name: str, error: OSError | ValueError) -> UsageError:
@@ -38,36 +54,25 @@ def _not_run(name: str, error: OSError | ValueError) -> UsageError:
 
 
 @contextmanager
-def _passing_on() -> Iterator[list["subprocess.Popen[bytes]"]]:
-    """Sends the signals that would stop us to the child that is put into the list, while the `with` lasts."""
-    children: list[subprocess.Popen[bytes]] = []
-    early: list[int] = []
+def _passing_on() -> Iterator[_Passed]:
+    """Sends what would stop us to the child instead, while the `with` lasts."""
+    passed = _Passed()
 
     def pass_on(number: int, frame: FrameType | None) -> None:
-        # The terminal has sent it to the child as well.
-        if number == signal.SIGINT and _has_terminal():
-            return
-        if not children:
-            early.append(number)
-        for child in children:
-            with suppress(ProcessLookupError):
-                child.send_signal(number)
+        # The terminal has sent it to a child that was there as well.
+        if number != signal.SIGINT or passed.child is None or not _has_terminal():
+            passed.send(number)
 
-    before: Mapping[signal.Signals, object] = {
-        number: signal.getsignal(number)
-        for number in (signal.Signals[name] for name in _PASSED_ON if name in signal.Signals.__members__)
-    }
+    numbers = [signal.Signals[name] for name in _PASSED_ON if name in signal.Signals.__members__]
     # What is ignored, as under nohup, stays so for the child.
-    handled = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
-    for number in handled:
+    before = {number: handler for number in numbers if (handler := signal.getsignal(number)) is not signal.SIG_IGN}
+    for number in before:
         signal.signal(number, pass_on)
     try:
-        yield children
+        yield passed
     finally:
-        for number in handled:
-            signal.signal(number, before[number])  # type: ignore[arg-type]
-    for early_number in early:
-        os.kill(os.getpid(), early_number)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _has_terminal() -> bool:

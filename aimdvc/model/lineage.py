@@ -68,7 +68,8 @@ def trailers_of(making: Making) -> tuple[tuple[str, str], ...]:
     """Returns the trailers that say it, in their order, each value one line."""
     pairs = [(INPUT, one.text) for one in making.inputs]
     others = ((CODE, making.code), (TRIAL, making.trial), (COMMAND, making.command))
-    return tuple(pairs + [(key, value) for key, value in others if value])
+    # A name may come from settings that anyone has written.
+    return tuple((key, one_line(value)) for key, value in [*pairs, *others] if value)
 
 
 def parse_making(message: str) -> Making:
@@ -81,10 +82,10 @@ def parse_making(message: str) -> Making:
     for key, value in _iter_trailers(paragraph):
         if key == INPUT and len(inputs) < MOST_INPUTS and (one := find_input(value)) is not None:
             inputs.setdefault(one.commit, one)
-        else:
+        elif key in (CODE, TRIAL, COMMAND):
             values[key] = value
     code = values.get(CODE, "")
-    command = one_line(values.get(COMMAND, ""))[:_COMMAND]
+    command = one_line(values.get(COMMAND, "")[:_COMMAND])
     return Making(
         tuple(inputs.values()), code if _CODE.fullmatch(code) else None, find_trial(values.get(TRIAL)), command or None
     )

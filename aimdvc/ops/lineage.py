@@ -6,9 +6,8 @@ those of artifacts with another server; what could not be asked is told with the
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from urllib.parse import urlsplit
 
-from aimdvc.errors import CorruptRepository, NotAuthorised, RemoteError
+from aimdvc.errors import CorruptRepository, NotAuthorised, RemoteError, UnsafeUrl
 from aimdvc.model.commits import Commit
 from aimdvc.model.lineage import Making, parse_making
 from aimdvc.model.oid import GitId
@@ -17,7 +16,7 @@ from aimdvc.ops.revisions import labels
 from aimdvc.ops.told_lineage import Edge, Told, Trial, Version, ask
 from aimdvc.ops.workspace import Workspace
 from aimdvc.remote.session import Session
-from aimdvc.remote.urls import origin_of
+from aimdvc.remote.urls import origin_of, shown
 from aimdvc.store.state import Head
 
 UP, DOWN = "up", "down"
@@ -190,9 +189,13 @@ class _Servers:
     def ask(self, head: Head, commit: GitId) -> None:
         """Asks an artifact's server about a version, unless it has told of another one, or failed."""
         url = self._workspace.settings.remotes.get(head.origin[0]) or ""
-        if self._wish.session is None or urlsplit(url).scheme.lower() not in ("http", "https"):
+        if self._wish.session is None or not url.lower().startswith(("http://", "https://")):
             return
-        origin = origin_of(url)
+        try:
+            origin = origin_of(url)
+        except UnsafeUrl as error:
+            self.not_asked.append(NotAsked(shown(url), error.message))
+            return
         if origin in self._done or self._questions >= _MOST_QUESTIONS:
             return
         self._questions += 1

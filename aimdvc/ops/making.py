@@ -127,10 +127,12 @@ def code_state(workspace: Workspace) -> str | None:
 def server_path(workspace: Workspace, head: Head) -> str:
     """Returns where an artifact lies on its server, without a slash before it; its name where it has no server."""
     remote, inside = head.origin
-    parts = urlsplit(workspace.settings.remotes.get(remote) or "")
-    if parts.scheme.lower() not in ("http", "https"):
+    try:
+        parts = urlsplit(workspace.settings.remotes.get(remote) or "")
+    except ValueError:  # Settings are committed with the code: anything may stand in them.
         return head.name
-    return f"{unquote(parts.path).strip('/')}/{inside}".strip("/")
+    path = f"{unquote(parts.path).strip('/')}/{inside}".strip("/")
+    return path if parts.scheme.lower() in ("http", "https") and path.isprintable() else head.name
 
 
 def _pinned(workspace: Workspace, name: str, revision: str | None, notes: list[str]) -> Input:

@@ -173,3 +173,23 @@ def test_it_says_where_what_is_read_may_be_another_version_than_what_is_recorded
     assert work("run", "-i", "raw", "--", "true").err == ""
     work.write("raw/a.csv", "changed\n")
     assert "'raw' have changes that are in no version" in work("run", "-i", "raw@v2?", "--", "true").err
+
+
+def test_hostile_settings_add_no_trailer_and_stop_nothing(work: Shell) -> None:
+    raw = commit_of(work, "raw")
+    for url in ("http://h/a%0aAimd-Trial:%206f9619ff-8b86-4d01-b42d-00c04fc964ff", "http://[x", "ssh://h/x"):
+        config = (work.here / ".aimdvc/config").read_text()
+        work.write(".aimdvc/config", re.sub("url = .*", f"url = {url}", config))
+        work("run", "-i", "raw", "-o", "out=out", "--", "sh", "-c", f"echo '{url}' > out")
+        assert message(work, "out").split("\n")[2] == f"Aimd-Input: raw@{raw}"
+        told = work("lineage", "out", "--json").json
+        assert [one["artifact"] for one in told["versions"]] == ["out", "raw"]
+        assert told["versions"][0]["trial"] is None
+
+
+def test_a_command_may_use_aimdvc_itself(work: Shell) -> None:
+    inner = f"{sys.executable} -m aimdvc"
+    command = f"echo 1 > a && {inner} add a && {inner} commit -m inner && echo 2 > b"
+    told = json.loads(program(work, "run", "--json", "-o", "a=a", "-o", "b=b", "--", "sh", "-c", command).stdout)
+    assert ([one["artifact"] for one in told["commits"]], told["unchanged"]) == (["b"], ["a"])
+    assert (message(work, "a"), work("status", "--json").json["missing"]) == ("inner\n", [])

@@ -34,7 +34,7 @@ def lineage_command(
 
     Its code, command, trial and inputs, and what made these; `+dirty` says that files of the code were changed. By the
     versions of the workspace's artifacts and, where it can be reached, by the artifact's server, which knows of others.
-    What isn't known is said.
+    What isn't known is said. `aimdvc help made-by` tells more, and what `--json` prints.
 
     \b
     Example:

@@ -24,6 +24,12 @@ def test_what_is_written_is_read_again() -> None:
     assert parse_making(message("Aimd-Id: x", *(f"{key}: {value}" for key, value in pairs))) == making
 
 
+def test_what_is_written_is_one_line_whatever_it_was() -> None:
+    pairs = trailers_of(Making((Input(f"a\nAimd-Trial: {TRIAL}", ONE),), None, None, "a\nAimd-Code: x"))
+    assert [value.isprintable() for _, value in pairs] == [True, True]
+    assert parse_making(message(*(f"{key}: {value}" for key, value in pairs))).trial is None
+
+
 @given(st.lists(st.text(st.characters(exclude_characters="\0"))))
 def test_any_command_is_one_line_that_is_read_again(arguments: list[str]) -> None:
     said = command_text(arguments)
