@@ -6,7 +6,7 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 
 from aimdvc.model.oid import Oid
 from aimdvc.model.progress import Silent
@@ -14,12 +14,13 @@ from aimdvc.server import sealing
 from aimdvc.server.drafts import LIFETIME_S
 from aimdvc.server.embedded import EmbeddedServer
 from aimdvc.server.gc import Graces, collect
+from aimdvc.server.limits import Limits
 from aimdvc.server.rights import SYSTEM
 from aimdvc.server.rowcheck import faults_of_rows
-from aimdvc.server.schema import draft_objects, draft_parts, draft_uploads, drafts, owned_blobs
+from aimdvc.server.schema import aimd_versions, draft_objects, draft_parts, draft_uploads, drafts, owned_blobs
 from tests.contract.aimd_client import ARTIFACTS, AimdClient, document
 from tests.contract.git_packs import Made
-from tests.contract.server_client import MAIN, Client, report_of
+from tests.contract.server_client import MAIN, Client, first_version, report_of
 
 BLOB = b"some content\n" * 100
 
@@ -307,6 +308,37 @@ def test_the_id_in_a_commit_is_the_version_s_if_it_is_free(
         found = str(push(f"c{number}", wish)["id"])
         assert found not in (taken, begun, free) and UUID(found).version == 5
     assert alice.finalize(begun).json()["metadata"]["id"] == begun
+
+
+def test_versions_from_before_there_were_ids_get_theirs_when_they_are_named(
+    server: EmbeddedServer, alice: AimdClient, folder: str
+) -> None:
+    made = alice.upload(folder, "a", {"x": b"1"})
+    first_version(Client(server.url, alice.key), "default/b")
+    pushed = alice.get(ARTIFACTS, folder=folder, repo="b").json()
+    with server.site.database.write() as connection:
+        connection.execute(delete(aimd_versions))
+    for told, repo in ((made, "a"), (pushed, "b")):
+        assert alice.show(told["metadata"]["id"]).status_code == 404
+        assert alice.get(ARTIFACTS, folder=folder, repo=repo, tag="v1").json() == told
+        assert alice.show(told["metadata"]["id"]).json() == told
+
+
+def test_what_is_too_large_is_refused(tmp_path: Path) -> None:
+    limits = Limits(form_blob_bytes=1000, part_bytes=2000, blob_bytes=3000, parts=2)
+    with EmbeddedServer(tmp_path / "srv", limits=limits) as server:
+        alice = AimdClient(server.url, server.admin_key or "")
+        name = alice.begin(alice.make_folder("default"), "a")
+        assert [alice.send(name, "x", b"1" * size).status_code for size in (1000, 1001, 3 << 20)] == [200, 413, 413]
+        path = f"{ARTIFACTS}/{name}/multipart/{alice.post(f'{ARTIFACTS}/{name}/multipart', key='p').json()['uploadId']}"
+        sizes = ((1, 2001, 413), (1, 2000, 200), (2, 2000, 200), (3, 1, 400))
+        for number, size, status in sizes:
+            assert alice.put(path, data=b"1" * size, key="p", partNum=number).status_code == status
+        etag = alice.put(path, data=b"1" * 2000, key="p", partNum=2).json()["etag"]
+        both = [{"etag": etag, "partNumber": number} for number in (1, 2)]
+        assert alice.post(path, json={"parts": both}, key="p").status_code == 413
+        assert alice.post(path, json={"parts": both[:1]}, key="p").status_code == 200
+        assert {key: size for key, (size, _) in alice.ls(name).items()} == {"p": 2000, "x": 1000}
 
 
 def test_many_objects_are_one_version(server: EmbeddedServer, alice: AimdClient, folder: str) -> None:
