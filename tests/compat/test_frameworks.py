@@ -143,3 +143,28 @@ def test_the_example_with_plain_pytorch_runs_as_it_stands(data: Path) -> None:
     trial = aimdvc.load_trial(trial_name="circle")
     assert len(trial.metrics["training"]) == 30
     assert dict(trial.params) == {"epochs": 3, "lr": 0.05, "upload": False}
+
+
+SPAWNED = """
+import sys, torch, aimdvc
+def work(rank, place):
+    torch.distributed.init_process_group("gloo", init_method=f"file://{place}", rank=rank, world_size=2)
+    with aimdvc.create_trial(trial_name="together") as trial:
+        trial.log("train", {"rank": rank}, 1)
+    torch.distributed.destroy_process_group()
+if __name__ == "__main__":
+    torch.multiprocessing.spawn(work, (sys.argv[1],), nprocs=2)
+"""
+
+
+def test_of_processes_that_train_together_the_first_one_records(data: Path, tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason=_WHY)
+    (tmp_path / "spawned.py").write_text(SPAWNED)
+    environment = {**unmeasured(), "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
+    together = ["-m", "torch.distributed.run", "--nproc-per-node", "2", str(EXAMPLE), "--epochs", "1"]
+    for command in (together, [str(tmp_path / "spawned.py"), str(tmp_path / "meeting")]):
+        done = subprocess.run([sys.executable, *command], env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    assert len([path for path in (data / "trials").iterdir() if (path / "trial.jsonl").exists()]) == 2
+    assert aimdvc.load_trial(trial_name="circle").status == "Succeeded"
+    assert aimdvc.load_trial(trial_name="together").metrics["training"][0]["value"] == {"rank": 0}

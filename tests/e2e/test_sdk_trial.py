@@ -2,6 +2,7 @@
 
 import logging
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import pytest
 import requests
 
 import aimdvc
-from aimdvc.errors import NotAuthorised, RemoteRefused, UsageError
+from aimdvc.errors import CorruptRepository, NotAuthorised, RemoteRefused, UsageError
 from aimdvc.sdk import trial_upload
 from aimdvc.sdk.trial import Trial
 from aimdvc.server.embedded import EmbeddedServer
@@ -226,3 +227,33 @@ def test_the_commit_of_an_output_says_which_code_and_command_made_it(server: Emb
         message = aimdvc.grab_artifact(artifact_ref="default/model").versions()[0].message
         assert f"Aimd-Code: {git(code, 'rev-parse', 'HEAD').strip()}{change}\n" in message
         assert message.endswith("train.py --url http://host/x\n")
+
+
+def test_what_can_not_be_uploaded_is_named_and_nothing_of_it_is_lost(server: EmbeddedServer, place: Path) -> None:
+    (place / "a.txt").write_text("a")
+    with aimdvc.create_artifact("digits", "dataset") as data:
+        data.add_file(place / "a.txt")
+    trial = aimdvc.create_trial(trial_name="run")
+    trial.log("train", {"loss": 1}, 1)
+    with pytest.raises(RemoteRefused, match="is an artifact, which holds no trials"):
+        trial.upload(folder_id=data.to_dict()["metadata"]["folder"])
+    trial.finish()
+    journal = trial.path / "trial.jsonl"
+    whole = journal.read_bytes()
+    journal.write_bytes(whole.replace(b'"value":{', b'"value":'))
+    with pytest.raises(CorruptRepository, match="damaged"):
+        aimdvc.upload_trial(trial.path)
+    journal.write_bytes(whole)
+    assert aimdvc.upload_trial(trial.path)["status"] == "Succeeded"
+    assert steps(told(server, trial), "training") == [1]
+
+
+def test_an_output_of_a_trial_that_was_removed_still_says_which_one(server: EmbeddedServer, place: Path) -> None:
+    (place / "a.txt").write_text("a")
+    model = aimdvc.create_artifact("model", "model")
+    model.add_file(place / "a.txt")
+    with aimdvc.create_trial() as trial:
+        trial.mark_output(model)
+    shutil.rmtree(trial.path)
+    model.upload()
+    assert f"Aimd-Trial: {trial.id}\n" in aimdvc.grab_artifact(artifact_id=model.id).versions()[0].message

@@ -1,6 +1,7 @@
 """A trial in one process: what it records, where, and what it refuses."""
 
 import copy
+import errno
 import os
 import pickle
 import uuid
@@ -10,6 +11,8 @@ import pytest
 
 import aimdvc
 from aimdvc.errors import CorruptRepository, UnsupportedFormat, UsageError
+from aimdvc.fs import system
+from aimdvc.sdk.ranks import find_rank
 from aimdvc.sdk.records import FILE
 from aimdvc.sdk.trial import Trial
 from aimdvc.trial import Trial as TrialOfAimd
@@ -252,3 +255,33 @@ def test_the_platform_is_told_with_the_packages_that_are_installed() -> None:
     said = aimdvc.create_trial().to_dict()["platform"]
     assert said.keys() == {"hostname", "os", "python", "pypkgs", "framework"}
     assert {"dulwich", "pytest"} <= said["pypkgs"].keys()
+
+
+def test_where_no_lock_can_tell_a_trial_runs_that_was_recorded_within_a_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(descriptor: int, is_waiting: bool = False, is_shared: bool = False) -> bool:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(system, "lock", refuse)
+    trial = aimdvc.create_trial(trial_name="a")
+    trial.log("train", {"a": 1}, 1)
+    assert aimdvc.load_trial(trial_name="a").status == "Running"
+    os.utime(journal(trial), (1, 1))
+    assert aimdvc.load_trial(trial_name="a").status == "Failed"
+
+
+def test_the_rank_is_that_of_the_processes_that_train_together() -> None:
+    ranks = {
+        "": 0,
+        "RANK=2": 2,
+        "RANK=0 LOCAL_RANK=1": 0,
+        "LOCAL_RANK=1": 1,
+        "LOCAL_RANK=0 NODE_RANK=1": 1,
+        "RANK=x": 0,
+    }
+    for words, rank in ranks.items():
+        assert find_rank(dict(word.split("=") for word in words.split())) == rank, words
+
+
+def test_too_many_metrics_at_once_are_refused() -> None:
+    with pytest.raises(ValueError, match="5001 metrics are given at once"):
+        aimdvc.create_trial().log("train", {f"m{number}": 1 for number in range(5001)}, 1)
