@@ -10,11 +10,10 @@ A trial whose process has ended without saying how is one that failed.
 import os
 import time
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from aimdvc.errors import UsageError
+from aimdvc.errors import AimdvcError, UsageError
 from aimdvc.fs.disk import Disk
 from aimdvc.fs.faults import mapped
 from aimdvc.fs.journal import Journal, is_held
@@ -58,24 +57,34 @@ def _is_recorded(journal: Path) -> bool:
 
 
 def find_trial(trials: Path, name: str) -> Path:
-    """Returns the directory of the newest trial of a name. Raises UsageError when there is none."""
-    found = [(header.created, directory) for directory, header in iter_trials(trials) if header.name == name]
-    if not found:
-        raise UsageError(f"there is no trial '{name}' in '{trials}'", hint="give trial_path where it lies elsewhere")
-    return max(found)[1]
+    """Returns the directory of the newest trial of a name. Raises UsageError when there is none.
 
-
-def iter_trials(trials: Path) -> Iterator[tuple[Path, Record]]:
-    """Yields the trials of a directory, each with its header; what holds none is passed over."""
-    try:
-        names = sorted(os.listdir(trials))
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    for name in names:
+    A trial that can't be read stands in nobody's way, unless it could be the one: then what is wrong with it is raised.
+    """
+    found: list[tuple[str, Path]] = []
+    faults: list[AimdvcError] = []
+    for directory in _directories(trials):
         try:
-            yield trials / name, read_header(trials / name / FILE)
+            header = read_header(directory / FILE)
         except (FileNotFoundError, NotADirectoryError):
             continue
+        except AimdvcError as error:
+            faults.append(error)
+            continue
+        if header.name == name:
+            found.append((header.created, directory))
+    if found:
+        return max(found)[1]
+    if faults:
+        raise faults[0]
+    raise UsageError(f"there is no trial '{name}' in '{trials}'", hint="give trial_path where it lies elsewhere")
+
+
+def _directories(trials: Path) -> list[Path]:
+    try:
+        return [trials / name for name in sorted(os.listdir(trials))]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 class Claim(NamedTuple):

@@ -238,6 +238,11 @@ def test_a_damaged_line_is_named_and_a_later_format_is_left_alone() -> None:
     trial.finish()
     whole = journal(trial).read_bytes()
     lines = whole.splitlines(keepends=True)
+    other = aimdvc.create_trial(trial_name="b")
+    journal(other).write_bytes(b"no header\n")
+    assert aimdvc.load_trial(trial_name="a").id == trial.id
+    with pytest.raises(CorruptRepository, match="line 1 is damaged"):
+        aimdvc.load_trial(trial_name="b")
     journal(trial).write_bytes(b"".join([*lines[:2], b"\0\0\n", *lines[3:]]))
     with pytest.raises(CorruptRepository, match="line 3 is damaged"):
         aimdvc.load_trial(trial.path)
