@@ -68,7 +68,7 @@ def show_trial(call: Call) -> Response:
         return _spooled(_with_metrics(connection, trial.id, f'{head}"metrics": ', tail, None))
 
 
-def change(call: Call) -> Response:
+def update_trial(call: Call) -> Response:
     """Makes a trial what is sent; metrics, where there are some in it, in the place of all that there were."""
     database = call.site.database
     with _told_names(), database.write("trials") as connection:
@@ -82,7 +82,7 @@ def change(call: Call) -> Response:
     return answer({"id": dashed(trial.id)})
 
 
-def remove(call: Call) -> Response:
+def delete_trial(call: Call) -> Response:
     """Removes a trial."""
     with call.site.database.write("trials") as connection:
         trial = find_trial(connection, call.caller, call.params["trial"], Rights.EDIT)

@@ -21,7 +21,7 @@ def told_by_500() -> list[Route]:
 def expecting_500(route: Route) -> str:
     """Returns the settings by which that counts as no failure."""
     return (
-        f'[[operations]]\ninclude-operation-id = "{route.handler.__name__}"\n'
+        f'[[operations]]\ninclude-path = "{route.path}"\ninclude-method = "{route.method}"\n'
         '[operations.checks.not_a_server_error]\nexpected-statuses = ["2xx", "3xx", "4xx", 500]\n'
     )
 
