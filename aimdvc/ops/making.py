@@ -72,7 +72,7 @@ def prepare(
     pinned = [_pinned(workspace, name, revision, notes) for name, revision in inputs]
     found: list[Output] = []
     for text in outputs:
-        output = _output(workspace, here, text)
+        output = _output(workspace, here, text, notes)
         if any(output.name == other.name or output.path == other.path for other in found):
             raise UsageError(f"output '{text}' is given twice", hint="give each artifact one path")
         found.append(output)
@@ -155,7 +155,7 @@ def _has_changes(workspace: Workspace, head: Head) -> bool:
     return staged or bool(found.deleted or found.untracked or changed_suspects(workspace, head, found))
 
 
-def _output(workspace: Workspace, here: Path, text: str) -> Output:
+def _output(workspace: Workspace, here: Path, text: str, notes: list[str]) -> Output:
     name, found, typed = text.partition("=")
     if not found or not typed:
         raise UsageError(f"output '{text}': expected NAME=PATH", hint="for one: `--output model=models/model.pt`")
@@ -181,21 +181,19 @@ def _output(workspace: Workspace, here: Path, text: str) -> Output:
             f"output '{text}': the artifact '{head.name}' lies at '{head.path}'",
             hint=f"write `--output {head.name}={head.path}`, or give the output another name",
         )
-    _require_ready(workspace, settle(workspace, head.name))
+    head = settle(workspace, head.name)
+    _require_ready(workspace, head)
+    # Also what an earlier run left that was cut: it is no reason to refuse.
+    if head.commit is not None and _has_changes(workspace, head):
+        notes.append(f"'{head.name}' has changes that are in no version: what is left of them counts as the command's")
     return Output(head.name, path)
 
 
 def _require_ready(workspace: Workspace, head: Head) -> None:
-    """Raises Refused, RefMoved where nothing could be committed, or not by itself."""
+    """Raises Refused, RefMoved where nothing could be committed."""
     if workspace.state.merges.get(head.id) is not None:
         raise Refused(
             f"a merge of '{head.name}' is in progress", hint="finish it with `aimdvc commit`, then run it again"
         )
-    if head.commit is None:
-        return
-    branch_to_commit_on(workspace.history(head.name), head)
-    if any(True for _ in workspace.state.staged(head)):
-        raise Refused(
-            f"changes of '{head.name}' are staged, and would count as the command's",
-            hint=f"run `aimdvc commit {head.name}`, or `aimdvc reset {head.name}` to unstage them",
-        )
+    if head.commit is not None:
+        branch_to_commit_on(workspace.history(head.name), head)

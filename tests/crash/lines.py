@@ -1,4 +1,4 @@
-"""Branches and merges for the cut-point tests: two lines of versions, and the verbs that bring them together."""
+"""Branches, merges and runs for the cut-point tests: two lines of versions, what joins them, what a command makes."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +7,7 @@ from aimdvc.errors import MergeConflict
 from aimdvc.model.progress import Silent
 from aimdvc.ops.branch import rename_branch
 from aimdvc.ops.commit import CommitOptions, commit
+from aimdvc.ops.making import prepare, record
 from aimdvc.ops.merge import MergeOptions, merge
 from aimdvc.ops.pull import PullOptions, pull
 from aimdvc.ops.resolve import abort, settle_conflicts
@@ -14,7 +15,7 @@ from aimdvc.ops.revert import revert
 from aimdvc.ops.settle import settle
 from aimdvc.ops.switching import Goal, switch_to
 from aimdvc.ops.workspace import Workspace
-from tests.crash.ground import connector, empty, finish, means
+from tests.crash.ground import connector, empty, finish, first_version, means
 from tests.shell import Shell
 
 
@@ -128,7 +129,22 @@ def _diverged(root: Path) -> None:
     shell.commit("data", "local, too")
 
 
+def _before_a_run(root: Path) -> None:
+    shell = first_version(root)
+    shell("branch", "start")
+    shell.write("data/text.txt", "made\n")
+    shell.write("data/large.bin", b"made" * 40_000)
+    shell.write("out", "made\n")
+
+
+def _run(workspace: Workspace, here: Path) -> None:
+    prepared = prepare(workspace, here, [("data", "start")], ["data=data", "out=out"])
+    record(workspace, prepared, ["make"], None, Silent())
+    assert not record(workspace, prepared, ["make"], None, Silent()).committed
+
+
 PREPARE: dict[str, Callable[[Path], object]] = {
+    "run": _before_a_run,
     "merge": two_lines,
     "conflict": _conflicting,
     "settle": _stopped,
@@ -140,6 +156,7 @@ PREPARE: dict[str, Callable[[Path], object]] = {
     "rebase": _diverged,
 }
 ACT: dict[str, Callable[[Workspace, Path], None]] = {
+    "run": _run,
     "merge": _merge,
     "conflict": _stop,
     "settle": _settle,

@@ -158,7 +158,6 @@ def test_what_could_not_be_recorded_is_refused_before_the_command_runs(work: She
         assert wrong in done.err, done.err
     work.write("kept/x", "y")
     work("add", "kept")
-    assert "are staged" in work("run", "-o", "kept=kept", *ran, code=1).err
     work("commit", "-m", "m")
     work("checkout", "kept@v1?")
     assert "not at the tip of main" in work("run", "-o", "kept=kept", *ran, code=1).err
@@ -172,6 +171,8 @@ def test_it_says_where_what_is_read_may_be_another_version_than_what_is_recorded
     assert "checked out at v2?, and v1? is what is recorded" in work("run", "-i", "raw@v1?", "--", "true").err
     assert work("run", "-i", "raw", "--", "true").err == ""
     work.write("raw/a.csv", "changed\n")
+    work("add", "raw")
+    assert "'raw' has changes that are in no version" in work("run", "-o", "raw=raw", "--", "false", code=1).err
     assert "'raw' have changes that are in no version" in work("run", "-i", "raw@v2?", "--", "true").err
 
 

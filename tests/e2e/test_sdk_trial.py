@@ -196,11 +196,11 @@ def test_inputs_and_outputs_are_artifacts_of_the_sdk(server: EmbeddedServer, pla
     doc = told(server, trial)
     assert (doc["inputArtifacts"], doc["outputArtifacts"]) == ([data.id], [model.id])
     message = aimdvc.grab_artifact(artifact_id=model.id).versions()[0].message
-    assert message.split("\n\n")[1].splitlines() == [
+    lines = message.split("\n\n")[1].splitlines()
+    assert [line for line in lines if not line.startswith(("Aimd-Command: ", "Aimd-Code: "))] == [
         f"Aimd-Id: {model.id}",
         f"Aimd-Input: admin/default/digits@{data.commit}",
         f"Aimd-Trial: {trial.id}",
-        *[line for line in message.splitlines() if line.startswith(("Aimd-Command: ", "Aimd-Code: "))],
     ]
     url = f"{server.url}/api/v1/lineage/admin/default/model"
     found = requests.get(url, params={"apikey": server.admin_key, "direction": "up"}, timeout=20).json()
