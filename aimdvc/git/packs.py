@@ -9,6 +9,7 @@ import zlib
 from pathlib import Path
 
 from aimdvc.fs.disk import Disk, TempFile
+from aimdvc.fs.faults import mapped
 from aimdvc.fs.leftovers import remove_leftovers
 from aimdvc.fs.system import pread, pwrite
 from aimdvc.git.kinds import KIND_NAMES
@@ -97,12 +98,13 @@ class PackWriter:
     def seal(self) -> bytes:
         """Ends the pack, so that the temporary file holds it whole, and returns its checksum."""
         self._flush()
-        pwrite(self.temp.fd, len(self._entries).to_bytes(4, "big"), 8)
         digest = hashlib.sha1()  # noqa: S324
         position = 0
-        while chunk := pread(self.temp.fd, _BUFFER, position):
-            digest.update(chunk)
-            position += len(chunk)
+        with mapped(self.temp.path):
+            pwrite(self.temp.fd, len(self._entries).to_bytes(4, "big"), 8)
+            while chunk := pread(self.temp.fd, _BUFFER, position):
+                digest.update(chunk)
+                position += len(chunk)
         self.temp.write(digest.digest())
         self.size += 20
         return digest.digest()

@@ -133,6 +133,7 @@ def attempt(served: Served, deed: Deed, name: str) -> int:
         ("aimd-pack", "full", 6),
         ("first push", "sync-error", 9),
         ("aimd finalize", "kill", 5),
+        ("aimd finalize", "sync-error", 4),
         ("aimd parts", "kill", 23),
     ],
 )
