@@ -122,6 +122,11 @@ class Artifact:
         return self._record.is_open
 
     @property
+    def can_be_logged(self) -> bool:
+        """Whether a trial of this machine may have made it: it was not loaded from a server."""
+        return self._record.can_be_logged
+
+    @property
     def objects(self) -> list[dict[str, Any]]:
         """What it holds: `{key, size, digest, sha256}` of a file, `{key, uri}` of a reference.
 

@@ -46,6 +46,11 @@ class MarkedArtifact(Protocol):
         """Whether it was not uploaded yet."""
         ...
 
+    @property
+    def can_be_logged(self) -> bool:
+        """Whether it was made on this machine."""
+        ...
+
     def to_dict(self) -> dict[str, Any]:
         """Returns all that is known of it."""
         ...
@@ -178,7 +183,7 @@ class Trial:
         """
         if not self._is_recording or artifact.id in self._record.outputs:
             return
-        if not (artifact.is_open or getattr(artifact, "can_be_logged", False)):
+        if not artifact.can_be_logged:
             raise RuntimeError(f"artifact '{artifact.name}' is not new: an output is made in the run that marks it")
         self._require_open()
         mine = recording.Claim(self.id, str(self.path))

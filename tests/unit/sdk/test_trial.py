@@ -140,7 +140,7 @@ def test_nan_and_infinities_are_kept(tmp_path: Path) -> None:
 
 
 def test_an_input_is_uploaded_before_and_an_output_after_it_is_marked() -> None:
-    trial, data, model = aimdvc.create_trial(), Marked(), Marked("model", is_open=True)
+    trial, data, model = aimdvc.create_trial(), Marked(), Marked("model", is_open=True, can_be_logged=True)
     with pytest.raises(RuntimeError, match="'model' is not uploaded yet"):
         trial.mark_input(model)
     with pytest.raises(RuntimeError, match="'digits' is not new"):
@@ -166,7 +166,7 @@ def test_an_input_is_uploaded_before_and_an_output_after_it_is_marked() -> None:
 
 
 def test_an_artifact_has_one_producer_and_many_consumers(tmp_path: Path) -> None:
-    model = Marked("model", is_open=True)
+    model = Marked("model", is_open=True, can_be_logged=True)
     first, second = aimdvc.create_trial(), aimdvc.create_trial(tmp_path / "elsewhere")
     first.mark_output(model)
     with pytest.raises(RuntimeError, match=f"an output of trial {first.id} already"):
@@ -187,7 +187,7 @@ def test_all_but_the_first_of_those_that_train_together_record_nothing(
         trial.log("train", {"a": 1}, 1)
         trial.params.x = 2
         trial.mark_input(Marked())
-        trial.mark_output(Marked(is_open=True))
+        trial.mark_output(Marked(is_open=True, can_be_logged=True))
         assert (trial.is_recording, dict(trial.params), trial.metrics) == (False, {"lr": 1, "x": 2}, {})
     assert (trial.status, trial.to_dict()["status"]) == ("Succeeded", "Succeeded")
     assert not trials.exists()

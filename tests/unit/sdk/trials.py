@@ -17,6 +17,7 @@ class Marked:
 
     name: str = "digits"
     is_open: bool = False
+    can_be_logged: bool = False
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     def to_dict(self) -> dict[str, Any]:
