@@ -5,11 +5,11 @@ that they read and made counts as well (trials.py). A version is found by its co
 it, what a trailer calls it decides. Nothing is found that a caller may not view.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Select, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from aimdvc.git.graph import Graph
@@ -19,11 +19,12 @@ from aimdvc.model.lineage import Making, find_trial, parse_making
 from aimdvc.model.names import VERSION_TAG
 from aimdvc.model.oid import GitId
 from aimdvc.server.aimd_ids import ID_TRAILER, dashed, find_id
-from aimdvc.server.rights import Caller, visible_nodes
+from aimdvc.server.rights import Caller
 from aimdvc.server.schema import aimd_versions, lineage, made_from, makings, refs, trials
-from aimdvc.server.tree import grouped, paths_of
+from aimdvc.server.tree import grouped, paths_of, visible_among
 
 _MOST_EDGES = 10_000
+_PAGE = 1000
 
 
 def told_in(graph: Graph, commits: Iterable[GitId]) -> tuple[dict[GitId, str], dict[GitId, Making]]:
@@ -95,24 +96,27 @@ class Walk:
 
     def __init__(self, connection: Connection, caller: Caller) -> None:
         self._connection = connection
-        self._visible = visible_nodes(caller)
+        self._caller = caller
+        self._seen: dict[str, bool] = {}
 
     def up(self, artifact: str, start: GitId, making: Making, bounds: Bounds) -> Found:
         """Returns what a version was made from, and that from: `making` is what its own commit says."""
 
-        def step(level: Mapping[GitId, str]) -> list[tuple[Edge, str | None]]:
+        def step(level: Mapping[GitId, str]) -> Iterator[tuple[Edge, str | None]]:
             said = [Edge(one.commit, start, one.name, None) for one in making.inputs if start in level]
             edges = said + self._said(level)
             found = self._find(edges)
-            return [(edge, found.get(edge.input)) for edge in edges] + [*self._by_trials(level, True)]
+            yield from ((edge, found.get(edge.input)) for edge in edges)
+            yield from self._by_trials(level, True)
 
         return self._walk(artifact, start, bounds, step, lambda edge: edge.input)
 
     def down(self, artifact: str, start: GitId, bounds: Bounds) -> Found:
         """Returns what was made from a version, and from that."""
 
-        def step(level: Mapping[GitId, str]) -> list[tuple[Edge, str | None]]:
-            return [*self._users(level), *self._by_trials(level, False)]
+        def step(level: Mapping[GitId, str]) -> Iterator[tuple[Edge, str | None]]:
+            yield from self._users(level)
+            yield from self._by_trials(level, False)
 
         return self._walk(artifact, start, bounds, step, lambda edge: edge.output)
 
@@ -121,7 +125,7 @@ class Walk:
         artifact: str,
         start: GitId,
         bounds: Bounds,
-        step: Callable[[Mapping[GitId, str]], list[tuple[Edge, str | None]]],
+        step: Callable[[Mapping[GitId, str]], Iterator[tuple[Edge, str | None]]],
         end: Callable[[Edge], GitId],
     ) -> Found:
         found = Found({start: artifact}, {start: 0})
@@ -130,15 +134,15 @@ class Walk:
         while level:
             depth += 1
             following: dict[GitId, str] = {}
-            for edge, other in step(level):
+            for count, (edge, other) in enumerate(step(level)):
                 commit = end(edge)
+                if max(count, len(found.edges)) >= _MOST_EDGES:
+                    found.is_whole = False
+                    break
                 is_new = other is not None and commit not in found.artifacts
                 if is_new and (depth > bounds.depth or len(found.artifacts) >= bounds.versions):
                     found.is_whole = False
                     continue
-                if len(found.edges) >= _MOST_EDGES:
-                    found.is_whole = False
-                    break
                 found.edges.setdefault((edge.input, edge.output), edge)
                 if is_new and other is not None:
                     following[commit] = found.artifacts[commit] = other
@@ -160,10 +164,8 @@ class Walk:
         """Returns the artifacts that have the inputs, of several the one that is called so."""
         places: dict[GitId, list[str]] = {}
         for group in grouped(sorted({edge.input for edge in edges})):
-            query = select(aimd_versions.c.artifact, aimd_versions.c.commit).where(
-                aimd_versions.c.commit.in_(group), *self._may_view(aimd_versions.c.artifact)
-            )
-            for row in self._connection.execute(query.limit(_MOST_EDGES)):
+            query = select(aimd_versions.c.artifact, aimd_versions.c.commit).where(aimd_versions.c.commit.in_(group))
+            for row in self._visible(query, ("artifact",)):
                 places.setdefault(GitId(row.commit), []).append(row.artifact)
         several = {artifact for found in places.values() if len(found) > 1 for artifact in found}
         paths = paths_of(self._connection, several)
@@ -173,38 +175,52 @@ class Walk:
             for commit, found in places.items()
         }
 
-    def _users(self, level: Mapping[GitId, str]) -> Iterable[tuple[Edge, str]]:
+    def _users(self, level: Mapping[GitId, str]) -> Iterator[tuple[Edge, str]]:
         """Yields the versions that say they were made from those of a level."""
         made = aimd_versions.alias("made")
         for group in grouped(sorted(level)):
             query = (
                 select(made_from, made.c.artifact)
                 .join(made, made.c.commit == made_from.c.commit)
-                .where(made_from.c.input.in_(group), *self._may_view(made.c.artifact))
+                .where(made_from.c.input.in_(group))
+                .order_by(made_from.c.commit, made.c.artifact)
             )
-            for row in self._connection.execute(_bounded(query, made.c.commit, made.c.artifact)):
+            for row in self._visible(query, ("artifact",)):
                 yield Edge(GitId(row.input), GitId(row.commit), row.name, None), row.artifact
 
-    def _by_trials(self, level: Mapping[GitId, str], is_up: bool) -> Iterable[tuple[Edge, str]]:
+    def _by_trials(self, level: Mapping[GitId, str], is_up: bool) -> Iterator[tuple[Edge, str]]:
         """Yields what trials say that they read to make the versions of a level, or made from these."""
         made, used = aimd_versions.alias("made"), aimd_versions.alias("used")
         output, read = lineage.alias("output"), lineage.alias("read")
         here, there = (made, used) if is_up else (used, made)
+        columns = (used.c.commit.label("input"), made.c.commit.label("output"), trials.c.id, trials.c.folder)
         for group in grouped(sorted(level)):
             query = (
-                select(used.c.commit.label("input"), made.c.commit.label("output"), there.c.artifact, trials.c.id)
+                select(*columns, there.c.artifact, here.c.artifact.label("own"))
                 .join_from(made, output, (output.c.version == made.c.id) & (output.c.relation == "output"))
                 .join(trials, trials.c.id == output.c.trial)
                 .join(read, (read.c.trial == trials.c.id) & (read.c.relation == "input"))
                 .join(used, used.c.id == read.c.version)
-                .where(here.c.commit.in_(group), *self._may_view(here.c.artifact))
-                .where(*self._may_view(there.c.artifact), *self._may_view(trials.c.folder))
+                .where(here.c.commit.in_(group))
+                .order_by(there.c.commit, there.c.artifact)
             )
-            for row in self._connection.execute(_bounded(query, there.c.commit, there.c.artifact)):
+            for row in self._visible(query, ("artifact", "own", "folder")):
                 yield Edge(GitId(row.input), GitId(row.output), None, dashed(row.id)), row.artifact
 
-    def _may_view(self, column: ColumnElement[str]) -> tuple[ColumnElement[bool], ...]:
-        return (column.in_(self._visible),) if self._visible is not None else ()
+    def _visible(self, query: Select[Any], columns: Sequence[str]) -> Iterator[Row[Any]]:
+        """Yields the rows whose nodes in these columns are all the caller's to view.
+
+        Asked for a page of rows at a time: to join what is visible in one query took SQLite minutes for 100,000 rows.
+        """
+        with self._connection.execute(query.execution_options(yield_per=_PAGE)) as result:
+            for page in result.partitions():
+                self._look({getattr(row, name) for row in page for name in columns})
+                yield from (row for row in page if all(self._seen[getattr(row, name)] for name in columns))
+
+    def _look(self, ids: set[str]) -> None:
+        new = ids - self._seen.keys()
+        seen = visible_among(self._connection, self._caller, new) if new else set()
+        self._seen |= {node: node in seen for node in new}
 
     # What is known of what was found
 
@@ -220,10 +236,8 @@ class Walk:
         """Returns name and folder's id of those of the trials that the caller may view, by id with dashes."""
         found: dict[str, tuple[str, str]] = {}
         for group in grouped(sorted({name.replace("-", "") for name in names})):
-            query = select(trials.c.id, trials.c.name, trials.c.folder).where(
-                trials.c.id.in_(group), *self._may_view(trials.c.folder)
-            )
-            found |= {dashed(row.id): (row.name, row.folder) for row in self._connection.execute(query)}
+            query = select(trials.c.id, trials.c.name, trials.c.folder).where(trials.c.id.in_(group))
+            found |= {dashed(row.id): (row.name, row.folder) for row in self._visible(query, ("folder",))}
         return found
 
     def ids(self, artifacts: Mapping[GitId, str]) -> dict[GitId, str]:

@@ -119,6 +119,12 @@ def shared_nodes(connection: Connection, caller: Caller) -> list[str]:
     return sorted(connection.scalars(select(shares.c.node).where(_concerns(caller)).distinct()))
 
 
+def shared_among(connection: Connection, caller: Caller, ids: Sequence[str]) -> set[str]:
+    """Returns those of some nodes that were shared with a caller, each by itself; of no more than one IN list takes."""
+    query = select(shares.c.node).where(shares.c.node.in_(ids), _concerns(caller))
+    return set(connection.scalars(query))
+
+
 def visible_nodes(caller: Caller) -> Select[tuple[str]] | None:
     """Returns the query of the ids of all nodes that are a caller's to view; None where these are all that there are.
 

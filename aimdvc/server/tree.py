@@ -10,7 +10,7 @@ from aimdvc.model.names import check_artifact_name
 from aimdvc.server.accounts import NAME
 from aimdvc.server.database import now_s
 from aimdvc.server.guard import HttpError
-from aimdvc.server.rights import Caller, Node, sees_root
+from aimdvc.server.rights import Caller, Node, sees_root, shared_among
 from aimdvc.server.schema import nodes
 
 MAX_DEPTH = 32
@@ -81,6 +81,41 @@ def paths_of(connection: Connection, ids: Iterable[str]) -> dict[str, str]:
                 above.add(row.parent)
         asked = sorted(above - found.keys() - {""})
     return {node: _path(found, node) for node in wanted & found.keys()}
+
+
+def visible_among(connection: Connection, caller: Caller, ids: Iterable[str]) -> set[str]:
+    """Returns those of some nodes that are a caller's to view.
+
+    Walks up from them, in two queries for each level of the tree: that goes with them, not with what there is.
+    """
+    wanted = set(ids)
+    if caller.is_admin and caller.folder is None:
+        return wanted
+    above: dict[str, tuple[str, str]] = {}
+    shared: set[str] = set()
+    asked = sorted(wanted)
+    while asked:
+        for group in grouped(asked):
+            query = select(nodes.c.id, nodes.c.parent, nodes.c.owner).where(nodes.c.id.in_(group))
+            above |= {row.id: (row.parent, row.owner) for row in connection.execute(query)}
+            shared |= shared_among(connection, caller, group)
+        asked = sorted({above[node][0] for node in asked if node in above} - above.keys() - {""})
+    return {node for node in wanted if _may_view(caller, above, shared, node)}
+
+
+def _may_view(caller: Caller, above: Mapping[str, tuple[str, str]], shared: set[str], node: str) -> bool:
+    is_given, is_within = caller.is_admin, caller.folder is None
+    for _ in range(MAX_DEPTH + 1):
+        if node not in above:
+            return False
+        parent, owner = above[node]
+        is_root = parent == ""
+        is_given = is_given or node in shared or (is_root and caller.is_known and owner == caller.id)
+        is_within = is_within or node == caller.folder
+        if is_root:
+            return is_given and is_within
+        node = parent
+    return False
 
 
 def _path(found: Mapping[str, tuple[str, str]], node: str) -> str:

@@ -1,15 +1,17 @@
 """Lineage over REST: what versions say that made them, as far as the caller may see it."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 
 from aimdvc.server.embedded import EmbeddedServer
 from aimdvc.server.reindexing import reindex_versions
-from aimdvc.server.rights import SYSTEM
-from aimdvc.server.schema import aimd_versions, made_from, makings
+from aimdvc.server.rights import ANONYMOUS, SYSTEM, Caller, visible_nodes
+from aimdvc.server.schema import aimd_versions, made_from, makings, nodes
+from aimdvc.server.tree import visible_among
 from tests.contract.git_packs import Made
 from tests.contract.server_client import Client, report_of
 
@@ -108,6 +110,24 @@ def test_what_a_caller_may_not_view_is_not_there(server: EmbeddedServer, client:
         }
     key = accounts.add_key(accounts.user("admin").id, "read", folder=folders.id_of(SYSTEM, "admin/open"))
     assert commits(lineage(Client(server.url, key), "admin/open/data", "direction=down")) == [data]
+
+
+def test_walking_up_and_walking_down_see_the_same_nodes(server: EmbeddedServer, client: Client) -> None:
+    accounts, folders, database = server.site.accounts, server.site.folders, server.site.database
+    users = {name: accounts.add_user(name) for name in ("bob", "eve", "team")}
+    for path in ("admin/a/b/c", "admin/a/d", "admin/e", "bob/f/g", "bob/h"):
+        publish(client, path)
+    for path, kind, who in (("admin/a/b", "user", "bob"), ("bob/f", "everyone", ""), ("admin/e", "user", "eve")):
+        folders.share(SYSTEM, path, kind, who, "view")
+    callers = [Caller(user, name, False, "read") for name, user in users.items()]
+    callers += [SYSTEM, ANONYMOUS, replace(callers[0], folder=folders.id_of(SYSTEM, "admin/a/b"))]
+    callers += [replace(SYSTEM, folder=folders.id_of(SYSTEM, "admin/a")), replace(callers[1], folder=users["bob"])]
+    with database.read() as connection:
+        every = set(connection.scalars(select(nodes.c.id)))
+        for caller in callers:
+            query = visible_nodes(caller)
+            below = set(connection.scalars(query)) if query is not None else every
+            assert visible_among(connection, caller, every | {"0" * 32}) - {"0" * 32} == below, caller
 
 
 def test_hostile_trailers_do_no_harm(client: Client) -> None:
