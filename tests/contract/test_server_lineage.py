@@ -153,7 +153,9 @@ def test_a_version_in_several_artifacts_is_the_one_that_is_named(client: Client)
     assert len(lineage(client, "admin/c", "direction=down")["versions"]) == 2
 
 
-def test_what_trials_read_and_made_counts_and_no_circle_is_walked_for_ever(client: Client) -> None:
+def test_what_trials_read_and_made_counts_and_no_circle_is_walked_for_ever(
+    server: EmbeddedServer, client: Client
+) -> None:
     raw, model = publish(client, "admin/f/raw"), publish(client, "admin/f/model")
     ids = {path: lineage(client, path)["versions"][0]["id"] for path in ("admin/f/raw", "admin/f/model")}
     folder = client.request("GET", "/apis/v1/folders/id?path=/admin/f").json()
@@ -170,6 +172,12 @@ def test_what_trials_read_and_made_counts_and_no_circle_is_walked_for_ever(clien
         assert commits(told) == [model, raw]
         assert {edge["trial"] for edge in told["edges"]} == {trial}
         assert told["versions"][0]["trial"] == {"id": trial, "name": "run", "folder": "admin/f"}
+    # Who sees both versions, and not the trial, is told nothing of it.
+    bob = server.site.accounts.add_user("bob")
+    for path in ids:
+        server.site.folders.share(SYSTEM, path, "user", "bob", "view")
+    told = lineage(Client(server.url, server.site.accounts.add_key(bob, "read")), "admin/f/model")
+    assert (commits(told), told["edges"], told["versions"][0]["trial"]) == ([model], [], None)
 
 
 @pytest.mark.parametrize("lost", [(makings, made_from), (makings, made_from, aimd_versions)])
