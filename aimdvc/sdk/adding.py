@@ -39,7 +39,7 @@ def add_file(workspace: Workspace, record: str, path: Path, key: str, progress: 
     if not path.exists():
         raise _absent(path)
     progress.start(f"add {key}", path.stat().st_size, "bytes")
-    _store(workspace, record, [(os.fsencode(path), key)], progress)
+    _store(workspace, record, [(os.path.realpath(os.fsencode(path)), key)], progress)
     progress.finish()
 
 
@@ -54,7 +54,8 @@ def add_directory(workspace: Workspace, record: str, path: Path, key: str, progr
     if not path.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, "is no directory; `add_file` takes a file", str(path))
     found = Walked()
-    root = os.fsencode(path)
+    # Once, not for each file: that took as long as reading and hashing small ones.
+    root = os.path.realpath(os.fsencode(path))
     links: list[str] = []
     progress.start(f"add {key}", None, "bytes")
     _store(workspace, record, _iter_files(root, key, found, links), progress)
@@ -73,9 +74,11 @@ def add_reference(workspace: Workspace, record: str, reference: Reference) -> No
 def _iter_files(root: bytes, key: str, found: Walked, links: list[str]) -> Iterator[tuple[bytes, str]]:
     for inside, mode, *_ in walk(root, b"", None, found):
         full = os.path.join(root, inside)
-        if mode == Mode.SYMLINK and not _leads_to_file(full):
-            links.append(path_text(inside))
-            continue
+        if mode == Mode.SYMLINK:
+            if not _leads_to_file(full):
+                links.append(path_text(inside))
+                continue
+            full = os.path.realpath(full)
         yield full, check_entry_path(f"{key}/{path_text(inside)}")
 
 
@@ -99,7 +102,7 @@ def _store(workspace: Workspace, record: str, files: Iterable[tuple[bytes, str]]
 
 def _staged(stager: Stager, path: bytes, key: str, progress: Progress) -> RecordObject:
     try:
-        row = stager.stage(key, os.path.realpath(path), progress.advance)
+        row = stager.stage(key, path, progress.advance)
     except Vanished as error:
         raise _absent(Path(os.fsdecode(path))) from error
     return RecordObject(key, row.mode, row.oid, row.size)
