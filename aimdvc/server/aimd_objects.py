@@ -19,14 +19,13 @@ from aimdvc.model.pointer import POINTER_LIMIT, Pointer, find_pointer
 from aimdvc.model.references import REFERENCES, parse_references
 from aimdvc.ops.stage import ATTRIBUTES
 from aimdvc.server import draft_parts, drafts
-from aimdvc.server.aimd_artifacts import own_draft, read_commit, seen_version
+from aimdvc.server.aimd_artifacts import asked_for, own_draft, read_commit
 from aimdvc.server.aimd_folders import answer
 from aimdvc.server.checksums import Md5, known_md5s
 from aimdvc.server.forms import open_file
 from aimdvc.server.guard import HttpError, Response
 from aimdvc.server.lfs import blob_response
 from aimdvc.server.quotas import check_room
-from aimdvc.server.rights import Rights
 from aimdvc.server.routing import Call
 from aimdvc.server.site import Site
 
@@ -155,14 +154,13 @@ def _line(path: str, size: int | None, checksum: str) -> dict[str, object]:
 
 def list_objects(call: Call) -> Response:
     """The objects of a version, or of what the caller is uploading, by path; and references, which hold no bytes."""
-    version = seen_version(call)
-    if version is None:
-        draft = own_draft(call, Rights.VIEW)
+    version = asked_for(call)
+    if isinstance(version, drafts.Draft):
         with call.site.database.read() as connection:
-            objects = drafts.objects_of(connection, draft)
+            objects = drafts.objects_of(connection, version)
             known = known_md5s(connection, {one.pointer.oid for one in objects})
-        found = [_line(one.key, one.pointer.size, known.get(one.pointer.oid, "")) for one in objects]
-        return answer({"results": found, "references": []})
+        lines = [_line(one.key, one.pointer.size, known.get(one.pointer.oid, "")) for one in objects]
+        return answer({"results": lines, "references": []})
     with call.site.storage.repository(version[0]) as repository:
         repository.refresh()
         graph, commit = read_commit(repository, version[1])
@@ -215,12 +213,11 @@ def _references(graph: Graph, tree: GitId) -> list[Mapping[str, object]]:
 def get_object(call: Call) -> Response:
     """Gives an object of a version, or of what the caller is uploading; a range of it, too."""
     site, key = call.site, call.request.query.get("key", "").removeprefix("/")
-    version = seen_version(call)
+    version = asked_for(call)
     pointer: Pointer | None
-    if version is None:
-        draft = own_draft(call, Rights.VIEW)
+    if isinstance(version, drafts.Draft):
         with site.database.read() as connection:
-            pointer = drafts.read_object(connection, draft, key)
+            pointer = drafts.read_object(connection, version, key)
         content = b""
     else:
         with site.storage.repository(version[0]) as repository:

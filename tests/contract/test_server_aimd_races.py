@@ -1,0 +1,88 @@
+"""What AIMD clients do at the same time: what was said to be taken is in the version, and nothing is told twice."""
+
+from collections.abc import Callable
+
+import pytest
+from requests import Response
+
+from aimdvc.server import aimd_artifacts, sealing
+from aimdvc.server.embedded import EmbeddedServer
+from tests.contract.aimd_client import ARTIFACTS, AimdClient
+from tests.contract.server_client import Client
+
+
+@pytest.fixture
+def alice(server: EmbeddedServer) -> AimdClient:
+    return AimdClient(server.url, server.site.accounts.add_key(server.site.accounts.add_user("alice"), "write"))
+
+
+@pytest.fixture
+def folder(alice: AimdClient) -> str:
+    return alice.make_folder("default")
+
+
+def meanwhile(
+    monkeypatch: pytest.MonkeyPatch, where: object, name: str, does: Callable[[], object]
+) -> list[Callable[..., object]]:
+    """Does something once, just before the server calls a function of its own."""
+    left, real = [does], getattr(where, name)
+
+    def first(*arguments: object) -> object:
+        if left:
+            left.pop()()
+        return real(*arguments)
+
+    monkeypatch.setattr(where, name, first)
+    return left
+
+
+def test_an_object_that_was_taken_while_the_version_is_made_is_in_it(
+    server: EmbeddedServer, alice: AimdClient, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = alice.begin(folder, "a", aliases=["prod"])
+    alice.send(name, "x", b"1")
+    taken: list[int] = []
+
+    def send() -> None:
+        taken.extend(alice.send(name, key, b"2").status_code for key in ("x", "README.md"))
+
+    left = meanwhile(monkeypatch, sealing, "land", send)
+    told = alice.finalize(name).json()
+    assert (left, taken) == ([], [200, 200])
+    assert (told["version"], alice.download(name, "x").content) == ("v1", b"2")
+    assert sorted(alice.ls(name)) == ["README.md", "x"]
+    refs = Client(server.url, alice.key).refs("default/a")
+    assert set(refs.values()) == {told["commit"]} and len(refs) == 4
+
+
+def test_a_version_takes_no_more_objects_and_says_so(alice: AimdClient, folder: str) -> None:
+    name = str(alice.upload(folder, "a", {"x": b"1"})["metadata"]["id"])
+    for reply in (
+        alice.send(name, "y", b"2"),
+        alice.post(f"{ARTIFACTS}/{name}/multipart", key="y"),
+        alice.put(f"{ARTIFACTS}/{name}/multipart/{name}", data=b"2", key="y", partNum=1),
+    ):
+        assert (reply.status_code, reply.text) == (
+            400,
+            "the artifact is a version already, nothing more can be uploaded to it",
+        )
+    assert list(alice.ls(name)) == ["x"]
+
+
+def test_who_asks_just_when_the_version_is_made_gets_an_answer(
+    alice: AimdClient, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look for a version and the look for a draft."""
+
+    def ask(request: Callable[[str], Response]) -> int:
+        name = alice.begin(folder, "a")
+        with monkeypatch.context() as patch:
+            left = meanwhile(patch, aimd_artifacts, "find_draft", lambda: alice.finalize(name))
+            reply = request(name)
+        assert left == [] and alice.show(name).json()["version"], reply.text
+        return reply.status_code
+
+    assert ask(alice.show) == 200
+    assert ask(lambda name: alice.get(f"{ARTIFACTS}/{name}/objects/ls")) == 200
+    assert ask(alice.finalize) == 200
+    assert ask(lambda name: alice.send(name, "x", b"1")) == 400
