@@ -6,10 +6,9 @@ a temporary file first.
 
 import json
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from tempfile import SpooledTemporaryFile
 
 from sqlalchemy import Connection
 
@@ -19,10 +18,10 @@ from aimdvc.server.aimd_ids import dashed, find_id
 from aimdvc.server.aimd_nodes import own_root, reach_id
 from aimdvc.server.bodies import JSON
 from aimdvc.server.guard import HttpError, Response
-from aimdvc.server.limits import CHUNK_BYTES
 from aimdvc.server.paging import read_number
 from aimdvc.server.rights import Rights
 from aimdvc.server.routing import Call
+from aimdvc.server.spooling import spooled
 from aimdvc.server.trials import (
     INPUT,
     OUTPUT,
@@ -65,7 +64,7 @@ def show_trial(call: Call) -> Response:
         if call.request.query.get("metrics") == "no":
             return answer({"doc": document_of(trial)})
         head, _, tail = json.dumps({"doc": document_of(trial)}).rpartition('"metrics": {}')
-        return _spooled(_with_metrics(connection, trial.id, f'{head}"metrics": ', tail, None))
+        return spooled(_with_metrics(connection, trial.id, f'{head}"metrics": ', tail, None), JSON)
 
 
 def update_trial(call: Call) -> Response:
@@ -153,7 +152,7 @@ def show_metrics(call: Call) -> Response:
     with call.site.database.read() as connection:
         trial = find_trial(connection, call.caller, call.params["trial"], Rights.VIEW)
         head = json.dumps({"counts": count_metrics(connection, trial.id)}).removesuffix("}") + ', "metrics": '
-        return _spooled(_with_metrics(connection, trial.id, head, "}", kind, after, limit))
+        return spooled(_with_metrics(connection, trial.id, head, "}", kind, after, limit), JSON)
 
 
 def document_of(trial: Trial) -> dict[str, object]:
@@ -254,31 +253,3 @@ def _with_metrics(
         yield element.encode()
         last = found
     yield (b"" if last is None else b"]") + b"}" + tail.encode()
-
-
-class _Spool:
-    """A body that lies in a temporary file, which goes when it was sent."""
-
-    def __init__(self, file: "SpooledTemporaryFile[bytes]") -> None:
-        self._file = file
-
-    def __iter__(self) -> Iterator[bytes]:
-        while chunk := self._file.read(CHUNK_BYTES):
-            yield chunk
-
-    def close(self) -> None:
-        self._file.close()
-
-
-def _spooled(chunks: Iterable[bytes]) -> Response:
-    """Returns an answer whose size is not known before all of it is written."""
-    file = SpooledTemporaryFile(max_size=CHUNK_BYTES)  # noqa: SIM115 - the answer closes it when it was sent
-    try:
-        for chunk in chunks:
-            file.write(chunk)
-    except BaseException:  # Whatever stopped it, an interrupt too, leaves no file behind.
-        file.close()
-        raise
-    size = file.tell()
-    file.seek(0)
-    return Response(200, _Spool(file), size, JSON)
