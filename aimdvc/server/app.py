@@ -6,7 +6,7 @@ request's id and answered with that id alone.
 
 import json
 import logging
-import uuid
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
@@ -42,7 +42,7 @@ class Application:
     def __call__(self, environ: Mapping[str, object], start_response: StartResponse) -> Iterable[bytes]:
         """Answers one request."""
         path = str(environ.get("PATH_INFO", ""))
-        trace = Trace(uuid.uuid4().hex, str(environ.get("REQUEST_METHOD", "")), path)
+        trace = Trace(os.urandom(16).hex(), str(environ.get("REQUEST_METHOD", "")), path)
         self._observer.begin()
         try:
             response = self._response(environ, trace)
