@@ -39,7 +39,7 @@ MEMBERS = {
     "server user": ("users",),
     "server group": ("groups",),
     "server key": ("keys", "key user scope"),
-    "server folder": ("nodes", "path"),
+    "server folder": ("nodes", "path", "removed"),
     "server share": ("path shares",),
     "server protect": ("path protections",),
     "server quota": ("quotas",),

@@ -20,6 +20,7 @@ try:
     from aimdvc.server.protection import Protections
     from aimdvc.server.quotas import Quotas
     from aimdvc.server.reindexing import reindex
+    from aimdvc.server.removal import Removals, Removed
     from aimdvc.server.rights import SYSTEM
     from aimdvc.server.secret import rotate_secret
     from aimdvc.server.sharing import Folders
@@ -29,7 +30,7 @@ except ModuleNotFoundError as error:  # the extra `aimdvc[server]` is not instal
 else:
     missing = None
 
-__all__ = ["SYSTEM", "Administered", "administered", "database_option", "day", "reindex"]
+__all__ = ["SYSTEM", "Administered", "Removed", "administered", "database_option", "day", "reindex"]
 
 Function = Callable[..., Any]
 
@@ -50,6 +51,7 @@ class Administered:
         self.folders = Folders(database)
         self.protections = Protections(database)
         self.quotas = Quotas(database)
+        self.removals = Removals(database)
         self._database = database
 
     def audit(self) -> "Iterator[Entry]":

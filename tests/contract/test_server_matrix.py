@@ -86,6 +86,9 @@ class Place:
     def folder(self) -> str:
         return self.folders.make(SYSTEM, f"alice/data/{self.new()}")
 
+    def removed(self) -> str:
+        return self.server.site.removals.remove(SYSTEM, self.folder()).path
+
 
 def body(**fields: object) -> bytes:
     return json.dumps(fields).encode()
@@ -120,6 +123,9 @@ SAMPLES: dict[tuple[str, str], Callable[[Place, str], Sample]] = {
     ("PATCH", "/api/v1/folders/{path}"): lambda at, role: Sample(
         f"/api/v1/folders/{at.folder()}", body(to=f"alice/data/{at.new()}"), needs=EDIT
     ),
+    ("DELETE", "/api/v1/folders/{path}"): lambda at, role: Sample(f"/api/v1/folders/{at.folder()}", needs=OWN),
+    ("GET", "/api/v1/removed"): lambda at, role: Sample("/api/v1/removed"),
+    ("POST", "/api/v1/removed"): lambda at, role: Sample("/api/v1/removed", body(path=at.removed())),
     ("GET", "/api/v1/shares/{path}"): lambda at, role: Sample("/api/v1/shares/alice/data/a", needs=OWN),
     ("PUT", "/api/v1/shares/{path}"): lambda at, role: Sample(
         "/api/v1/shares/alice/data/a", body(kind="group", subject="team", may="view"), needs=OWN

@@ -3,29 +3,38 @@
 import click
 
 from aimdvc.cli.action import Action
-from aimdvc.cli.administration import SYSTEM, administered, database_option
+from aimdvc.cli.administration import SYSTEM, Removed, administered, database_option, day
 from aimdvc.cli.command import command
 from aimdvc.cli.context import Cli
-from aimdvc.cli.output import shown_path
+from aimdvc.cli.output import plural, shown_path
 from aimdvc.errors import UsageError
+from aimdvc.model.sizes import size_text
 
 
 @command("server folder")
-@click.argument("action", type=Action(["list", "make", "move"]), default="list")
+@click.argument("action", type=Action(["list", "make", "move", "remove", "removed", "restore"]), default="list")
 @click.argument("path", required=False)
 @click.argument("to", required=False)
+@click.option("--recursive", is_flag=True, help="Of `remove`: with all that lies below it.")
 @database_option
-def server_folder_command(cli: Cli, action: str, path: str | None, to: str | None, database: str | None) -> None:
-    """List, make and move the folders of a server
+def server_folder_command(
+    cli: Cli, action: str, path: str | None, to: str | None, recursive: bool, database: str | None
+) -> None:
+    """List, make, move and remove the folders of a server
 
     Of the server that is kept in the current directory. A PATH begins with a user's name, or with that of a shared
     root; `make NAME` makes such a root. `move PATH TO` gives a folder, or an artifact, the new path TO. There it has
     the rights of where it lies now: what it was shared with before has ended.
 
+    `remove PATH` takes a folder, or an artifact, away; nothing of it is deleted. `removed` lists what was, and `restore
+    PATH` puts it back, with all its rights, or `restore PATH TO` to another path.
+
     \b
     Example:
       aimdvc server folder make team -C /srv/aimd
       aimdvc server folder move ada/scans team/scans -C /srv/aimd
+      aimdvc server folder remove team/scans -C /srv/aimd
+      aimdvc server folder restore team/scans -C /srv/aimd
     """
     with administered(cli, database) as server:
         folders = server.folders
@@ -34,16 +43,37 @@ def server_folder_command(cli: Cli, action: str, path: str | None, to: str | Non
             lines = [shown_path(one.path) + ("" if one.kind == "artifact" else "/") for one in found]
             cli.out.result({"nodes": [{"path": one.path, "kind": one.kind} for one in found]}, lines)
             return
+        if action == "removed":
+            _say_removed(cli, server.removals.read())
+            return
         if path is None or (action == "move" and to is None):
             raise UsageError("no path was given", hint=f"run `aimdvc server folder {action} PATH`")
         if action == "move":
             made = folders.move(SYSTEM, path, str(to))
+        elif action == "restore":
+            made = server.removals.restore(SYSTEM, path, to)
+        elif action == "remove":
+            gone = server.removals.remove(SYSTEM, path, recursive)
+            made = gone.path
+            cli.out.note(
+                f"Removed with {plural(gone.artifacts, 'artifact')}; kept until `aimdvc server folder restore"
+                f" {shown_path(made)}` puts it back."
+            )
         elif "/" in path.strip("/"):
             made = folders.make(SYSTEM, path)
         else:
             made = path.strip("/")
             folders.make_root(made)
     cli.out.result({"path": made}, [shown_path(made)])
+
+
+def _say_removed(cli: Cli, found: "list[Removed]") -> None:
+    lines = [
+        f"{day(one.removed_s)}  {shown_path(one.path)}  {plural(one.artifacts, 'artifact')}  {size_text(one.size)}"
+        + (f"  by {one.user}" if one.user else "")
+        for one in found
+    ]
+    cli.out.result({"removed": found}, lines)
 
 
 @command("server share")

@@ -1,0 +1,164 @@
+"""Removal of folders and artifacts, and what brings them back.
+
+What is removed leaves the tree with all below it: its parent becomes one that no node has, so nothing finds it from a
+root, and its name is free. No row of it and no byte goes: shares, protected refs, locks and quotas count again
+when it is put back. All in one transaction, either way.
+"""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
+
+from aimdvc.server import quotas
+from aimdvc.server.accounts import check_first_name
+from aimdvc.server.audit import note
+from aimdvc.server.database import Database, now_s
+from aimdvc.server.guard import HttpError
+from aimdvc.server.rights import Caller, Node, Rights
+from aimdvc.server.schema import nodes, removed_nodes, shares
+from aimdvc.server.sharing import reach
+from aimdvc.server.tree import MAX_DEPTH, REMOVED, absolute, below, chain_of, check_name, child, grouped, walk
+
+_Row = Row[tuple[str, str, str, str, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What was removed from a path: how many artifacts, and the bytes of the blobs that they own.
+
+    `user` is "" for somebody on the server's machine; `removed_s` is in seconds since the epoch.
+    """
+
+    path: str
+    kind: str
+    artifacts: int
+    size: int
+    user: str
+    removed_s: float
+
+
+class Removals:
+    """What was removed from the tree of a database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def remove(self, caller: Caller, path: str, is_recursive: bool = False) -> Removed:
+        """Takes an artifact, or a folder, out of the tree; one that isn't empty only where `is_recursive`.
+
+        Raises HttpError (404, 403, 409).
+        """
+        with self._database.write("nodes") as connection:
+            chain = reach(connection, caller, path, Rights.OWN)
+            node, where = chain[-1], "/".join(one.name for one in chain)
+            if node.kind == "root":
+                _check_root(caller, node)
+            gone = below(connection, node.id)
+            if len(gone) > 1 and not is_recursive:
+                raise HttpError(
+                    409, f"'{where}' is not empty: {len(gone) - 1} folders and artifacts lie below it", hint=_RECURSIVE
+                )
+            row = {"node": node.id, "parent": chain[-2].id if len(chain) > 1 else "", "path": where}
+            connection.execute(insert(removed_nodes), {**row, "user": caller.name, "removed_s": now_s()})
+            # Its own id, that two of one name may be removed.
+            _place(connection, node.id, {"parent": REMOVED, "name_key": node.id})
+            # No share of what is gone shows the root that it lay below.
+            _share_below(connection, gone, node.id)
+            quotas.moved(connection, chain[:-1] or [node], [], gone)
+            found = _told(connection, _row(connection, where))
+            note(self._database, connection, caller, "node.remove", where, artifacts=found.artifacts)
+        return found
+
+    def restore(self, caller: Caller, path: str, to: str | None = None) -> str:
+        """Puts back what was removed last from a path, to where it lay or to the path `to`; returns where it is then.
+
+        For administrators. Raises HttpError (404, 409, 507).
+        """
+        with self._database.write("accounts") as connection:
+            self._database.hold(connection, "nodes")
+            row = _row(connection, path)
+            node = Node(*connection.execute(select(*_COLUMNS).where(nodes.c.id == row.node)).one())
+            target, name = _target(connection, caller, (row, node), to)
+            back = below(connection, node.id)
+            if len(target) + 1 + max(back.values()) > MAX_DEPTH:
+                raise HttpError(400, f"the path is deeper than {MAX_DEPTH} folders")
+            values = {"parent": target[-1].id if target else "", "name": name, "name_key": name.casefold()}
+            _place(connection, node.id, values)
+            connection.execute(delete(removed_nodes).where(removed_nodes.c.node == node.id))
+            _share_below(connection, back, target[0].id if target else node.id)
+            quotas.moved(connection, [], target or [node], back)
+            quotas.count_anew(connection, back)
+            where = "/".join([*(one.name for one in target), name])
+            note(self._database, connection, caller, "node.restore", row.path, to=where)
+        return where
+
+    def read(self) -> list[Removed]:
+        """Returns all that was removed, the newest first."""
+        with self._database.read() as connection:
+            return [_told(connection, row) for row in connection.execute(_NEWEST)]
+
+
+_COLUMNS = (nodes.c.id, nodes.c.kind, nodes.c.name, nodes.c.owner)
+_NEWEST = select(removed_nodes).order_by(removed_nodes.c.removed_s.desc(), removed_nodes.c.node)
+_RECURSIVE = "`--recursive` removes it with all of them"
+_ELSEWHERE = "`aimdvc server folder restore PATH TO` puts it back to another path"
+
+
+def _check_root(caller: Caller, root: Node) -> None:
+    if not caller.administers:
+        raise HttpError(403, "a root is removed by administrators alone")
+    if root.owner:
+        raise HttpError(409, f"'{root.name}' is a user's root, which stays; a user can be disabled")
+
+
+def _row(connection: Connection, path: str) -> _Row:
+    """Returns what was removed last from a path. Raises HttpError (404)."""
+    wanted = path.strip("/").casefold()
+    for row in connection.execute(_NEWEST):
+        if row.path.casefold() == wanted:
+            return row
+    raise HttpError(404, "nothing was removed from there", hint="`aimdvc server folder removed` lists what was")
+
+
+def _target(
+    connection: Connection, caller: Caller, removed: tuple[_Row, Node], to: str | None
+) -> tuple[list[Node], str]:
+    """Returns the nodes down to the folder that something goes to, and its name there. Raises HttpError."""
+    row, node = removed
+    segments = [segment for segment in (to or "").split("/") if segment] or [node.name]
+    name = segments[-1]
+    target: list[Node] = []
+    if node.kind == "root":
+        if len(segments) > 1:
+            raise HttpError(409, f"'{row.path}' was a root, and is put back as one")
+        check_first_name("root", name)
+    else:
+        if to is None:
+            target = chain_of(connection, row.parent)
+        else:
+            target = walk(connection, absolute(connection, caller, segments)[:-1])
+        if not target or target[-1].kind == "artifact":
+            raise HttpError(409, f"the folder that '{to or row.path}' would lie in is not there", hint=_ELSEWHERE)
+        check_name(name, node.kind)
+    if child(connection, target[-1].id if target else "", name) is not None:
+        raise HttpError(409, f"there is '{to or row.path}' already", hint=_ELSEWHERE)
+    return target, name
+
+
+def _place(connection: Connection, node: str, values: dict[str, str]) -> None:
+    connection.execute(update(nodes).where(nodes.c.id == node).values(values))
+
+
+def _share_below(connection: Connection, ids: dict[str, int], root: str) -> None:
+    for group in grouped(list(ids)):
+        connection.execute(update(shares).where(shares.c.node.in_(group)).values(root=root))
+
+
+def _told(connection: Connection, row: _Row) -> Removed:
+    kind = connection.scalar(select(nodes.c.kind).where(nodes.c.id == row.node)) or ""
+    artifacts = size = 0
+    for group in grouped(list(below(connection, row.node))):
+        here = (nodes.c.id.in_(group), nodes.c.kind == "artifact")
+        found = connection.execute(select(func.count(), func.sum(nodes.c.size)).where(*here)).one()
+        artifacts, size = artifacts + int(found[0]), size + int(found[1] or 0)
+    return Removed(row.path, kind, artifacts, size, row.user, row.removed_s)
