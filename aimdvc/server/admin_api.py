@@ -64,6 +64,12 @@ def add_group(call: Call) -> Response:
     return _answer(_group(name, ()), 201)
 
 
+def remove_group(call: Call) -> Response:
+    """Ends a group, its memberships and what was shared with it; not while a protected ref names it."""
+    call.site.removals.remove_group(call.params["group"], call.caller)
+    return Response(204)
+
+
 def join_group(call: Call) -> Response:
     """Makes a user a member. Safe to repeat."""
     call.site.accounts.join(call.params["group"], call.params["user"], by=call.caller)

@@ -54,6 +54,15 @@ _ADMIN = (
         answers={201: "Made"},
     ),
     Route(
+        "DELETE",
+        "/api/v1/groups/{group}",
+        "Remove a group",
+        "admin",
+        admin_api.remove_group,
+        "admin",
+        answers={204: "There is none"},
+    ),
+    Route(
         "PUT",
         "/api/v1/groups/{group}/members/{user}",
         "Make a user a member",

@@ -1,4 +1,4 @@
-"""Removal of folders and artifacts, and what brings them back.
+"""Removal of folders and artifacts, and what brings them back; and of groups, which don't come back.
 
 What is removed leaves the tree with all below it: its parent becomes one that no node has, so nothing finds it from a
 root, and its name is free. No row of it and no byte goes: shares, protected refs, locks and quotas count again
@@ -15,7 +15,7 @@ from aimdvc.server.audit import note
 from aimdvc.server.database import Database, now_s
 from aimdvc.server.guard import HttpError
 from aimdvc.server.rights import Caller, Node, Rights
-from aimdvc.server.schema import nodes, removed_nodes, shares
+from aimdvc.server.schema import groups, members, nodes, protections, removed_nodes, shares
 from aimdvc.server.sharing import reach
 from aimdvc.server.tree import MAX_DEPTH, REMOVED, absolute, below, chain_of, check_name, child, grouped, walk
 
@@ -92,6 +92,24 @@ class Removals:
             note(self._database, connection, caller, "node.restore", row.path, to=where)
         return where
 
+    def remove_group(self, name: str, by: Caller) -> None:
+        """Ends a group with its memberships and all that was shared with it, for good.
+
+        Raises HttpError: 404, or 409 while a protected ref names it.
+        """
+        with self._database.write("accounts") as connection:
+            self._database.hold(connection, "nodes")
+            here = groups.c.name_key == name.casefold()
+            group = connection.execute(select(groups.c.id, groups.c.name).where(here)).first()
+            if group is None:
+                raise HttpError(404, f"there is no group '{name}'")
+            _check_unnamed(connection, group.id, group.name)
+            ended = delete(shares).where(shares.c.kind == "group", shares.c.subject == group.id)
+            count = connection.execute(ended).rowcount
+            connection.execute(delete(members).where(members.c.group == group.id))
+            connection.execute(delete(groups).where(groups.c.id == group.id))
+            note(self._database, connection, by, "group.remove", group.name, shares=count)
+
     def read(self) -> list[Removed]:
         """Returns all that was removed, the newest first."""
         with self._database.read() as connection:
@@ -109,6 +127,20 @@ def _check_root(caller: Caller, root: Node) -> None:
         raise HttpError(403, "a root is removed by administrators alone")
     if root.owner:
         raise HttpError(409, f"'{root.name}' is a user's root, which stays; a user can be disabled")
+
+
+def _check_unnamed(connection: Connection, group: str, name: str) -> None:
+    """Raises HttpError (409) while a rule names a group: what it protects would be nobody's to move."""
+    query = select(protections.c.node, protections.c.pattern).order_by(protections.c.node, protections.c.pattern)
+    rule = connection.execute(query.where(protections.c.kind == "group", protections.c.subject == group)).first()
+    if rule is None:
+        return
+    where = "/".join(node.name for node in chain_of(connection, rule.node)) or "what was removed"
+    raise HttpError(
+        409,
+        f"the protected ref '{rule.pattern}' of {where} names '{name}'",
+        hint=f"`aimdvc server protect remove PATH '{rule.pattern}' group:{name}` ends that",
+    )
 
 
 def _row(connection: Connection, path: str) -> _Row:

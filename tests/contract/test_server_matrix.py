@@ -86,6 +86,11 @@ class Place:
     def folder(self) -> str:
         return self.folders.make(SYSTEM, f"alice/data/{self.new()}")
 
+    def group(self) -> str:
+        name = self.new()
+        self.accounts.add_group(name)
+        return name
+
     def removed(self) -> str:
         return self.server.site.removals.remove(SYSTEM, self.folder()).path
 
@@ -104,6 +109,7 @@ SAMPLES: dict[tuple[str, str], Callable[[Place, str], Sample]] = {
     ("PATCH", "/api/v1/users/{user}"): lambda at, role: Sample("/api/v1/users/stranger", body(is_disabled=False)),
     ("GET", "/api/v1/groups"): lambda at, role: Sample("/api/v1/groups"),
     ("POST", "/api/v1/groups"): lambda at, role: Sample("/api/v1/groups", body(name=at.new()), then=201),
+    ("DELETE", "/api/v1/groups/{group}"): lambda at, role: Sample(f"/api/v1/groups/{at.group()}", then=204),
     ("PUT", "/api/v1/groups/{group}/members/{user}"): lambda at, role: Sample(
         "/api/v1/groups/team/members/alice", then=204
     ),

@@ -161,6 +161,28 @@ def test_of_two_at_once_one_removes_and_one_restores(tree: Tree) -> None:
     assert sorted(removed) == sorted(restored) == [200, 404, 404, 404]
 
 
+def test_a_group_goes_with_its_shares_but_not_while_a_protected_ref_names_it(tree: Tree) -> None:
+    accounts = tree.site.accounts
+    accounts.add_group("Team")
+    accounts.join("team", "dan")
+    tree.site.folders.share(SYSTEM, "ada/sets/a", "group", "team", "view")
+    tree.site.protections.protect(SYSTEM, "ada/sets", "heads/*", "group", "team")
+    assert tree.git("dan") == 200
+    url = "/api/v1/groups/team"
+    reply = tree.clients["admin"].request("DELETE", url)
+    assert (reply.status, reply.json()["message"]) == (409, "the protected ref 'heads/*' of ada/sets names 'Team'")
+    tree.removals.remove(SYSTEM, "ada/sets", True)
+    assert "of what was removed names" in tree.clients["admin"].request("DELETE", url).json()["message"]
+    tree.removals.restore(SYSTEM, "ada/sets")
+    tree.site.protections.protect(SYSTEM, "ada/sets", "heads/*", "group", "team", is_on=False)
+    assert [tree.clients["admin"].request("DELETE", url).status for _ in range(2)] == [204, 404]
+    # Another of this name has none of its rights.
+    accounts.add_group("team")
+    accounts.join("team", "dan")
+    assert (tree.git("dan"), tree.found("dan")) == (404, [])
+    assert not verify(kept(tree.site), False, Silent()).damage
+
+
 def test_protected_refs_hold_again_after_a_restore(tree: Tree) -> None:
     tree.site.protections.protect(SYSTEM, "ada/sets/a", "heads/*", "nobody", "")
     artifact = tree.site.artifact(SYSTEM, "ada/sets/a").id
