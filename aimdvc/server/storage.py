@@ -18,6 +18,7 @@ from aimdvc.model.pointer import Pointer
 from aimdvc.server.group_commit import GroupCommit
 from aimdvc.server.keeping import Keeping, LocalKeeping
 from aimdvc.server.limits import CHUNK_BYTES
+from aimdvc.server.pieces import Pieces
 from aimdvc.server.repositories import Repository, ensure_repository
 from aimdvc.server.uploads import LocalUploads
 from aimdvc.store.blobs import BlobStore
@@ -120,6 +121,7 @@ class LocalBlobs:
     def __init__(self, store: BlobStore) -> None:
         self._store = store
         self._group = GroupCommit(self.receive_many)
+        self._pieces = Pieces()
         self._places: dict[Oid, PackedBlob] = {}
         """Where blobs lay that were read lately; threads don't wait for each other at the catalog then."""
 
@@ -169,11 +171,12 @@ class LocalBlobs:
         """
         held = b""
         size = 0
-        for chunk in self._store.iter_chunks(pointer.oid, CHUNK_BYTES):
-            if held:
-                yield held
-            held = chunk
-            size += len(chunk)
+        with self._pieces.sized() as piece:
+            for chunk in self._store.iter_chunks(pointer.oid, piece):
+                if held:
+                    yield held
+                held = chunk
+                size += len(chunk)
         if size != pointer.size:
             raise CorruptBlob(pointer.oid, f"{size} bytes, expected {pointer.size}")
         if held:
@@ -184,11 +187,11 @@ class LocalBlobs:
         if (start, end) == (0, pointer.size):
             yield from self.iter_blob(pointer)
             return
-        with self._store.open(pointer.oid) as file:
+        with self._pieces.sized() as piece, self._store.open(pointer.oid) as file:
             file.seek(start)
             left = end - start
             while left:
-                chunk = file.read(min(left, CHUNK_BYTES))
+                chunk = file.read(min(left, piece))
                 if not chunk:
                     raise CorruptBlob(pointer.oid, f"{left} bytes are missing")
                 left -= len(chunk)
