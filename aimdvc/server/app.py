@@ -49,9 +49,7 @@ class Application:
             trace.status = response.status
             body = write_response(response, start_response, trace.id, lambda sent: self._observer.end(trace, sent))
             return body if trace.method != "HEAD" else _left_out(body)
-        except (
-            BaseException
-        ):  # Raised on, and the connection breaks; an interrupt, too, ends what was counted as running.
+        except BaseException:  # an interrupt, too, ends what was counted as running; raised on, the connection breaks
             self._observer.end(trace, 0)
             raise
 

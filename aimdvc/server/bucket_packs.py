@@ -51,7 +51,7 @@ class BucketPacks:
             shelf = _BucketShelf(self, artifact, directory, using)
             shelf.bring()
             return Repository(directory, self.disk, shelf)
-        except BaseException:  # Whatever stopped it, an interrupt too: they are no longer in use.
+        except BaseException:  # Whatever stopped it, an interrupt too: the copies are no longer in use.
             using.close()
             raise
 
