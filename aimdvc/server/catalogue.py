@@ -7,12 +7,13 @@ see does not exist for them.
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from aimdvc.server.audit import note
 from aimdvc.server.database import Database
 from aimdvc.server.guard import HttpError
 from aimdvc.server.rights import Caller, Node, Rights, rights_on
+from aimdvc.server.schema import nodes
 from aimdvc.server.tree import absolute, add_node, check_name, existing, walk
 
 
@@ -39,6 +40,11 @@ class Catalogue:
         """Returns the artifact at an absolute path; for signed hrefs, which carry their own permission."""
         with self._database.read() as connection:
             return _artifact(walk(connection, path.split("/")))
+
+    def is_kept(self, artifact: str) -> bool:
+        """Returns whether there still is an artifact of an id, be it removed: whoever waited may find it purged."""
+        with self._database.read() as connection:
+            return connection.scalar(select(nodes.c.id).where(nodes.c.id == artifact)) is not None
 
     def ensure(self, caller: Caller, path: str) -> Artifact:
         """Returns the artifact at a URL's path, made with its folders where it is not there. Safe to repeat.

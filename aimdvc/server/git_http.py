@@ -3,7 +3,9 @@
 from aimdvc.server.guard import HttpError, Response
 from aimdvc.server.receive_pack import Push, advertise_receive, receive_pack
 from aimdvc.server.refs import has_abandoned, read_refs
+from aimdvc.server.repositories import Repository
 from aimdvc.server.routing import Call
+from aimdvc.server.site import Site
 from aimdvc.server.upload_pack import advertise_upload, upload_pack
 
 
@@ -35,9 +37,16 @@ def push(call: Call) -> Response:
     artifact = site.catalogue.ensure(call.caller, call.artifact)
     with (
         site.database.using_packs(artifact.id) as still_held,
-        site.storage.repository(artifact.id) as repository,
+        _opened(site, artifact.id) as repository,
     ):
         repository.finish_dropping()
         repository.join_packs()
         pushed = Push(site.database, artifact.id, call.caller, site.limits, still_held)
         return receive_pack(pushed, repository, call.request.body)
+
+
+def _opened(site: Site, artifact: str) -> Repository:
+    """Returns the git packs of an artifact that no purge is deleting. Raises HttpError (404) where one has."""
+    if not site.catalogue.is_kept(artifact):
+        raise HttpError(404, "no such artifact")
+    return site.storage.repository(artifact)

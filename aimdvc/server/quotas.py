@@ -86,10 +86,11 @@ def check_room(database: Database, artifact: str, size: int) -> None:
 def count(connection: Connection, artifact: str, size: int) -> None:
     """Counts so many bytes more as an artifact's, or less, in the transaction that makes it so.
 
-    Raises HttpError (507) where a quota that holds for it has no room for them.
+    Raises HttpError (507) where a quota that holds for it has no room for them, 404 where it was purged meanwhile.
     """
     # First its own row: a move, or a new quota, waits for us here, or we for it, and see then what it left.
-    connection.execute(_GROWN, {"of": artifact, "more": size})
+    if not connection.execute(_GROWN, {"of": artifact, "more": size}).rowcount:
+        raise HttpError(404, "no such artifact")
     for quota in _holding(connection, artifact):
         _add(connection, quota.subject, size)
 

@@ -2,7 +2,7 @@
 
 What is removed leaves the tree with all below it: its parent becomes one that no node has, so nothing finds it from a
 root, and its name is free. No row of it and no byte goes: shares, protected refs, locks and quotas count again
-when it is put back. All in one transaction, either way.
+when it is put back. All in one transaction, either way. What ends it for good is in purging.py.
 """
 
 from dataclasses import dataclass
@@ -26,15 +26,22 @@ _Row = Row[tuple[str, str, str, str, float]]
 class Removed:
     """What was removed from a path: how many artifacts, and the bytes of the blobs that they own.
 
-    `user` is "" for somebody on the server's machine; `removed_s` is in seconds since the epoch.
+    `id` tells it from what else was removed from there; `user` is "" for somebody on the server's machine; `removed_s`
+    is in seconds since the epoch. `is_ending` says that it is being deleted for good, and can't be put back.
     """
 
+    id: str
     path: str
     kind: str
     artifacts: int
     size: int
     user: str
     removed_s: float
+    is_ending: bool = False
+
+
+SEALED = "sealed"
+"""What removed_nodes has as parent of what is being deleted for good."""
 
 
 class Removals:
@@ -65,14 +72,14 @@ class Removals:
             # No share of what is gone shows the root that it lay below.
             _share_below(connection, gone, node.id)
             quotas.moved(connection, chain[:-1] or [node], [], gone)
-            found = _told(connection, _row(connection, where))
+            found = _told(connection, _rows(connection, node.id)[0])
             note(self._database, connection, caller, "node.remove", where, artifacts=found.artifacts)
         return found
 
     def restore(self, caller: Caller, path: str, to: str | None = None) -> str:
         """Puts back what was removed last from a path, to where it lay or to the path `to`; returns where it is then.
 
-        For administrators. Raises HttpError (404, 409, 507).
+        An id stands for a path, too. For administrators. Raises HttpError (404, 409, 507).
         """
         with self._database.write("accounts") as connection:
             self._database.hold(connection, "nodes")
@@ -113,12 +120,32 @@ class Removals:
     def read(self) -> list[Removed]:
         """Returns all that was removed, the newest first."""
         with self._database.read() as connection:
-            return [_told(connection, row) for row in connection.execute(_NEWEST)]
+            return [_told(connection, row) for row in connection.execute(_NEWEST).all()]
+
+    def find(self, wanted: str) -> Removed:
+        """Returns the one thing that was removed from a path, or that has an id. Raises HttpError (404, 409)."""
+        with self._database.read() as connection:
+            found = [_told(connection, row) for row in _rows(connection, wanted)]
+        if not found:
+            raise _nothing()
+        if len(found) > 1:
+            ids = ", ".join(one.id for one in found[:_SHOWN])
+            raise HttpError(
+                409, f"{len(found)} were removed from '{found[0].path}': name one by its id, the newest first: {ids}"
+            )
+        return found[0]
+
+    @staticmethod
+    def told(connection: Connection, node: str) -> Removed | None:
+        """Returns what is known of a node that was removed, in a transaction; None where none was."""
+        row = connection.execute(select(removed_nodes).where(removed_nodes.c.node == node)).first()
+        return _told(connection, row) if row is not None else None
 
 
 _COLUMNS = (nodes.c.id, nodes.c.kind, nodes.c.name, nodes.c.owner)
 _NEWEST = select(removed_nodes).order_by(removed_nodes.c.removed_s.desc(), removed_nodes.c.node)
 _RECURSIVE = "`--recursive` removes it with all of them"
+_SHOWN = 10
 _ELSEWHERE = "`aimdvc server folder restore PATH TO` puts it back to another path"
 
 
@@ -145,11 +172,28 @@ def _check_unnamed(connection: Connection, group: str, name: str) -> None:
 
 def _row(connection: Connection, path: str) -> _Row:
     """Returns what was removed last from a path. Raises HttpError (404)."""
-    wanted = path.strip("/").casefold()
-    for row in connection.execute(_NEWEST):
-        if row.path.casefold() == wanted:
+    found = _rows(connection, path)
+    for row in found:
+        if row.parent != SEALED:
             return row
-    raise HttpError(404, "nothing was removed from there", hint="`aimdvc server folder removed` lists what was")
+    if found:
+        raise HttpError(
+            409,
+            f"'{found[0].path}' is being deleted for good, and can't be put back",
+            hint="`aimdvc server gc --apply` brings that to its end",
+        )
+    raise _nothing()
+
+
+def _rows(connection: Connection, wanted: str) -> list[_Row]:
+    """Returns what was removed from a path, or has an id, the newest first."""
+    key = wanted.strip("/").casefold()
+    return [row for row in connection.execute(_NEWEST).all() if key in (row.path.casefold(), row.node)]
+
+
+def _nothing() -> HttpError:
+    hint = "`aimdvc server folder removed` lists what is kept; what was purged is gone for good"
+    return HttpError(404, "nothing was removed from there", hint=hint)
 
 
 def _target(
@@ -193,4 +237,4 @@ def _told(connection: Connection, row: _Row) -> Removed:
         here = (nodes.c.id.in_(group), nodes.c.kind == "artifact")
         found = connection.execute(select(func.count(), func.sum(nodes.c.size)).where(*here)).one()
         artifacts, size = artifacts + int(found[0]), size + int(found[1] or 0)
-    return Removed(row.path, kind, artifacts, size, row.user, row.removed_s)
+    return Removed(row.node, row.path, kind, artifacts, size, row.user, row.removed_s, row.parent == SEALED)

@@ -106,6 +106,12 @@ class Storage(Protocol):
     def git_size(self) -> tuple[int, int]:
         """Returns how many git packs there are of all artifacts, and how many bytes these have."""
 
+    def drop_artifact(self, artifact: str) -> None:
+        """Deletes the git packs of an artifact, and what of blobs was begun to be sent to it. Safe to repeat.
+
+        Cut anywhere, none of its packs is there, or all. Only while nobody can push to it.
+        """
+
     def check(self) -> None:
         """Raises StorageError where nothing can be read now."""
 
@@ -287,6 +293,18 @@ class LocalStorage:
         """Returns how many git packs there are of all artifacts, and how many bytes these have."""
         sizes = [size for size in map(_size_of, self._repos.glob("*/*.git/objects/pack/*.pack")) if size]
         return len(sizes), sum(sizes)
+
+    def drop_artifact(self, artifact: str) -> None:
+        """See Storage."""
+        self._uploads.drop(artifact)
+        directory = self._repos / artifact[:2] / f"{artifact}.git"
+        away = directory.with_suffix(".gone")
+        self._disk.remove_tree(away)
+        if directory.exists():
+            # By one rename: a pack without its index would be taken for damage.
+            self._disk.rename(directory, away)
+            self._disk.sync_directory(directory.parent)
+            self._disk.remove_tree(away)
 
     def close(self) -> None:
         """Closes the blobs."""
