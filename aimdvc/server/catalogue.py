@@ -41,11 +41,6 @@ class Catalogue:
         with self._database.read() as connection:
             return _artifact(walk(connection, path.split("/")))
 
-    def is_kept(self, artifact: str) -> bool:
-        """Returns whether there still is an artifact of an id, be it removed: whoever waited may find it purged."""
-        with self._database.read() as connection:
-            return connection.scalar(select(nodes.c.id).where(nodes.c.id == artifact)) is not None
-
     def ensure(self, caller: Caller, path: str) -> Artifact:
         """Returns the artifact at a URL's path, made with its folders where it is not there. Safe to repeat.
 
@@ -72,6 +67,12 @@ class Catalogue:
             elif rights < Rights.EDIT:
                 raise _view_only(caller)
         return found
+
+
+def is_kept(database: Database, artifact: str) -> bool:
+    """Returns whether there still is an artifact of an id, be it removed: whoever waited may find it purged."""
+    with database.read() as connection:
+        return connection.scalar(select(nodes.c.id).where(nodes.c.id == artifact)) is not None
 
 
 def _find(connection: Connection, caller: Caller, segments: list[str]) -> tuple[Artifact | None, Rights]:

@@ -114,14 +114,13 @@ def _purge_due(database: Database, storage: Storage, before_s: float, report: Re
     """Purges what was removed before a time, and before an earlier run: a clock that jumps takes nothing by itself."""
     for one in due(database, before_s):
         try:
-            if report.is_applied:
-                purge(database, storage, one.id)
+            is_told = not report.is_applied or purge(database, storage, one.id)
         except Busy:
             report.busy.append(one.path)
         except StorageError as error:
             report.failed.append((one.path, error.message))
         else:
-            report.removed.append(one)
+            report.removed += [one] if is_told else []
 
 
 def _setting(connection: Connection, name: str) -> bytes | None:

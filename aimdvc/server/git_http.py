@@ -1,5 +1,6 @@
 """Git smart HTTP: which service, which artifact, who may; the services themselves are in their own modules."""
 
+from aimdvc.server.catalogue import is_kept
 from aimdvc.server.guard import HttpError, Response
 from aimdvc.server.receive_pack import Push, advertise_receive, receive_pack
 from aimdvc.server.refs import has_abandoned, read_refs
@@ -47,6 +48,6 @@ def push(call: Call) -> Response:
 
 def _opened(site: Site, artifact: str) -> Repository:
     """Returns the git packs of an artifact that no purge is deleting. Raises HttpError (404) where one has."""
-    if not site.catalogue.is_kept(artifact):
+    if not is_kept(site.database, artifact):
         raise HttpError(404, "no such artifact")
     return site.storage.repository(artifact)

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Table, delete, or_, select, up
 
 from aimdvc.server.audit import note
 from aimdvc.server.database import Database, now_s
+from aimdvc.server.guard import HttpError
 from aimdvc.server.removal import SEALED, Removals, Removed
 from aimdvc.server.rights import SYSTEM
 from aimdvc.server.schema import keys, metadata, nodes, quotas, refs, removed_nodes
@@ -26,26 +27,33 @@ def due(database: Database, before_s: float) -> list[Removed]:
 
 
 def purge_now(database: Database, storage: Storage, node: str) -> None:
-    """Purges one node that was removed. Raises Busy where gc or a backup runs, and as `purge`."""
+    """Purges one node that was removed. Raises HttpError (404), Busy where gc or a backup runs, and as `purge`."""
     with database.dropping_packs("gc"):
-        purge(database, storage, node)
+        if not purge(database, storage, node):
+            raise HttpError(404, "it was put back, or purged, meanwhile")
 
 
-def purge(database: Database, storage: Storage, node: str) -> None:
-    """Deletes for good what was removed, with all below it; nothing where that is done. Only while the caller has `gc`.
+def purge(database: Database, storage: Storage, node: str) -> bool:
+    """Deletes for good what was removed, with all below it. Only while the caller has the lock `gc`.
 
+    Returns whether it was there: somebody may have put it back, or purged it, meanwhile.
     Raises Busy where a push to it is still running: the rest goes with the next run, as after a cut anywhere.
     """
     if not _seal(database, node):
-        return
+        return False
     with database.read() as connection:
         found = list(below(connection, node))
-        artifacts = [one for one in found if _is_artifact(connection, one)]
+        artifacts = _artifacts(connection, found)
     for artifact in artifacts:
         _purge_artifact(database, storage, artifact)
     gone = set(artifacts)
     with database.write("nodes") as connection:
         _delete(connection, [one for one in found if one not in gone])
+    return True
+
+
+_AT_ONCE = 200
+"""Ids in one statement, which may have them several times; SQLite of 2020 and before allows 999 values."""
 
 
 def _seal(database: Database, node: str) -> bool:
@@ -68,8 +76,11 @@ def _seal(database: Database, node: str) -> bool:
     return True
 
 
-def _is_artifact(connection: Connection, node: str) -> bool:
-    return connection.scalar(select(nodes.c.kind).where(nodes.c.id == node)) == "artifact"
+def _artifacts(connection: Connection, ids: list[str]) -> list[str]:
+    found: list[str] = []
+    for group in grouped(ids):
+        found += connection.scalars(select(nodes.c.id).where(nodes.c.id.in_(group), nodes.c.kind == "artifact"))
+    return found
 
 
 def _purge_artifact(database: Database, storage: Storage, artifact: str) -> None:
@@ -83,9 +94,10 @@ def _purge_artifact(database: Database, storage: Storage, artifact: str) -> None
             _delete(connection, [artifact])
 
 
-def _delete(connection: Connection, ids: Iterable[str]) -> None:
+def _delete(connection: Connection, ids: list[str]) -> None:
     """Deletes nodes, and every row that names one of them, or a row that does: so say the foreign keys."""
-    for group in grouped(list(ids)):
+    for start in range(0, len(ids), _AT_ONCE):
+        group = ids[start : start + _AT_ONCE]
         doomed: dict[Table, ColumnElement[bool]] = {nodes: nodes.c.id.in_(group)}
         for table in metadata.sorted_tables:
             conditions = list(_hanging(table, group, doomed))

@@ -20,6 +20,7 @@ from aimdvc.model.progress import Progress
 from aimdvc.server.audit import verify_audit
 from aimdvc.server.backup import Kept
 from aimdvc.server.bytecopy import Damage, artifact_path, iter_artifacts, iter_owned
+from aimdvc.server.catalogue import is_kept
 from aimdvc.server.database import Database
 from aimdvc.server.limits import CHUNK_BYTES
 from aimdvc.server.numbered import Marks, numbered
@@ -80,6 +81,8 @@ def verify(kept: Kept, with_data: bool, progress: Progress) -> Verified:
 def _check_artifact(kept: Kept, artifact: str, done: Verified) -> Iterator[tuple[str, str]]:
     # As in a push: nothing that packs name is dropped from others meanwhile.
     with kept.database.using_packs(artifact):
+        if not is_kept(kept.database, artifact):
+            return
         yield from _check_history(kept, artifact, done)
     for page in iter_owned(kept.database, artifact):
         done.blobs += len(page)

@@ -222,14 +222,34 @@ def test_pushes_and_purges_wait_for_each_other(ground: Ground) -> None:
     ground.check()
     with ThreadPoolExecutor(4) as pool:
         done = list(pool.map(lambda _: _purged(ground, gone.id), range(4)))
-    assert True in done and ground.site.removals.read() == []
+    assert done.count(True) == 1 and ground.site.removals.read() == []
     ground.check()
+
+
+def test_of_a_purge_and_a_restore_at_once_one_wins(ground: Ground) -> None:
+    gone = ground.remove()
+    with ThreadPoolExecutor(2) as pool:
+        purged = pool.submit(_purged, ground, gone.id)
+        restored = pool.submit(_restored, ground)
+    assert {purged.result(), restored.result()} == {True, False}
+    assert ground.site.removals.read() == []
+    assert ground.rows()["nodes"] == (3 if purged.result() else 7)
+    with pytest.raises(HttpError, match="meanwhile"):
+        ground.purge(gone.id)
+    ground.check()
+
+
+def _restored(ground: Ground) -> bool:
+    try:
+        return ground.site.removals.restore(SYSTEM, "admin/old") == "admin/old"
+    except HttpError:
+        return False
 
 
 def _purged(ground: Ground, node: str) -> bool:
     try:
         ground.purge(node)
-    except Busy:
+    except (Busy, HttpError):
         return False
     return True
 
