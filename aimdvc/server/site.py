@@ -14,6 +14,7 @@ from aimdvc.server.guard import HttpError
 from aimdvc.server.limits import Limits
 from aimdvc.server.protection import Protections
 from aimdvc.server.quotas import Quotas
+from aimdvc.server.removal import Removals
 from aimdvc.server.rights import Caller
 from aimdvc.server.sharing import Folders
 from aimdvc.server.signing import Signer
@@ -43,6 +44,7 @@ class Site:
     folders: Folders
     protections: Protections
     quotas: Quotas
+    removals: Removals
     storage: Storage
     signer: Signer
     checksummer: Checksummer
@@ -89,6 +91,7 @@ def open_site(location: Location, limits: Limits | None = None, disk: Disk | Non
         Folders(database),
         Protections(database),
         Quotas(database),
+        Removals(database),
         storage,
         signer,
         Checksummer(database, storage.blobs),

@@ -16,6 +16,9 @@ from aimdvc.server.schema import nodes
 MAX_DEPTH = 32
 """How many names a path may have."""
 
+REMOVED = "removed"
+"""The parent of what was removed (removal.py): no node has this id, so nothing leads there from a root."""
+
 
 _COLUMNS = (nodes.c.id, nodes.c.kind, nodes.c.name, nodes.c.owner)
 # Made once: to put a query together takes longer than SQLite takes to answer it.
