@@ -22,14 +22,14 @@ from aimdvc.server.aimd_folders import answer
 from aimdvc.server.aimd_ids import dashed, find_id, find_version, id_of, note_ids
 from aimdvc.server.aimd_nodes import require
 from aimdvc.server.audit import note
-from aimdvc.server.drafts import Draft, begin, expire, find_draft
+from aimdvc.server.drafts import AlreadySealed, Draft, begin, expire, find_draft
 from aimdvc.server.guard import HttpError, Response
 from aimdvc.server.lineage import note_makings, told_in
 from aimdvc.server.refs import VERSION_TAG, Ref, named_ref, read_refs
 from aimdvc.server.repositories import Repository
 from aimdvc.server.rights import Rights
 from aimdvc.server.routing import Call
-from aimdvc.server.sealing import AlreadySealed, seal
+from aimdvc.server.sealing import seal
 from aimdvc.server.tree import MAX_DEPTH, add_node, chain_of, check_name, child
 
 _OURS = re.compile(r"latest|v[0-9]+", re.IGNORECASE)
@@ -62,6 +62,9 @@ def _document(message: Mapping[str, object]) -> dict[str, object]:
                 kept.append(check_alias_name(str(alias)))
         except InvalidName as error:
             raise HttpError(400, error.message) from error
+    if len({alias.casefold() for alias in kept}) < len(kept):
+        # Told before anything is sent, not when the refs are to move.
+        raise HttpError(400, "two of the aliases differ in case alone")
     told = {name: message.get(name) for name in ("description", "creatingTimestamp")}
     return {"aliases": kept, **{name: value for name, value in told.items() if isinstance(value, str)}}
 
@@ -107,11 +110,12 @@ def _may_see(connection: Connection, call: Call, artifact: str) -> bool:
 
 
 def own_draft(call: Call, needed: Rights = Rights.EDIT) -> Draft:
-    """Returns the caller's draft that is asked for. Raises HttpError (403, 404)."""
+    """Returns the caller's draft that is asked for. Raises HttpError (403, 404), AlreadySealed."""
     with call.site.database.read() as connection:
         draft = find_draft(connection, call.caller.id, find_id(call.params["id"]))
-        if draft is None:
-            raise HttpError(404, "there is no such artifact")
+    if draft is None:
+        raise AlreadySealed if seen_version(call) is not None else HttpError(404, "there is no such artifact")
+    with call.site.database.read() as connection:
         require(connection, call.caller, chain_of(connection, draft.artifact), needed)
     return draft
 
@@ -122,6 +126,20 @@ def seen_version(call: Call) -> tuple[str, GitId] | None:
     with call.site.database.read() as connection:
         found = find_version(connection, name) if name is not None else None
         return found if found is not None and _may_see(connection, call, found[0]) else None
+
+
+def asked_for(call: Call) -> Draft | tuple[str, GitId]:
+    """Returns the artifact and the commit of the version that is asked for, or the caller's draft.
+
+    Raises HttpError (403, 404).
+    """
+    version = seen_version(call)
+    while version is None:
+        try:
+            return own_draft(call, Rights.VIEW)
+        except AlreadySealed:  # between the two looks
+            version = seen_version(call)
+    return version
 
 
 def finalize_artifact(call: Call) -> Response:
@@ -147,10 +165,9 @@ def _sealed(call: Call) -> tuple[str, GitId] | None:
 
 def show_artifact(call: Call) -> Response:
     """A version, or what the caller is uploading, by its id."""
-    version = seen_version(call)
-    if version is not None:
-        return _shown(call, *version)
-    draft = own_draft(call, Rights.VIEW)
+    draft = asked_for(call)
+    if not isinstance(draft, Draft):
+        return _shown(call, *draft)
     made = datetime.fromtimestamp(draft.created_s, timezone.utc).isoformat()
     told = {"id": draft.id, "artifact": draft.artifact, "editor": call.caller.name, "timestamp": made}
     aliases, created = draft.document.get("aliases"), draft.document.get("creatingTimestamp", made)

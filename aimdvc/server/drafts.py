@@ -27,6 +27,13 @@ LIFETIME_S = 7 * 86_400
 """Seconds that a draft lives without a call."""
 
 
+class AlreadySealed(HttpError):
+    """What is asked for as a draft is a version by now: nothing more is added to it, and nothing was."""
+
+    def __init__(self) -> None:
+        super().__init__(400, "the artifact is a version already, nothing more can be uploaded to it")
+
+
 @dataclass(frozen=True, slots=True)
 class Draft:
     """One draft. `type` is what kind of artifact it is to be, `document` what its client said of it."""
@@ -66,6 +73,9 @@ def begin(database: Database, wanted: str | None, draft: Draft) -> Draft | None:
     if old is not None and old.artifact != draft.artifact:
         end(database, old)
     with database.write(draft.artifact) as connection:
+        if wanted is not None:
+            # For another artifact the same id may be asked for at the same time.
+            database.hold(connection, f"draft-{wanted}")
         old = find_draft(connection, draft.owner, wanted)
         values = {"type": draft.type, "document": json.dumps(draft.document), "expires_s": now_s() + LIFETIME_S}
         if old is not None and old.artifact == draft.artifact:
@@ -81,10 +91,10 @@ def begin(database: Database, wanted: str | None, draft: Draft) -> Draft | None:
 
 
 def refresh(connection: Connection, draft: Draft) -> None:
-    """Notes in a writing transaction that a draft lives. Raises HttpError (404) where it is gone."""
+    """Notes in a writing transaction that a draft lives. Raises HttpError (404), AlreadySealed where it is gone."""
     here = (drafts.c.id == draft.id) & (drafts.c.artifact == draft.artifact)
     if not connection.execute(update(drafts).where(here).values(expires_s=now_s() + LIFETIME_S)).rowcount:
-        raise HttpError(404, "the artifact is gone, or a version by now")
+        raise AlreadySealed if find_version(connection, draft.id) is not None else HttpError(404, "it is gone")
 
 
 def put_object(connection: Connection, draft: Draft, key: str, pointer: Pointer, md5: bytes) -> None:

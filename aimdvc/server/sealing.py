@@ -28,11 +28,11 @@ from aimdvc.ops.create import AIMD_DIRECTORY_ATTRIBUTES
 from aimdvc.ops.stage import ATTRIBUTES, INLINE_LIMIT
 from aimdvc.server.aimd_ids import ID_TRAILER, dashed
 from aimdvc.server.database import now_s
-from aimdvc.server.drafts import Draft, DraftObject, end_within, objects_of
+from aimdvc.server.drafts import AlreadySealed, Draft, DraftObject, end_within, objects_of
 from aimdvc.server.engines import StillHeld
 from aimdvc.server.guard import HttpError
 from aimdvc.server.landing import Landing, Push, PushRefused, check_incoming, land
-from aimdvc.server.refs import DELETED, LOST, Moved, clean_message, read_refs
+from aimdvc.server.refs import DELETED, LOST, Moved, clean_message, note_abandoned, read_refs
 from aimdvc.server.repositories import Repository
 from aimdvc.server.rights import Caller
 from aimdvc.server.site import Site
@@ -43,8 +43,8 @@ _NOT_THEIRS = re.compile("protected: .*|.* is locked by .*")
 """Reasons for which others could move a ref, and not who asks."""
 
 
-class AlreadySealed(Exception):
-    """Somebody was faster: the draft has become a version, or has ended."""
+class _Changed(Exception):
+    """An object came, and its sender was told so, after the draft was read: it has to be in the version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +64,14 @@ def seal(site: Site, caller: Caller, draft: Draft) -> None:
         repository.finish_dropping()
         repository.join_packs()
         for _ in range(_TRIES):
-            # Another may have made a version meanwhile: then this one comes after it.
+            # Another may have made a version meanwhile: then this one comes after it. Or another object came.
             if _try(sealing, repository, still_held):
                 return
     raise Busy("the artifact")
 
 
 def _try(sealing: _Sealing, repository: Repository, still_held: StillHeld) -> bool:
-    """Returns whether the version was made; False where a ref moved meanwhile."""
+    """Returns whether the version was made; False where a ref moved meanwhile, or an object came."""
     site, draft = sealing.site, sealing.draft
     push = Push(site.database, draft.artifact, sealing.caller, site.limits, still_held)
     found = read_refs(site.database, draft.artifact)
@@ -85,11 +85,15 @@ def _try(sealing: _Sealing, repository: Repository, still_held: StillHeld) -> bo
         updates = [RefUpdate(MAIN, refs.get(MAIN), commit)]
         for alias in _aliases(draft):
             updates.append(RefUpdate(f"refs/aliases/{alias}", refs.get(f"refs/aliases/{alias}"), commit))
-        what = Landing(updates, True, f"AIMD upload {dashed(draft.id)}", partial(_end, draft))
+        what = Landing(updates, True, f"AIMD upload {dashed(draft.id)}", partial(_end, draft, objects))
         try:
             moved = land(push, repository, incoming, check_incoming(push, repository, incoming, writer.size), what)
         except PushRefused as refusal:
             raise HttpError(400, "; ".join([refusal.reason, *refusal.details[:1]])) from refusal
+        except _Changed:
+            # The pack was published: what is in it and in no version is for nobody to read.
+            note_abandoned(site.database, draft.artifact, sealing.caller.id, updates[:1])
+            return False
     return _is_done(moved)
 
 
@@ -105,10 +109,13 @@ def _is_done(moved: Moved) -> bool:
     raise HttpError(403 if _NOT_THEIRS.fullmatch(reason) else 400, f"{ref}: {reason}")
 
 
-def _end(draft: Draft, connection: Connection) -> None:
-    """Ends a draft in the transaction that makes it a version. Raises AlreadySealed, which undoes all of it."""
+def _end(draft: Draft, written: list[DraftObject], connection: Connection) -> None:
+    """Ends a draft in the transaction that makes it a version. Raises AlreadySealed, _Changed, which undo all of it."""
+    found = objects_of(connection, draft)
     if not end_within(connection, draft.id, draft.artifact):
         raise AlreadySealed
+    if found != written:
+        raise _Changed
 
 
 def _aliases(draft: Draft) -> list[str]:

@@ -188,8 +188,6 @@ def test_every_error_is_as_that_client_reads_it(server: EmbeddedServer, alice: A
         alice.get(ARTIFACTS, folder=folder, repo="a", tag="v2"),
         alice.download(name, "y"),
         alice.download(name, ".aimd/metadata.json"),
-        alice.send(name, "y", b"1"),
-        alice.post(f"{ARTIFACTS}/{name}/multipart", key="y"),
     ]
     for reply in missing:
         assert (reply.status_code, reply.text) == (404, "not found"), reply.url
