@@ -8,14 +8,24 @@ is found by that note, and the next run goes on. Stored blobs stay here: gc take
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, delete, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Table, delete, exists, or_, select, update
 
 from aimdvc.server.audit import note
 from aimdvc.server.database import Database, now_s
 from aimdvc.server.guard import HttpError
 from aimdvc.server.removal import SEALED, Removals, Removed
 from aimdvc.server.rights import SYSTEM
-from aimdvc.server.schema import keys, metadata, nodes, quotas, refs, removed_nodes
+from aimdvc.server.schema import (
+    aimd_versions,
+    keys,
+    made_from,
+    makings,
+    metadata,
+    nodes,
+    quotas,
+    refs,
+    removed_nodes,
+)
 from aimdvc.server.storage import Storage
 from aimdvc.server.tree import below, grouped
 
@@ -91,7 +101,17 @@ def _purge_artifact(database: Database, storage: Storage, artifact: str) -> None
         still_held()
         storage.drop_artifact(artifact)
         with database.write(artifact) as connection:
+            _forget_makings(connection, artifact)
             _delete(connection, [artifact])
+
+
+def _forget_makings(connection: Connection, artifact: str) -> None:
+    """Deletes what the versions of an artifact say that made them; not that of commits that another has as well."""
+    others = aimd_versions.alias()
+    is_elsewhere = exists().where(others.c.commit == aimd_versions.c.commit, others.c.artifact != artifact)
+    alone = select(aimd_versions.c.commit).where(aimd_versions.c.artifact == artifact, ~is_elsewhere)
+    for table in (makings, made_from):
+        connection.execute(delete(table).where(table.c.commit.in_(alone)))
 
 
 def _delete(connection: Connection, ids: list[str]) -> None:

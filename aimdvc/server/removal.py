@@ -15,7 +15,7 @@ from aimdvc.server.audit import note
 from aimdvc.server.database import Database, now_s
 from aimdvc.server.guard import HttpError
 from aimdvc.server.rights import Caller, Node, Rights
-from aimdvc.server.schema import groups, members, nodes, protections, removed_nodes, shares
+from aimdvc.server.schema import groups, members, nodes, protections, removed_nodes, shares, trials
 from aimdvc.server.sharing import reach
 from aimdvc.server.tree import MAX_DEPTH, REMOVED, absolute, below, chain_of, check_name, child, grouped, walk
 
@@ -61,10 +61,8 @@ class Removals:
             if node.kind == "root":
                 _check_root(caller, node)
             gone = below(connection, node.id)
-            if len(gone) > 1 and not is_recursive:
-                raise HttpError(
-                    409, f"'{where}' is not empty: {len(gone) - 1} folders and artifacts lie below it", hint=_RECURSIVE
-                )
+            if not is_recursive:
+                _check_empty(connection, where, gone)
             row = {"node": node.id, "parent": chain[-2].id if len(chain) > 1 else "", "path": where}
             connection.execute(insert(removed_nodes), {**row, "user": caller.name, "removed_s": now_s()})
             # Its own id, that two of one name may be removed.
@@ -154,6 +152,17 @@ def _check_root(caller: Caller, root: Node) -> None:
         raise HttpError(403, "a root is removed by administrators alone")
     if root.owner:
         raise HttpError(409, f"'{root.name}' is a user's root, which stays; a user can be disabled")
+
+
+def _check_empty(connection: Connection, where: str, ids: dict[str, int]) -> None:
+    """Raises HttpError (409) where something lies below a node, or trials lie in it."""
+    if len(ids) > 1:
+        what = f"{len(ids) - 1} folders and artifacts lie below it"
+    elif count := connection.scalar(select(func.count()).select_from(trials).where(trials.c.folder.in_(ids))):
+        what = f"{count} trials lie in it"
+    else:
+        return
+    raise HttpError(409, f"'{where}' is not empty: {what}", hint=_RECURSIVE)
 
 
 def _check_unnamed(connection: Connection, group: str, name: str) -> None:
