@@ -71,7 +71,7 @@ COMMANDS: dict[str, Row] = {
     "server user": _row("server user", "List, add, disable and promote the users of a server", "server_accounts"),
     "server group": _row("server group", "List and make groups of users, and who is in them", "server_accounts"),
     "server key": _row("server key", "List, make and revoke API keys", "server_accounts"),
-    "server folder": _row("server folder", "List, make and move the folders of a server", "server_folders"),
+    "server folder": _row("server folder", "List, make, move and remove the folders of a server", "server_folders"),
     "server share": _row("server share", "Say with whom a folder or an artifact is shared", "server_folders"),
     "server protect": _row("server protect", "Say who alone may move which branches and aliases", "server_folders"),
     "server quota": _row("server quota", "Say how much folders and users of a server may use"),
