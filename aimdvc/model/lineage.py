@@ -27,7 +27,7 @@ _COMMAND = 4000
 _CODE = re.compile(r"[0-9a-f]{40}(?:\+dirty)?")
 _SECRETS = (
     (re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)[^/?#\s]*@"), r"\1"),
-    (re.compile(r"((?:apikey|AIMDVC_API_KEY)=)[^&\s]+"), r"\1…"),
+    (re.compile(r"((?:apikey|AIMDVC_API_KEY)=)[^&\s\"';]+"), r"\1…"),
 )
 """The user of a URL, and the keys of an AIMD server, which no command's record holds."""
 

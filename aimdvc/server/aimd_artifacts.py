@@ -62,6 +62,9 @@ def _document(message: Mapping[str, object]) -> dict[str, object]:
                 kept.append(check_alias_name(str(alias)))
         except InvalidName as error:
             raise HttpError(400, error.message) from error
+    if len({alias.casefold() for alias in kept}) < len(kept):
+        # Told before anything is sent, not when the refs are to move.
+        raise HttpError(400, "two of the aliases differ in case alone")
     told = {name: message.get(name) for name in ("description", "creatingTimestamp")}
     return {"aliases": kept, **{name: value for name, value in told.items() if isinstance(value, str)}}
 

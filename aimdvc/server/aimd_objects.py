@@ -5,8 +5,10 @@ own name. What could lead out of a directory is refused.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from aimdvc.errors import CorruptRepository, UnsafeError, UnsafePath
 from aimdvc.git.graph import Graph
@@ -21,6 +23,7 @@ from aimdvc.ops.stage import ATTRIBUTES
 from aimdvc.server import draft_parts, drafts
 from aimdvc.server.aimd_artifacts import asked_for, own_draft, read_commit
 from aimdvc.server.aimd_folders import answer
+from aimdvc.server.bodies import JSON
 from aimdvc.server.checksums import Md5, known_md5s
 from aimdvc.server.forms import open_file
 from aimdvc.server.guard import HttpError, Response
@@ -28,11 +31,14 @@ from aimdvc.server.lfs import blob_response
 from aimdvc.server.quotas import check_room
 from aimdvc.server.routing import Call
 from aimdvc.server.site import Site
+from aimdvc.server.spooling import spooled
 
 _FIELD = "content"
 _AROUND_BYTES = 64 << 10
 """More than what clients send around an object in a form."""
 _NO_BLOB = Pointer(Oid(hashlib.sha256(b"").hexdigest()), 0)
+_LISTED = 4000
+"""So many objects of a version are looked up at a time."""
 _FILES = (int(Mode.FILE), int(Mode.EXECUTABLE))
 
 
@@ -161,22 +167,35 @@ def list_objects(call: Call) -> Response:
             known = known_md5s(connection, {one.pointer.oid for one in objects})
         lines = [_line(one.key, one.pointer.size, known.get(one.pointer.oid, "")) for one in objects]
         return answer({"results": lines, "references": []})
-    with call.site.storage.repository(version[0]) as repository:
+    return spooled(_listing(call.site, *version), JSON)
+
+
+def _listing(site: Site, artifact: str, commit_id: GitId) -> Iterator[bytes]:
+    """Yields JSON with the objects of a version. Holds some of them at a time: there may be a million."""
+    with site.storage.repository(artifact) as repository:
         repository.refresh()
-        graph, commit = read_commit(repository, version[1])
-        entries = list(_entries(graph, commit.tree))
-        references = _references(graph, commit.tree)
-    with call.site.database.read() as connection:
-        known = known_md5s(connection, {one.pointer.oid for one in entries if one.pointer is not None})
-    pointers = [one.pointer for one in entries if one.pointer is not None]
-    call.site.checksummer.want(pointer for pointer in pointers if pointer.oid not in known)
-    results = [
-        _line(one.path, one.pointer.size, known.get(one.pointer.oid, ""))
-        if one.pointer is not None
-        else _line(one.path, one.size, one.md5)
-        for one in entries
-    ]
-    return answer({"results": results, "references": references})
+        graph, commit = read_commit(repository, commit_id)
+        entries = _entries(graph, commit.tree)
+        yield b'{"results": ['
+        between = b""
+        while group := list(islice(entries, _LISTED)):
+            yield between + ", ".join(map(json.dumps, _lines(site, group))).encode()
+            between = b", "
+        references = json.dumps(_references(graph, commit.tree))
+        yield b'], "references": ' + references.encode() + b"}"
+
+
+def _lines(site: Site, entries: Sequence["_Entry"]) -> Iterator[Mapping[str, object]]:
+    """Yields what clients are told of entries; of which the MD5 isn't known, it is wanted."""
+    pointers = {one.pointer for one in entries if one.pointer is not None}
+    with site.database.read() as connection:
+        known = known_md5s(connection, {pointer.oid for pointer in pointers})
+    site.checksummer.want(pointer for pointer in pointers if pointer.oid not in known)
+    for one in entries:
+        if one.pointer is not None:
+            yield _line(one.path, one.pointer.size, known.get(one.pointer.oid, ""))
+        else:
+            yield _line(one.path, one.size, one.md5)
 
 
 @dataclass(frozen=True, slots=True)

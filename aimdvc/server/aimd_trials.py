@@ -6,10 +6,9 @@ a temporary file first.
 
 import json
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from tempfile import SpooledTemporaryFile
 
 from sqlalchemy import Connection
 
@@ -19,10 +18,10 @@ from aimdvc.server.aimd_ids import dashed, find_id
 from aimdvc.server.aimd_nodes import own_root, reach_id
 from aimdvc.server.bodies import JSON
 from aimdvc.server.guard import HttpError, Response
-from aimdvc.server.limits import CHUNK_BYTES
 from aimdvc.server.paging import read_number
 from aimdvc.server.rights import Rights
 from aimdvc.server.routing import Call
+from aimdvc.server.spooling import spooled
 from aimdvc.server.trials import (
     INPUT,
     OUTPUT,
@@ -31,6 +30,7 @@ from aimdvc.server.trials import (
     append_metrics,
     change_trial,
     count_metrics,
+    exists,
     find_trial,
     iter_metrics,
     lock_of,
@@ -46,7 +46,10 @@ _KEPT = ("platform", "startTime", "endTime", "inputArtifacts", "outputArtifacts"
 
 
 def make_trial(call: Call) -> Response:
-    """Makes a trial in a folder, the caller's root where none is named. One that comes twice is made once."""
+    """Makes a trial in a folder, the caller's root where none is named.
+
+    One that comes twice, with nothing between, is made once; one that is there and is another by now is 400.
+    """
     database = call.site.database
     with _told_names(), database.write("trials") as connection:
         folder = _folder_of(connection, call, None)
@@ -55,7 +58,19 @@ def make_trial(call: Call) -> Response:
         database.hold(connection, lock_of(made.id))
         if add_trial(connection, made):
             _take_in(connection, call, made.id)
+        elif count_metrics(connection, made.id) != _counts(call.json):
+            raise exists(made.name)
     return answer({"id": dashed(made.id)})
+
+
+def _counts(said: Mapping[str, object]) -> dict[str, int]:
+    """Returns how many elements of metrics a document has, by type."""
+    metrics = said.get("metrics")
+    counts: dict[str, int] = {}
+    for word, elements in (metrics if isinstance(metrics, dict) else {}).items():
+        kind = canonical_type(word)
+        counts[kind] = counts.get(kind, 0) + len(elements)
+    return {kind: count for kind, count in counts.items() if count}
 
 
 def show_trial(call: Call) -> Response:
@@ -65,7 +80,7 @@ def show_trial(call: Call) -> Response:
         if call.request.query.get("metrics") == "no":
             return answer({"doc": document_of(trial)})
         head, _, tail = json.dumps({"doc": document_of(trial)}).rpartition('"metrics": {}')
-        return _spooled(_with_metrics(connection, trial.id, f'{head}"metrics": ', tail, None))
+        return spooled(_with_metrics(connection, trial.id, f'{head}"metrics": ', tail, None), JSON)
 
 
 def update_trial(call: Call) -> Response:
@@ -153,7 +168,7 @@ def show_metrics(call: Call) -> Response:
     with call.site.database.read() as connection:
         trial = find_trial(connection, call.caller, call.params["trial"], Rights.VIEW)
         head = json.dumps({"counts": count_metrics(connection, trial.id)}).removesuffix("}") + ', "metrics": '
-        return _spooled(_with_metrics(connection, trial.id, head, "}", kind, after, limit))
+        return spooled(_with_metrics(connection, trial.id, head, "}", kind, after, limit), JSON)
 
 
 def document_of(trial: Trial) -> dict[str, object]:
@@ -254,31 +269,3 @@ def _with_metrics(
         yield element.encode()
         last = found
     yield (b"" if last is None else b"]") + b"}" + tail.encode()
-
-
-class _Spool:
-    """A body that lies in a temporary file, which goes when it was sent."""
-
-    def __init__(self, file: "SpooledTemporaryFile[bytes]") -> None:
-        self._file = file
-
-    def __iter__(self) -> Iterator[bytes]:
-        while chunk := self._file.read(CHUNK_BYTES):
-            yield chunk
-
-    def close(self) -> None:
-        self._file.close()
-
-
-def _spooled(chunks: Iterable[bytes]) -> Response:
-    """Returns an answer whose size is not known before all of it is written."""
-    file = SpooledTemporaryFile(max_size=CHUNK_BYTES)  # noqa: SIM115 - the answer closes it when it was sent
-    try:
-        for chunk in chunks:
-            file.write(chunk)
-    except BaseException:  # Whatever stopped it, an interrupt too, leaves no file behind.
-        file.close()
-        raise
-    size = file.tell()
-    file.seek(0)
-    return Response(200, _Spool(file), size, JSON)

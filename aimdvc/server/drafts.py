@@ -73,6 +73,9 @@ def begin(database: Database, wanted: str | None, draft: Draft) -> Draft | None:
     if old is not None and old.artifact != draft.artifact:
         end(database, old)
     with database.write(draft.artifact) as connection:
+        if wanted is not None:
+            # For another artifact the same id may be asked for at the same time.
+            database.hold(connection, f"draft-{wanted}")
         old = find_draft(connection, draft.owner, wanted)
         values = {"type": draft.type, "document": json.dumps(draft.document), "expires_s": now_s() + LIFETIME_S}
         if old is not None and old.artifact == draft.artifact:

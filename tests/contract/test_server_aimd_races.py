@@ -1,13 +1,16 @@
-"""What AIMD clients do at the same time: what was said to be taken is in the version, and nothing is told twice."""
+"""What AIMD clients do at the same time, and odd names: what was taken is there, what can't be is said at once."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import md5
+from uuid import uuid4
 
 import pytest
 from requests import Response
 
-from aimdvc.server import aimd_artifacts, sealing
+from aimdvc.server import aimd_artifacts, aimd_objects, sealing
 from aimdvc.server.embedded import EmbeddedServer
-from tests.contract.aimd_client import ARTIFACTS, AimdClient
+from tests.contract.aimd_client import ARTIFACTS, AimdClient, document
 from tests.contract.server_client import Client
 
 
@@ -86,3 +89,44 @@ def test_who_asks_just_when_the_version_is_made_gets_an_answer(
     assert ask(lambda name: alice.get(f"{ARTIFACTS}/{name}/objects/ls")) == 200
     assert ask(alice.finalize) == 200
     assert ask(lambda name: alice.send(name, "x", b"1")) == 400
+
+
+def test_an_id_that_is_wanted_twice_at_once_is_given_once(alice: AimdClient, folder: str) -> None:
+    for _ in range(5):
+        wanted = str(uuid4())
+
+        def begin(repo: str, name: str = wanted) -> Response:
+            return alice.post(ARTIFACTS, json=document(name), folder=folder, repo=repo, type="x")
+
+        with ThreadPoolExecutor(4) as pool:
+            replies = list(pool.map(begin, "abcd"))
+        assert [reply.status_code for reply in replies] == [200] * 4, [reply.text for reply in replies]
+        names = {reply.json()["id"] for reply in replies}
+        assert wanted in names
+        assert all(alice.show(name).status_code == 200 for name in names - {wanted})
+
+
+def test_a_listing_is_made_of_pieces(alice: AimdClient, folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aimd_objects, "_LISTED", 3)
+    for count in (0, 3, 7):
+        wanted = {f"{number}.{'md' if number % 2 else 'bin'}": b"%d" % number for number in range(count)}
+        name = str(alice.upload(folder, "a", wanted)["metadata"]["id"])
+        listed = {key: (len(sent), md5(sent, usedforsecurity=False).hexdigest()) for key, sent in wanted.items()}
+        assert alice.ls(name) == listed
+        assert alice.get(f"{ARTIFACTS}/{name}/objects/ls").json()["references"] == []
+
+
+def test_names_with_odd_characters_are_keys_like_others(alice: AimdClient, folder: str) -> None:
+    odd = ["a&b=c?#%.txt", "100%25", "d e/f+g", "漢/ü.bin", "-x", "a;b", "'\"", "12:30:00.png", "Ａ"]
+    name = str(alice.upload(folder, "a", {key: key.encode() for key in odd})["metadata"]["id"])
+    assert sorted(alice.ls(name)) == sorted(odd)
+    for key in odd:
+        assert alice.download(name, key).content == key.encode(), key
+
+
+def test_aliases_that_can_t_be_are_told_before_anything_is_sent(alice: AimdClient, folder: str) -> None:
+    for aliases in (["a/b"], ["main"], ["deadbeef"], ["prod", "PROD"], ["x" * 101]):
+        reply = alice.post(ARTIFACTS, json=document(str(uuid4()), aliases=aliases), folder=folder, repo="a", type="x")
+        assert (reply.status_code, "alias" in reply.text) == (400, True), aliases
+    told = alice.upload(folder, "a", {"x": b"1"}, aliases=["Latest", "v1", "V2", "prod", "prod"])
+    assert (told["version"], told["aliases"]) == ("v1", ["prod"])

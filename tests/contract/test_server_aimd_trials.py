@@ -79,6 +79,11 @@ def test_a_name_is_taken_once_in_a_folder_and_the_same_trial_is_made_once(alice:
     for wrong in ({"name": "run", "folder": folder}, {**said["metadata"], "name": "else"}):
         reply = alice.post("/apis/v1/trials", json={**said, "metadata": wrong})
         assert (reply.status_code, reply.text.endswith("already exists")) == (400, True)
+    # What would not be kept is not said to be.
+    changed = alice.post("/apis/v1/trials", json={**said, "status": "Succeeded"})
+    assert (changed.status_code, changed.text) == (400, "trial 'run' already exists")
+    alice.post(f"/apis/v1/trials/{said['metadata']['id']}/metrics/train", json=[{"value": {"loss": 1}}])
+    assert alice.post("/apis/v1/trials", json=said).status_code == 400
     second = make(alice, other)
     third = make(alice, folder, "third")
     moved = alice.request("PUT", f"/apis/v1/trials/{second}", {}, json={"metadata": {"folder": folder}})

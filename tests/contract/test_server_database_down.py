@@ -10,6 +10,7 @@ import pytest
 from aimdvc.server import engines
 from aimdvc.server.audit import read_audit
 from aimdvc.server.embedded import EmbeddedServer
+from tests.contract.aimd_client import AimdClient
 from tests.contract.git_packs import Made
 from tests.contract.server_client import Client, report_of
 from tests.postgres import Postgres, running
@@ -32,6 +33,9 @@ def test_a_database_that_goes_is_503_and_comes_back(own_postgres: Postgres, tmp_
         first = made.commit(made.tree([]))
         assert report_of(client.push("a", [(None, first, MAIN)], made.pack()))[1] == f"ok {MAIN}"
         second = made.commit(made.tree([]), (first,))
+        aimd = AimdClient(server.url, server.admin_key or "")
+        draft = aimd.begin(aimd.make_folder("default"), "b")
+        assert aimd.send(draft, "x", b"1").status_code == 200
         own_postgres.stop(mode)
         for _ in range(3):
             reply = client.request("GET", "/a.git/info/refs?service=git-upload-pack")
@@ -39,8 +43,17 @@ def test_a_database_that_goes_is_503_and_comes_back(own_postgres: Postgres, tmp_
             assert b"postgres" not in reply.body.lower()
         assert client.request("GET", "/healthz").status == 200
         assert client.push("a", [(first, second, MAIN)], made.pack()).status == 503
+        for asked in (
+            aimd.send(draft, "y", b"2"),
+            aimd.finalize(draft),
+            aimd.show(draft),
+            aimd.get("/apis/v1/folders"),
+        ):
+            assert (asked.status_code, "postgres" in asked.text.lower(), aimd.key in asked.text) == (503, False, False)
         own_postgres.start()
         assert client.refs("a")[MAIN] == first
+        assert aimd.send(draft, "y", b"2").status_code == 200
+        assert (aimd.finalize(draft).json()["version"], sorted(aimd.ls(draft))) == ("v1", ["x", "y"])
         assert report_of(client.push("a", [(first, second, MAIN)], made.pack()))[1] == f"ok {MAIN}"
         assert client.refs("a") == {"HEAD": second, MAIN: second, "refs/tags/v1": first, "refs/tags/v2": second}
 

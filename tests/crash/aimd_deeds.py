@@ -91,6 +91,36 @@ def _parted(client: Client, name: str) -> None:
     _seal(client, name)
 
 
+TRIALS = "/apis/v1/trials"
+
+
+def _log(client: Client, name: str) -> None:
+    """Makes a trial, logs to it in two requests, and ends it."""
+    wish = {
+        "kind": "Trial",
+        "metadata": {"id": _id(name), "name": name, "folder": _root(client)},
+        "parameters": {"a": 1},
+    }
+    if client.request("GET", f"{TRIALS}/{_id(name)}?metrics=no").status != 200:
+        _ask(client, "POST", TRIALS, json.dumps({**wish, "status": "Running"}).encode())
+    for start in (0, 2):
+        elements = json.dumps([{"value": {"loss": number}} for number in (start, start + 1)]).encode()
+        _ask(client, "POST", f"{TRIALS}/{_id(name)}/metrics/train?start={start}", elements)
+    _ask(client, "POST", f"{TRIALS}/{_id(name)}/status", b'{"status": "Succeeded"}')
+
+
+def _is_logged(client: Client, name: str) -> bool:
+    """Returns whether the trial has ended: then all of it is there, once; and never a gap."""
+    told = client.request("GET", f"{TRIALS}/{_id(name)}")
+    if told.status == 404:
+        return False
+    doc = told.json()["doc"]
+    losses = [one["value"]["loss"] for one in doc["metrics"].get("training", [])]
+    assert (losses, doc["parameters"]) == (list(range(len(losses))), {"a": 1})
+    assert doc["status"] == "Running" or len(losses) == 4
+    return bool(doc["status"] == "Succeeded")
+
+
 def _nothing(client: Client, name: str) -> None:
     """Nothing is there before."""
 
@@ -99,4 +129,5 @@ AIMD_DEEDS = {
     "aimd upload": Deed(_nothing, _upload, _is_version),
     "aimd parts": Deed(_nothing, _parted, _is_version),
     "aimd finalize": Deed(_begun, _seal, _is_version),
+    "trial": Deed(_nothing, _log, _is_logged),
 }

@@ -5,8 +5,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from requests import Response
 
 from aimdvc.server.embedded import EmbeddedServer
+from tests.contract.aimd_client import ARTIFACTS, AimdClient
 from tests.contract.git_packs import Made
 from tests.contract.server_client import MAIN, Client, aimd_pack, pkt, pointer_of, report_of, version_with
 from tests.crash.mounts import tmpfs
@@ -61,6 +63,41 @@ def test_on_a_full_disk_nothing_is_taken_everything_is_given_and_room_is_all_it_
         assert client.request("POST", pack, aimd_pack(BLOBS[1]), kind, key=False).status == 200
         assert report_of(client.push("x/a", [(None, commit, MAIN)], made.pack())) == ["unpack ok", f"ok {MAIN}"]
         assert "pushed v2" in shell("push").out
+        assert not list((place / "srv").rglob("incoming/*"))
+
+
+def test_an_aimd_client_s_upload_goes_on_once_a_full_disk_has_room(tmp_path: Path) -> None:
+    with tmpfs(tmp_path / "disk", "size=24m") as place, EmbeddedServer(place / "srv") as server:
+        aimd = AimdClient(server.url, str(server.admin_key))
+        folder = aimd.make_folder("default")
+        sealed = aimd.upload(folder, "a", {"x": BLOBS[1]})
+        name = aimd.begin(folder, "a")
+        assert aimd.send(name, "x", BLOBS[1]).status_code == 200
+        path = f"{ARTIFACTS}/{name}/multipart/"
+        path += str(aimd.post(f"{ARTIFACTS}/{name}/multipart", key="parts").json()["uploadId"])
+        trial = {"kind": "Trial", "metadata": {"name": "t", "folder": folder}}
+
+        def act() -> list[Response]:
+            part = aimd.put(path, data=BLOBS[0], key="parts", partNum=1)
+            etag = part.json()["etag"] if part.ok else ""
+            return [
+                aimd.send(name, "y", BLOBS[0]),
+                part,
+                aimd.post(path, json={"parts": [{"etag": etag, "partNumber": 1}]}, key="parts") if etag else part,
+                aimd.post("/apis/v1/trials", json=trial),
+                aimd.finalize(name),
+            ]
+
+        filler = fill(place)
+        for reply in act():
+            assert (reply.status_code, "the server has no space left" in reply.text) == (507, True), reply.request.url
+        first = str(sealed["metadata"]["id"])
+        assert (aimd.download(first, "x").content, list(aimd.ls(first))) == (BLOBS[1], ["x"])
+        assert aimd.get(ARTIFACTS, folder=folder, repo="a").json() == sealed
+        assert list(aimd.ls(name)) == ["x"]
+        filler.unlink()
+        assert [reply.status_code for reply in act()] == [200] * 5
+        assert sorted(aimd.ls(name)) == ["parts", "x", "y"]
         assert not list((place / "srv").rglob("incoming/*"))
 
 

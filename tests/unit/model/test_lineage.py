@@ -1,5 +1,6 @@
 """The trailers of lineage: what is written is read again, and what anyone else writes does no harm."""
 
+import shlex
 import subprocess
 
 import pytest
@@ -48,6 +49,9 @@ def test_a_command_says_no_secret_that_is_known_as_one() -> None:
     said = command_text(["get", "https://me:secret@host/x?apikey=secret&a=b", "AIMDVC_API_KEY=secret", "--to=s3://k@b"])
     assert "secret" not in said
     assert "https://host/x" in said and "a=b" in said and "--to=s3://b" in said
+    # What is around it stays a command.
+    said = command_text(["sh", "-c", 'curl "https://host/x?apikey=secret"; ls'])
+    assert shlex.split(said)[-1] == 'curl "https://host/x?apikey=…"; ls'
 
 
 @pytest.mark.parametrize(
