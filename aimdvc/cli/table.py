@@ -29,7 +29,7 @@ COMMANDS: dict[str, Row] = {
     "add": _row("add", "Stage what changed at paths; make a new path an artifact"),
     "status": _row("status", "Show what is staged, changed, untracked and pinned"),
     "commit": _row("commit", "Make a version of what is staged"),
-    "run": _row("run", "Run a command, and make its outputs versions that say what made them"),
+    "run": _row("run", "Run a command, and make versions of its outputs"),
     "log": _row("log", "List the versions of an artifact, newest first"),
     "show": _row("show", "Show one version and what it changed", "log"),
     "lineage": _row("lineage", "Show what made a version, or what was made from it"),

@@ -3,6 +3,8 @@
 import json
 from collections.abc import Mapping
 
+from sqlalchemy import select
+
 from aimdvc.server.aimd_ids import dashed
 from aimdvc.server.aimd_nodes import ROOT, docs_of, own_root, reach_id
 from aimdvc.server.audit import note
@@ -91,11 +93,7 @@ def list_repos(call: Call) -> Response:
     scope, caller = call.request.query.get("scope", "all"), call.caller
     if scope not in ("own", "shared", "all"):
         raise HttpError(400, "the scope is own, shared or all")
-    query = (
-        nodes.select()
-        .with_only_columns(nodes.c.id)
-        .where(nodes.c.kind == "artifact", nodes.c.id.not_in(nodes_below(REMOVED)))
-    )
+    query = select(nodes.c.id).where(nodes.c.kind == "artifact", nodes.c.id.not_in(nodes_below(REMOVED)))
     visible = visible_nodes(caller)
     with call.site.database.read() as connection:
         found = list(connection.scalars(query if visible is None else query.where(nodes.c.id.in_(visible))))

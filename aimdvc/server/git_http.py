@@ -1,13 +1,10 @@
 """Git smart HTTP: which service, which artifact, who may; the services themselves are in their own modules."""
 
-from aimdvc.server.catalogue import is_kept
 from aimdvc.server.guard import HttpError, Response
 from aimdvc.server.landing import Push
 from aimdvc.server.receive_pack import advertise_receive, receive_pack
 from aimdvc.server.refs import has_abandoned, read_refs
-from aimdvc.server.repositories import Repository
 from aimdvc.server.routing import Call
-from aimdvc.server.site import Site
 from aimdvc.server.upload_pack import advertise_upload, upload_pack
 
 
@@ -39,16 +36,9 @@ def push(call: Call) -> Response:
     artifact = site.catalogue.ensure(call.caller, call.artifact)
     with (
         site.database.using_packs(artifact.id) as still_held,
-        _opened(site, artifact.id) as repository,
+        site.repository(artifact.id) as repository,
     ):
         repository.finish_dropping()
         repository.join_packs()
         pushed = Push(site.database, artifact.id, call.caller, site.limits, still_held)
         return receive_pack(pushed, repository, call.request.body)
-
-
-def _opened(site: Site, artifact: str) -> Repository:
-    """Returns the git packs of an artifact that no purge is deleting. Raises HttpError (404) where one has."""
-    if not is_kept(site.database, artifact):
-        raise HttpError(404, "no such artifact")
-    return site.storage.repository(artifact)

@@ -87,7 +87,7 @@ def paths_of(connection: Connection, ids: Iterable[str]) -> dict[str, str]:
 
 
 def visible_among(connection: Connection, caller: Caller, ids: Iterable[str]) -> set[str]:
-    """Returns those of some nodes that are a caller's to view: for nobody what was removed.
+    """Returns those of some nodes that are a caller's to view; none that was removed.
 
     Walks up from them, in two queries for each level of the tree: that goes with them, not with what there is.
     """
