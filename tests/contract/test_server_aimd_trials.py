@@ -132,6 +132,21 @@ def test_what_is_no_metric_is_refused(alice: AimdClient) -> None:
     assert alice.get(f"/apis/v1/trials/{trial}").json()["doc"]["metrics"] == {}
 
 
+def test_a_nan_as_python_writes_it_is_the_text_that_it_is(alice: AimdClient) -> None:
+    trial = make(alice, alice.make_folder("runs"))
+    bodies = {
+        "metrics/train": b'[{"value": {"loss": NaN, "high": Infinity, "low": -Infinity}}]',
+        "parameters": b'{"limit": Infinity}',
+    }
+    for path, raw in bodies.items():
+        assert alice.request("POST", f"/apis/v1/trials/{trial}/{path}", {}, data=raw).status_code == 200
+    doc = json.loads(alice.get(f"/apis/v1/trials/{trial}").content, parse_constant=pytest.fail)["doc"]
+    assert doc["metrics"]["training"][0]["value"] == {"loss": "NaN", "high": "Infinity", "low": "-Infinity"}
+    assert doc["parameters"] == {"limit": "Infinity"}
+    folders = alice.request("POST", "/apis/v1/folders", {}, data=b'{"metadata": {"name": "x", "y": NaN}}')
+    assert folders.status_code == 400
+
+
 def test_many_metrics_are_given_whole_and_concurrent_ones_are_all_there(alice: AimdClient) -> None:
     trial = make(alice, alice.make_folder("runs"))
     url = f"/apis/v1/trials/{trial}/metrics/train"
