@@ -82,11 +82,14 @@ class BucketServer:
         )
 
 
+_WHY_NOT = {"nanio": "it needs Python 3.11", "moto": "pip install 'aimdvc[test]'"}
+
+
 @contextmanager
 def serving(kind: str) -> Iterator[BucketServer]:
     """A server while the `with` lasts; where it is not installed the test is skipped."""
     if find_spec(kind) is None:
-        pytest.skip(f"{kind} is not installed: it needs Python 3.11")
+        pytest.skip(f"{kind} is not installed: {_WHY_NOT[kind]}")
     with tempfile.TemporaryDirectory() as place:
         made = BucketServer(kind, Path(place))
         try:

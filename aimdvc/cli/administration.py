@@ -9,8 +9,10 @@ from typing import Any
 import click
 
 from aimdvc.cli.context import Cli
+from aimdvc.cli.output import plural, shown_path
 from aimdvc.errors import UsageError
 from aimdvc.fs.system import user_id
+from aimdvc.model.sizes import size_text
 
 try:
     from aimdvc.server.accounts import Accounts
@@ -18,8 +20,10 @@ try:
     from aimdvc.server.database import Database
     from aimdvc.server.guard import HttpError
     from aimdvc.server.protection import Protections
+    from aimdvc.server.purging import purge_now
     from aimdvc.server.quotas import Quotas
     from aimdvc.server.reindexing import reindex, reindex_versions
+    from aimdvc.server.removal import Removals, Removed
     from aimdvc.server.rights import SYSTEM
     from aimdvc.server.secret import rotate_secret
     from aimdvc.server.sharing import Folders
@@ -29,7 +33,18 @@ except ModuleNotFoundError as error:  # the extra `aimdvc[server]` is not instal
 else:
     missing = None
 
-__all__ = ["SYSTEM", "Administered", "administered", "database_option", "day", "reindex", "reindex_versions"]
+__all__ = [
+    "SYSTEM",
+    "Administered",
+    "Removed",
+    "administered",
+    "database_option",
+    "day",
+    "purge_now",
+    "reindex",
+    "reindex_versions",
+    "removed_line",
+]
 
 Function = Callable[..., Any]
 
@@ -50,6 +65,7 @@ class Administered:
         self.folders = Folders(database)
         self.protections = Protections(database)
         self.quotas = Quotas(database)
+        self.removals = Removals(database)
         self._database = database
 
     def audit(self) -> "Iterator[Entry]":
@@ -153,3 +169,10 @@ def _check_installed() -> None:
 def day(time_s: float | None) -> str:
     """Returns a time as a date in UTC, "" for none."""
     return datetime.fromtimestamp(time_s, timezone.utc).strftime("%Y-%m-%d %H:%M") if time_s is not None else ""
+
+
+def removed_line(one: "Removed") -> str:
+    """Returns what people are told of something that was removed, without the end of the line."""
+    who = f"  by {one.user}" if one.user else ""
+    what = f"{plural(one.artifacts, 'artifact')}  {size_text(one.size)}"
+    return f"{day(one.removed_s)}  {shown_path(one.path)}  {what}{who}  {one.id}"

@@ -204,6 +204,18 @@ class Disk:
         with mapped(path):
             path.unlink(missing_ok=True)
 
+    def remove_tree(self, path: Path) -> None:
+        """Removes a directory with all in it, durable; one that is gone is fine. Cut, a part of it is left."""
+        if not path.exists():
+            return
+        for directory, _, names in os.walk(path, topdown=False):
+            for name in names:
+                self.unlink(Path(directory) / name)
+            self.before("rmdir", directory)
+            with mapped(directory):
+                os.rmdir(directory)
+        self.sync_directory(path.parent)
+
     def sync_directory(self, path: Path) -> None:
         """Makes the names in a directory durable."""
         self.before("fsync", path)

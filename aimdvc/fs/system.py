@@ -9,6 +9,7 @@ import errno
 import importlib
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -23,6 +24,7 @@ def _optional(name: str) -> Any:
 
 _fcntl = _optional("fcntl")
 _msvcrt = _optional("msvcrt")
+_resource = _optional("resource")
 
 _BINARY: int = getattr(os, "O_BINARY", 0)
 _NOFOLLOW: int = getattr(os, "O_NOFOLLOW", 0)
@@ -73,6 +75,20 @@ def set_mode(descriptor: int, path: str | bytes | os.PathLike[str], mode: int) -
         os.fchmod(descriptor, mode)
     else:
         os.chmod(path, mode)
+
+
+def open_files() -> int:
+    """Returns how many files this process may have open at once, 512 where that isn't known."""
+    limit: int = _resource.getrlimit(_resource.RLIMIT_NOFILE)[0] if _resource is not None else 512
+    return limit if limit >= 0 else sys.maxsize  # no limit is told as a negative one
+
+
+def allow_open_files(count: int) -> None:
+    """Lets this process, and those it makes, have so many files open, or as many as the system lets it."""
+    if _resource is None or open_files() >= count:
+        return
+    most: int = _resource.getrlimit(_resource.RLIMIT_NOFILE)[1]
+    _resource.setrlimit(_resource.RLIMIT_NOFILE, (count if most < 0 else min(count, most), most))
 
 
 def lock(descriptor: int, is_waiting: bool = False, is_shared: bool = False) -> bool:

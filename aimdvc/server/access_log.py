@@ -9,6 +9,8 @@ from pathlib import Path
 from aimdvc.errors import UsageError
 from aimdvc.fs.faults import mapped
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
+
 STDERR = Path("-")
 """What stands for the process's standard error."""
 
@@ -27,7 +29,7 @@ class AccessLog:
     def write(self, **fields: object) -> None:
         """Writes one line, with the time. A log that can't be written stops nothing."""
         now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
-        line = json.dumps({"time": now, **fields}, separators=(",", ":")).encode() + b"\n"
+        line = _ENCODER.encode({"time": now, **fields}).encode() + b"\n"
         with suppress(OSError):  # a full disk, a reader that went: requests go on
             os.write(self._fd, line)
 

@@ -231,6 +231,8 @@ class Accounts:
         row = {"group": self.group(group).id, "user": self.user(user).id}
         with self._database.write("accounts") as connection:
             here = (members.c.group == row["group"]) & (members.c.user == row["user"])
+            if connection.scalar(select(groups.c.id).where(groups.c.id == row["group"])) is None:
+                raise HttpError(404, f"there is no group '{group}'")
             if connection.execute(select(members).where(here)).first() is None:
                 connection.execute(insert(members), row)
                 note(self._database, connection, by, "group.join", group, user=user)

@@ -64,6 +64,12 @@ def add_group(call: Call) -> Response:
     return _answer(_group(name, ()), 201)
 
 
+def remove_group(call: Call) -> Response:
+    """Ends a group, its memberships and what was shared with it; not while a protected ref names it."""
+    call.site.removals.remove_group(call.params["group"], call.caller)
+    return Response(204)
+
+
 def join_group(call: Call) -> Response:
     """Makes a user a member. Safe to repeat."""
     call.site.accounts.join(call.params["group"], call.params["user"], by=call.caller)
@@ -153,6 +159,27 @@ def make_folder(call: Call) -> Response:
 def move_node(call: Call) -> Response:
     """Moves or renames a folder or an artifact; the shares that it had end where it goes to another folder."""
     return _answer({"path": call.site.folders.move(call.caller, call.params["path"], str(call.json["to"]))})
+
+
+def remove_node(call: Call) -> Response:
+    """Removes a folder or an artifact, which an administrator can put back."""
+    is_recursive = call.request.query.get("recursive") == "true"
+    return _answer(asdict(call.site.removals.remove(call.caller, call.params["path"], is_recursive)))
+
+
+def list_removed(call: Call) -> Response:
+    """All that was removed, and when, by path."""
+    page, following = paged(
+        call, call.site.removals.read(), lambda one: f"{one.path.casefold()} {one.removed_s:020.6f}"
+    )
+    return _answer({"removed": [asdict(one) for one in page], **following})
+
+
+def restore_node(call: Call) -> Response:
+    """Puts back what was removed last from a path, to where it lay, or to another path."""
+    to = call.json.get("to")
+    where = call.site.removals.restore(call.caller, str(call.json["path"]), str(to) if to is not None else None)
+    return _answer({"path": where})
 
 
 def list_shares(call: Call) -> Response:

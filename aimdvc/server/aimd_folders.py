@@ -3,16 +3,18 @@
 import json
 from collections.abc import Mapping
 
+from sqlalchemy import select
+
 from aimdvc.server.aimd_ids import dashed
 from aimdvc.server.aimd_nodes import ROOT, docs_of, own_root, reach_id
 from aimdvc.server.audit import note
 from aimdvc.server.bodies import JSON
 from aimdvc.server.guard import HttpError, Response
-from aimdvc.server.rights import Rights, rights_on, rights_on_children, shared_nodes, visible_nodes
+from aimdvc.server.rights import Rights, nodes_below, rights_on, rights_on_children, shared_nodes, visible_nodes
 from aimdvc.server.routing import Call
 from aimdvc.server.schema import nodes
 from aimdvc.server.sharing import reach
-from aimdvc.server.tree import MAX_DEPTH, add_node, chain_of, check_name, child, children_of, paths_of
+from aimdvc.server.tree import MAX_DEPTH, REMOVED, add_node, chain_of, check_name, child, children_of, paths_of
 
 
 def answer(message: object) -> Response:
@@ -91,7 +93,7 @@ def list_repos(call: Call) -> Response:
     scope, caller = call.request.query.get("scope", "all"), call.caller
     if scope not in ("own", "shared", "all"):
         raise HttpError(400, "the scope is own, shared or all")
-    query = nodes.select().with_only_columns(nodes.c.id).where(nodes.c.kind == "artifact")
+    query = select(nodes.c.id).where(nodes.c.kind == "artifact", nodes.c.id.not_in(nodes_below(REMOVED)))
     visible = visible_nodes(caller)
     with call.site.database.read() as connection:
         found = list(connection.scalars(query if visible is None else query.where(nodes.c.id.in_(visible))))

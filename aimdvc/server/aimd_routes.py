@@ -1,6 +1,7 @@
 """The routes of AIMD's own REST, as its clients call them; the one table of all routes is in routes.py."""
 
 import json
+from dataclasses import replace
 
 from aimdvc.model.trials import NAME_LENGTH, STATUSES, STRANGE_NUMBERS, TYPE_LENGTH
 from aimdvc.server import aimd_artifacts, aimd_folders, aimd_objects, aimd_trials
@@ -65,6 +66,12 @@ _FOLDERS = (
     ),
 )
 
+
+def _trial_json(required: tuple[str, ...], **properties: object) -> Body:
+    """The same, in which a client's NaN may stand as Python writes it."""
+    return replace(_json(required, **properties), takes_constants=True)
+
+
 _NO_TRIAL = AimdErrors(404, "trial not exists")
 _TIME = {"type": ["string", "null"], "maxLength": 64}
 _STATUS = {"enum": list(STATUSES)}
@@ -125,7 +132,7 @@ _TRIALS = (
         "user",
         aimd_trials.make_trial,
         "write",
-        _json(("metadata",), **_TRIAL),
+        _trial_json(("metadata",), **_TRIAL),
         query={"folder": _ID},
         errors=AimdErrors(404, "folder not exists"),
     ),
@@ -155,7 +162,7 @@ _TRIALS = (
         "user",
         aimd_trials.update_trial,
         "write",
-        _json((), **_TRIAL),
+        _trial_json((), **_TRIAL),
         query={"folder": _ID},
         errors=_NO_TRIAL,
     ),
@@ -193,7 +200,7 @@ _TRIALS = (
         "user",
         aimd_trials.change_parameters,
         "write",
-        _json(()),
+        _trial_json(()),
         errors=_NO_TRIAL,
     ),
     Route(
@@ -203,7 +210,7 @@ _TRIALS = (
         "user",
         aimd_trials.add_metrics,
         "write",
-        Body(ANY, json.dumps(_METRICS), list_name="metrics"),
+        Body(ANY, json.dumps(_METRICS), list_name="metrics", takes_constants=True),
         query={"start": {"type": "string"}},
         errors=_NO_TRIAL,
     ),

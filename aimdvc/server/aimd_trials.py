@@ -30,6 +30,7 @@ from aimdvc.server.trials import (
     append_metrics,
     change_trial,
     count_metrics,
+    exists,
     find_trial,
     iter_metrics,
     lock_of,
@@ -45,7 +46,10 @@ _KEPT = ("platform", "startTime", "endTime", "inputArtifacts", "outputArtifacts"
 
 
 def make_trial(call: Call) -> Response:
-    """Makes a trial in a folder, the caller's root where none is named. One that comes twice is made once."""
+    """Makes a trial in a folder, the caller's root where none is named.
+
+    One that comes twice, with nothing between, is made once; one that is there and is another by now is 400.
+    """
     database = call.site.database
     with _told_names(), database.write("trials") as connection:
         folder = _folder_of(connection, call, None)
@@ -54,7 +58,19 @@ def make_trial(call: Call) -> Response:
         database.hold(connection, lock_of(made.id))
         if add_trial(connection, made):
             _take_in(connection, call, made.id)
+        elif count_metrics(connection, made.id) != _counts(call.json):
+            raise exists(made.name)
     return answer({"id": dashed(made.id)})
+
+
+def _counts(said: Mapping[str, object]) -> dict[str, int]:
+    """Returns how many elements of metrics a document has, by type."""
+    metrics = said.get("metrics")
+    counts: dict[str, int] = {}
+    for word, elements in (metrics if isinstance(metrics, dict) else {}).items():
+        kind = canonical_type(word)
+        counts[kind] = counts.get(kind, 0) + len(elements)
+    return {kind: count for kind, count in counts.items() if count}
 
 
 def show_trial(call: Call) -> Response:

@@ -6,7 +6,7 @@ request's id and answered with that id alone.
 
 import json
 import logging
-import uuid
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
@@ -44,16 +44,14 @@ class Application:
     def __call__(self, environ: Mapping[str, object], start_response: StartResponse) -> Iterable[bytes]:
         """Answers one request."""
         path = str(environ.get("PATH_INFO", ""))
-        trace = Trace(uuid.uuid4().hex, str(environ.get("REQUEST_METHOD", "")), path)
+        trace = Trace(os.urandom(16).hex(), str(environ.get("REQUEST_METHOD", "")), path)
         self._observer.begin()
         try:
             response = self._response(environ, trace)
             trace.status = response.status
             body = write_response(response, start_response, trace.id, lambda sent: self._observer.end(trace, sent))
             return body if trace.method != "HEAD" else _left_out(body)
-        except (
-            BaseException
-        ):  # Raised on, and the connection breaks; an interrupt, too, ends what was counted as running.
+        except BaseException:  # an interrupt, too, ends what was counted as running; raised on, the connection breaks
             self._observer.end(trace, 0)
             raise
 

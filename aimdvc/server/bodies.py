@@ -21,13 +21,15 @@ class Body:
     """A body. `schema` is the JSON Schema of one in JSON, None for bytes; `limit` the field of Limits that bounds it.
 
     None for a `limit` leaves that to the handler, which knows how much is to come. With `list_name` a list is taken,
-    too, as an object that has it under this name.
+    too, as an object that has it under this name. With `takes_constants` a bare NaN or Infinity, which Python writes
+    and JSON doesn't have, is taken as the text that it is.
     """
 
     media_types: tuple[str, ...] = (JSON,)
     schema: str | None = None
     limit: str | None = "json_bytes"
     list_name: str | None = None
+    takes_constants: bool = False
 
 
 def json_body(required: tuple[str, ...] = (), **properties: object) -> Body:
@@ -44,8 +46,9 @@ def read_whole(request: Request, body: Body, limits: Limits) -> bytes:
 def parse_json(raw: bytes, body: Body) -> Mapping[str, object]:
     """Returns the JSON object in a body's bytes. Raises HttpError (400, 422)."""
     try:
+        constant = str if body.takes_constants else _no_constant
         message = json.loads(
-            raw.decode("utf-8"), parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_no_twins
+            raw.decode("utf-8"), parse_constant=constant, parse_float=_finite, object_pairs_hook=_no_twins
         )
         if b"\\ud" in raw.lower():
             # Half a surrogate pair is no text: no database and no answer could hold it.

@@ -51,9 +51,18 @@ class BucketPacks:
             shelf = _BucketShelf(self, artifact, directory, using)
             shelf.bring()
             return Repository(directory, self.disk, shelf)
-        except BaseException:  # Whatever stopped it, an interrupt too: they are no longer in use.
+        except BaseException:  # Whatever stopped it, an interrupt too: the copies are no longer in use.
             using.close()
             raise
+
+    def drop(self, artifact: str) -> None:
+        """Deletes the packs of an artifact, and what clients were sending to the bucket. See storage.Storage."""
+        # Rows, then bytes: cut in between, the same call finds the keys.
+        with self.database.write(artifact) as connection:
+            connection.execute(delete(git_packs).where(git_packs.c.artifact == artifact))
+        for prefix in (f"git/{artifact}/", f"incoming/{artifact}/"):
+            self.objects.delete([one.key for one in self.objects.iter_keys(prefix)])
+        self.copies.drop(artifact)
 
 
 class _BucketShelf:

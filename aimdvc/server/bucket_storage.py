@@ -49,6 +49,10 @@ class BucketStorage:
         sizes = [one.size for one in self._objects.iter_keys("git/") if one.key.endswith(".pack")]
         return len(sizes), sum(sizes)
 
+    def drop_artifact(self, artifact: str) -> None:
+        """See storage.Storage."""
+        self._packs.drop(artifact)
+
     def check(self) -> None:
         """Raises StorageError where nothing can be read now."""
         # A listing, since asking for one key is answered alike where there is no bucket.

@@ -7,12 +7,13 @@ see does not exist for them.
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from aimdvc.server.audit import note
 from aimdvc.server.database import Database
 from aimdvc.server.guard import HttpError
 from aimdvc.server.rights import Caller, Node, Rights, rights_on
+from aimdvc.server.schema import nodes
 from aimdvc.server.tree import absolute, add_node, check_name, existing, walk
 
 
@@ -66,6 +67,12 @@ class Catalogue:
             elif rights < Rights.EDIT:
                 raise _view_only(caller)
         return found
+
+
+def is_kept(database: Database, artifact: str) -> bool:
+    """Returns whether there still is an artifact of an id, be it removed: whoever waited may find it purged."""
+    with database.read() as connection:
+        return connection.scalar(select(nodes.c.id).where(nodes.c.id == artifact)) is not None
 
 
 def _find(connection: Connection, caller: Caller, segments: list[str]) -> tuple[Artifact | None, Rights]:

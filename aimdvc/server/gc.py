@@ -1,8 +1,9 @@
 """`aimdvc server gc`: deletes what nothing needs any more, in two runs and into the trash. Beside everything else.
 
-First the git objects of each artifact that refs left long ago (gc_packs.py), then the blobs that it owns though
-nothing names them (gc_blobs.py), then the stored blobs that no artifact owns, then what cut uploads left. An artifact
-that can't be read is told, and keeps all that is its own. docs/server.md § Deleting.
+First what was removed long ago (purging.py), then the git objects of each artifact that refs left long ago
+(gc_packs.py), then the blobs that it owns though nothing names them (gc_blobs.py), then the stored blobs that no
+artifact owns, then what cut uploads left. An artifact that can't be read is told, and keeps all that is its own.
+docs/server.md § Deleting.
 """
 
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, delete, func, insert, select
 
-from aimdvc.errors import Busy, DiskFull, IntegrityError
+from aimdvc.errors import Busy, DiskFull, IntegrityError, StorageError
 from aimdvc.model.oid import Oid
 from aimdvc.model.progress import Progress
 from aimdvc.server.bytecopy import artifact_path, iter_artifacts
@@ -20,6 +21,8 @@ from aimdvc.server.drafts import expire
 from aimdvc.server.gc_blobs import Swept, Terms, oid_ranges, sweep, take
 from aimdvc.server.gc_packs import Bound, count_droppable, drop_unreached
 from aimdvc.server.keeping import Stored
+from aimdvc.server.purging import due, purge
+from aimdvc.server.removal import Removed
 from aimdvc.server.schema import draft_parts, owned_blobs, ref_history, settings
 from aimdvc.server.storage import Storage
 
@@ -33,10 +36,11 @@ _CUT_S = 2 * DAY_S
 
 @dataclass(frozen=True, slots=True)
 class Graces:
-    """How long things stay, in seconds: blobs that nothing names, and commits that refs left."""
+    """How long things stay, in seconds: blobs that nothing names, commits that refs left, and what was removed."""
 
     blobs_s: float = 14 * DAY_S
     commits_s: float = 30 * DAY_S
+    removed_s: float = 30 * DAY_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +54,14 @@ class Tidied:
 
 @dataclass(slots=True)
 class Report:
-    """What a run did, or would do. `unowned` are stored blobs, and their bytes, that no artifact owns."""
+    """What a run did, or would do. `removed` is what it deleted for good, or would.
+
+    `unowned` are stored blobs, and their bytes, that no artifact owns.
+    """
 
     run: int
     is_applied: bool
+    removed: list[Removed] = field(default_factory=list)
     artifacts: list[Tidied] = field(default_factory=list)
     unowned: int = 0
     unowned_size: int = 0
@@ -73,6 +81,7 @@ def collect(database: Database, storage: Storage, graces: Graces, is_applied: bo
         bound = Bound(now_s() - graces.commits_s, last.move)
         if is_applied:
             expire(database)
+        _purge_due(database, storage, min(now_s() - graces.removed_s, last.time_s), report)
         progress.start("gc", None, "files")
         for artifact in iter_artifacts(database):
             _tidy(Opened(database, storage, artifact), terms, bound, report)
@@ -102,6 +111,19 @@ def _begin(database: Database, is_applied: bool) -> tuple[int, _Last]:
             rows = [(_COUNTER, b"%d" % number), (_LAST, b"%d %d" % (now_s(), newest))]
             connection.execute(insert(settings), [{"name": name, "value": value} for name, value in rows])
     return number, _Last(float(time_s), int(move))
+
+
+def _purge_due(database: Database, storage: Storage, before_s: float, report: Report) -> None:
+    """Purges what was removed before a time, and before an earlier run: a clock that jumps takes nothing by itself."""
+    for one in due(database, before_s):
+        try:
+            is_told = not report.is_applied or purge(database, storage, one.id)
+        except Busy:
+            report.busy.append(one.path)
+        except StorageError as error:
+            report.failed.append((one.path, error.message))
+        else:
+            report.removed += [one] if is_told else []
 
 
 def _setting(connection: Connection, name: str) -> bytes | None:

@@ -36,7 +36,7 @@ def push(call: Call) -> Response:
     artifact = site.catalogue.ensure(call.caller, call.artifact)
     with (
         site.database.using_packs(artifact.id) as still_held,
-        site.storage.repository(artifact.id) as repository,
+        site.repository(artifact.id) as repository,
     ):
         repository.finish_dropping()
         repository.join_packs()

@@ -21,10 +21,17 @@ _CONTROL = re.compile(r"[\x00-\x1f]")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?")
-_HEADERS = (
-    *("ACCEPT", "AUTHORIZATION", "CONTENT_ENCODING", "HOST", "RANGE", "EXPECT", "IF_NONE_MATCH"),
-    *("IDEMPOTENCY_KEY", "TUS_RESUMABLE", "UPLOAD_OFFSET"),
-)
+_HEADERS = {
+    f"HTTP_{name.replace('-', '_').upper()}": name
+    for name in (
+        *("accept", "authorization", "content-encoding", "host", "range", "expect", "if-none-match"),
+        *("idempotency-key", "tus-resumable", "upload-offset"),
+    )
+}
+"""The headers that are read, by their names in an environ."""
+
+_PLAIN_QUERY = re.compile(r"(?:[a-z_]+=[A-Za-z0-9_-]*)(?:&[a-z_]+=[A-Za-z0-9_-]*){0,19}")
+"""A query of which nothing is quoted, as that of every href of ours."""
 
 
 class HttpError(Exception):
@@ -172,12 +179,12 @@ def read_request(environ: Mapping[str, object], limits: Limits, url: str | None 
     No header of a proxy is believed: whoever reaches the port could send it. Raises HttpError (400, 413, 415, 431).
     """
     headers: dict[str, str] = {}
-    for name in _HEADERS:
-        value = environ.get(f"HTTP_{name}")
+    for key, name in _HEADERS.items():
+        value = environ.get(key)
         if isinstance(value, str):
             if len(value) > limits.header_bytes:
                 raise HttpError(431, "a header is too large")
-            headers[name.replace("_", "-").lower()] = value
+            headers[name] = value
     encoding = headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("identity", "gzip", "x-gzip", ""):
         raise HttpError(415, "the body's encoding is not known, expected gzip or none")
@@ -209,6 +216,11 @@ def _path(raw: str) -> str:
 
 
 def _query(raw: str) -> dict[str, str]:
+    if _PLAIN_QUERY.fullmatch(raw):
+        pieces = raw.split("&")
+        plain = {name: value for name, _, value in (piece.partition("=") for piece in pieces)}
+        if len(plain) == len(pieces):
+            return plain
     try:
         pairs = parse_qs(raw, keep_blank_values=True, max_num_fields=20, errors="strict")
     except ValueError as error:
@@ -310,7 +322,8 @@ def write_response(
         **response.headers,
     }
     for name, value in (*response.headers.items(), ("Content-Type", response.content_type)):
-        if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
+        is_plain = value.isascii() and value.isprintable()
+        if not _HEADER_NAME.fullmatch(name) or not (is_plain or _HEADER_VALUE.fullmatch(value)):
             raise RuntimeError(f"header {name!r} can't be sent")
     if response.status in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
         # https://www.rfc-editor.org/rfc/rfc9110#section-8.6

@@ -6,7 +6,6 @@ Text format: https://prometheus.io/docs/instrumenting/exposition_formats/.
 
 import mmap
 import os
-import struct
 import threading
 from collections.abc import Iterator, Sequence
 
@@ -31,6 +30,7 @@ class Metrics:
         self._names = [*routes, ("", "none")]
         self._cells = len(self._names) * _PER_ROUTE + _TOTALS
         self._memory = mmap.mmap(-1, self._cells * _CELL * processes)
+        self._counters = memoryview(self._memory).cast("q")
         self._processes = processes
         self._free, end = os.pipe()
         os.write(end, bytes(range(processes)))
@@ -46,6 +46,7 @@ class Metrics:
     def close(self) -> None:
         """Gives the memory back."""
         os.close(self._free)
+        self._counters.release()
         self._memory.close()
 
     def begin(self) -> None:
@@ -71,12 +72,10 @@ class Metrics:
     def _add(self, *changes: tuple[int, int]) -> None:
         with self._lock:
             for cell, amount in changes:
-                place = (self._base + cell) * _CELL
-                struct.pack_into("q", self._memory, place, struct.unpack_from("q", self._memory, place)[0] + amount)
+                self._counters[self._base + cell] += amount
 
     def _sum(self, cell: int) -> int:
-        places = range(cell * _CELL, self._processes * self._cells * _CELL, self._cells * _CELL)
-        return sum(int(struct.unpack_from("q", self._memory, place)[0]) for place in places)
+        return sum(self._counters[place] for place in range(cell, self._processes * self._cells, self._cells))
 
     def text(self) -> str:
         """Returns all of it, as Prometheus reads it."""

@@ -15,7 +15,7 @@ from sqlalchemy import Column, Connection, MetaData, String, Table, delete, inse
 from aimdvc.errors import UnsupportedFormat
 from aimdvc.server.schema import metadata, settings
 
-HEAD = "0014"
+HEAD = "0015"
 """The revision of the tables in server/schema.py."""
 
 _FIRST = "0001"

@@ -58,7 +58,7 @@ class Observer:
         self._log.write(
             id=trace.id,
             method=trace.method[:20],
-            path=_KEY.sub("(key)", trace.path)[:4096],
+            path=(_KEY.sub("(key)", trace.path) if "-" in trace.path else trace.path)[:4096],
             route=trace.route.path if trace.route is not None else None,
             status=trace.status,
             seconds=round(seconds, 4),

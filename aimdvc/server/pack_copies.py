@@ -83,6 +83,12 @@ class PackCopies:
                 if self._drop(copy):
                     size -= copy.size
 
+    def drop(self, artifact: str) -> None:
+        """Deletes the copies of an artifact that is gone; what somebody uses now goes when it is old."""
+        directory = self._directory / artifact[:2] / f"{artifact}.git"
+        with suppress(FileNotFoundError):
+            self._drop(_Copy(directory.stat().st_mtime, 0, directory))
+
     def _iter_copies(self) -> Iterator[_Copy]:
         for directory in self._directory.glob("*/*.git"):
             # Its packs come and go meanwhile.

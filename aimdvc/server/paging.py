@@ -30,7 +30,7 @@ def read_number(text: str | None, otherwise: int) -> int:
     if text is None:
         return otherwise
     if not (text.isascii() and text.isdigit() and len(text) < 19):
-        raise HttpError(422, "limit or cursor is not a number")
+        raise HttpError(422, f"'{text[:20]}' in the query: expected a whole number of at most 18 digits")
     return int(text)
 
 

@@ -108,7 +108,11 @@ def protected_refusals(
 ) -> dict[str, str]:
     """Returns why a caller may not move refs of an artifact, by ref."""
     with database.read() as connection:
-        rules = _read(connection, [node.id for node in chain_of(connection, artifact)])
+        chain = chain_of(connection, artifact)
+        rules = _read(connection, [node.id for node in chain])
+    if not chain:
+        # Its rules hold again once it is put back.
+        return {update.ref: "the artifact was removed" for update in updates}
     return {update.ref: reason for update in updates if (reason := _refusal(rules, caller, graph, update)) is not None}
 
 

@@ -42,7 +42,9 @@ class Quotas:
     def read(self) -> list[Quota]:
         """Returns all quotas: those of folders, then those of users, by name."""
         with self._database.read() as connection:
-            found = [_told(connection, row) for row in connection.execute(select(quotas))]
+            told = [_told(connection, row) for row in connection.execute(select(quotas))]
+        # One of what was removed has no path, and holds again once that is back.
+        found = [quota for quota in told if quota.subject]
         return sorted(found, key=lambda quota: (quota.subject.startswith("user:"), quota.subject.casefold()))
 
     def set(self, subject: str, size: int, by: Caller = SYSTEM) -> Quota:
@@ -84,10 +86,11 @@ def check_room(database: Database, artifact: str, size: int) -> None:
 def count(connection: Connection, artifact: str, size: int) -> None:
     """Counts so many bytes more as an artifact's, or less, in the transaction that makes it so.
 
-    Raises HttpError (507) where a quota that holds for it has no room for them.
+    Raises HttpError (507) where a quota that holds for it has no room for them, 404 where it was purged meanwhile.
     """
     # First its own row: a move, or a new quota, waits for us here, or we for it, and see then what it left.
-    connection.execute(_GROWN, {"of": artifact, "more": size})
+    if not connection.execute(_GROWN, {"of": artifact, "more": size}).rowcount:
+        raise HttpError(404, "no such artifact")
     for quota in _holding(connection, artifact):
         _add(connection, quota.subject, size)
 
@@ -95,15 +98,24 @@ def count(connection: Connection, artifact: str, size: int) -> None:
 def moved(connection: Connection, old: Sequence[Node], new: Sequence[Node], ids: Iterable[str]) -> None:
     """Counts what moved from below one chain of nodes to below another, in the transaction that moves it.
 
-    `ids` are all nodes that moved. Raises HttpError (507) where a quota of the new place has no room for it.
+    A chain is empty for what is removed, or comes back. `ids` are all nodes that moved.
+    Raises HttpError (507) where a quota of the new place has no room for it.
     """
     change: Counter[str] = Counter()
     for row in _locked(connection, ids):
         for chain, sign in ((old, -1), (new, 1)):
-            for subject in {*(node.id for node in chain), chain[0].owner or row.owner}:
+            for subject in {*(node.id for node in chain), chain[0].owner or row.owner} if chain else ():
                 change[subject] += sign * row.size
     for subject in sorted(subject for subject, size in change.items() if subject and size):
         _add(connection, subject, change[subject])
+
+
+def count_anew(connection: Connection, ids: Iterable[str]) -> None:
+    """Sets what the quotas of nodes use that came back, in the transaction that puts them back."""
+    for group in grouped(sorted(ids)):
+        for subject in connection.scalars(select(quotas.c.subject).where(quotas.c.subject.in_(group))).all():
+            used = _used(connection, subject, False)
+            connection.execute(update(quotas).where(quotas.c.subject == subject).values(used=used))
 
 
 def _add(connection: Connection, subject: str, size: int) -> None:

@@ -18,6 +18,7 @@ from dulwich.objects import ObjectID
 
 from aimdvc.errors import AimdvcError, CorruptRepository
 from aimdvc.fs.disk import Disk, TempFile
+from aimdvc.fs.faults import mapped
 from aimdvc.fs.leftovers import remove_leftovers
 from aimdvc.fs.locks import exclusive
 from aimdvc.fs.scratch import Scratch, scratch_database
@@ -122,15 +123,16 @@ class Repository:
             self._shelf.bring()
 
     def packs(self) -> list[GitPack]:
-        """Returns all packs that are published now, by name. Raises CorruptRepository."""
+        """Returns all packs that are published now, by name. Raises CorruptRepository, StorageError."""
         directory = self._directory / "objects" / "pack"
         names = _settled(directory)
         dropped = {f"{stem}.pack" for stem in self._read_dropped()}
         names = [name for name in names if name not in dropped] if dropped else names
         found = []
         for path in (directory / name for name in names if name.endswith(".pack")):
+            index = path.with_suffix(".idx")
             try:
-                with path.with_suffix(".idx").open("rb") as file:
+                with mapped(index), index.open("rb") as file:
                     head = file.read(FANOUT_END)
                 size = path.stat().st_size
             except FileNotFoundError as error:

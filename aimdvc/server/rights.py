@@ -137,6 +137,11 @@ def visible_nodes(caller: Caller) -> Select[tuple[str]] | None:
     return bound if given is None else bound.where(literal_column("bound.id").in_(given))
 
 
+def nodes_below(parent: str) -> Select[tuple[str]]:
+    """Returns the query of the ids of all nodes below one, in a walk down from it."""
+    return _walk_down(select(nodes.c.id).where(nodes.c.parent == parent), "below")
+
+
 def _begin(caller: Caller) -> Select[tuple[str]]:
     shared = nodes.c.id.in_(select(shares.c.node).where(_concerns(caller)))
     own = and_(nodes.c.parent == "", nodes.c.owner == caller.id)

@@ -93,13 +93,16 @@ class Router:
         self._by_path: dict[str, list[Route]] = {}
         for route in routes:
             self._by_path.setdefault(route.path, []).append(route)
-        self._patterns = [(_literal(path), re.compile(_pattern(path)), path) for path in self._by_path]
+        patterns = [(_literal(path), re.compile(_pattern(path)), path) for path in self._by_path]
+        # By the first name, where the template has one: what begins otherwise need not be looked at.
+        roots = {_root(path) for path in self._by_path} - {""}
+        self._patterns = {root: [one for one in patterns if _root(one[2]) in (root, "")] for root in (*roots, "")}
 
     def find(self, method: str, path: str) -> tuple[Route, Mapping[str, str]] | None:
         """Returns the route and the parts of its path, None where there is nothing. Raises HttpError (405, 400)."""
         if len(path) > _MAX_PATH:
             return None
-        for literal, pattern, template in self._patterns:
+        for literal, pattern, template in self._patterns.get(_root(path), self._patterns[""]):
             # Most templates are told apart by this alone, at a tenth of the price.
             match = pattern.fullmatch(path) if literal in path else None
             if match is None:
@@ -109,10 +112,16 @@ class Router:
             if route is None:
                 allowed = ", ".join(route.method for route in routes)
                 raise HttpError(405, "this method is not for here", {"Allow": allowed})
-            if any(name in (".", "..") for name in path.split("/")):
+            if "/." in path and any(name in (".", "..") for name in path.split("/")):
                 raise HttpError(400, "the path has '.' or '..' in it")
             return route, match.groupdict()
         return None
+
+
+def _root(path: str) -> str:
+    """Returns the first name of a path, "" of a template that takes any there."""
+    root = path.split("/", 2)[1] if path.startswith("/") else ""
+    return "" if root.startswith("{") else root
 
 
 def _literal(template: str) -> str:

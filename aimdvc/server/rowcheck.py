@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from sqlalchemy import Connection, Select, and_, func, or_, select
 
 from aimdvc.server.database import Database
-from aimdvc.server.schema import draft_parts, draft_uploads, drafts, metadata, nodes, owned_blobs, refs
+from aimdvc.server.schema import draft_parts, draft_uploads, drafts, metadata, nodes, owned_blobs, refs, removed_nodes
+from aimdvc.server.tree import REMOVED
 
 _SHOWN = 5
 
@@ -32,9 +33,16 @@ def _misfits(connection: Connection) -> Iterator[str]:
     lost = (
         select(nodes.c.id)
         .select_from(nodes.outerjoin(parents, parents.c.id == nodes.c.parent))
-        .where(nodes.c.parent != "", or_(parents.c.id.is_(None), parents.c.kind == "artifact"))
+        .where(nodes.c.parent.not_in(("", REMOVED)), or_(parents.c.id.is_(None), parents.c.kind == "artifact"))
     )
     yield from _named(connection, lost, "node {} lies in no folder")
+    is_noted = removed_nodes.c.node.is_not(None)
+    unlike = (
+        select(nodes.c.id)
+        .select_from(nodes.outerjoin(removed_nodes, removed_nodes.c.node == nodes.c.id))
+        .where((nodes.c.parent == REMOVED) != is_noted)
+    )
+    yield from _named(connection, unlike, "node {} is removed, or it is noted that it was, but not both")
     for table in metadata.sorted_tables:
         if "artifact" in table.c:
             misplaced = (

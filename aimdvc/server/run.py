@@ -1,4 +1,4 @@
-"""`aimdvc serve`: the server as processes of its own, on granian, with a listening socket that is ours.
+"""`aimdvc serve`: the server as processes of its own, on granian, with listening sockets that are ours.
 
 We bind and listen before any worker exists, so the port is known and connections queue up from the first moment. The
 database is made here and closed again before forking; every worker opens its own. Nothing granian says goes to stdout.
@@ -20,10 +20,11 @@ from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 from granian.server.mp import MPServer
 
+from aimdvc.fs.system import allow_open_files
 from aimdvc.server.access_log import AccessLog
 from aimdvc.server.app import Application
 from aimdvc.server.backup import check_restored
-from aimdvc.server.listening import BACKLOG, listen
+from aimdvc.server.listening import BACKLOG, listen_apart
 from aimdvc.server.metrics import Metrics
 from aimdvc.server.observing import Observer, new_metrics
 from aimdvc.server.site import Location, open_site
@@ -35,6 +36,7 @@ _HELD = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 _THREADS = 64
 _MAX_WORKERS = 4
 _KILL_TIMEOUT_S = 30
+_OPEN_FILES = 16_384
 _LOGGING: dict[str, object] = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -76,21 +78,25 @@ def serve(
         # The workers open it, and could tell nobody what is wrong with it.
         AccessLog(options.access_log).close()
     # The key is told once: where the port is taken it must not have been made yet.
-    sock = listen(host, port)
+    # Systems give 1,024 unless asked; connections, and the packs that are kept open, each take one.
+    allow_open_files(_OPEN_FILES)
+    workers = min(os.cpu_count() or 1, _MAX_WORKERS)
+    sockets = listen_apart(host, port, workers)
     try:
         admin_key = _first_start(location)
     except BaseException:  # Whatever stopped it, an interrupt too, frees the port.
-        sock.close()
+        for sock in sockets:
+            sock.close()
         raise
+    port = sockets[0].getsockname()[1]
     shown = f"[{host}]" if ":" in host else host
     # Whoever reads what `ready` says may stop us at once: the signal waits until the workers can take it.
     signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
-    ready(f"http://{shown}:{sock.getsockname()[1]}", admin_key)
-    workers = min(os.cpu_count() or 1, _MAX_WORKERS)
+    ready(f"http://{shown}:{port}", admin_key)
     server = _OwnSocketServer(
         "aimdvc.server.run:serve",
         address=host,
-        port=sock.getsockname()[1],
+        port=port,
         interface=Interfaces.WSGI,
         http=HTTPModes.http1,
         websockets=False,
@@ -102,7 +108,7 @@ def serve(
         log_dictconfig=_LOGGING,
         workers_kill_timeout=kill_timeout_s,
     )
-    server.own_socket = sock
+    server.own_sockets = sockets
     server.ignores_hangup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     parent = os.getpid()
     # In memory that the workers share; so they have to be forked, which is what Python 3.14 no longer does unasked.
@@ -121,9 +127,9 @@ def _first_start(location: Location) -> str | None:
 
 
 class _OwnSocketServer(MPServer):
-    """Granian's process server with our socket instead of its own; private, hence the pin and a contract test."""
+    """Granian's process server with our sockets instead of its own; private, hence the pin and a contract test."""
 
-    own_socket: socket.socket
+    own_sockets: list[socket.socket]
     ignores_hangup: bool
     """As it was at the start: `nohup` has it so. Else a hangup stops the server as SIGTERM does."""
 
@@ -135,13 +141,23 @@ class _OwnSocketServer(MPServer):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD)
 
     def _init_shared_socket(self) -> None:
+        self._take(0)
+
+    def _spawn_worker(self, idx: Any, *arguments: Any, **named: Any) -> Any:
+        self._take(idx)
+        untyped: Any = super()
+        return untyped._spawn_worker(idx, *arguments, **named)
+
+    def _take(self, worker: int) -> None:
+        """Makes a worker's socket, or the one of all, the one that is handed on."""
         native: Any = _granian
+        sock = self.own_sockets[worker % len(self.own_sockets)]
         # What granian itself does on systems without SO_REUSEPORT.
         state: Any = self
         state._ssp = None
-        state._shd = native.SocketHolder(self.own_socket.fileno(), False, self.backlog)
-        state._sfd = self.own_socket.fileno()
-        state._sso = self.own_socket
+        state._shd = native.SocketHolder(sock.fileno(), False, self.backlog)
+        state._sfd = sock.fileno()
+        state._sso = sock
 
 
 def _application(location: Location, options: ServeOptions, metrics: Metrics, parent: int) -> Application:

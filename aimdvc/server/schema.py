@@ -87,6 +87,17 @@ nodes = Table(
     UniqueConstraint("parent", "name_key"),
 )
 
+# What was taken out of the tree: where it lay, and who did it when. The parent of such a node is one that there is not.
+removed_nodes = Table(
+    "removed_nodes",
+    metadata,
+    Column("node", String(32), ForeignKey("nodes.id"), primary_key=True),
+    Column("parent", String(32), nullable=False),
+    Column("path", Text, nullable=False),
+    Column("user", String(100), nullable=False),
+    Column("removed_s", Float, nullable=False),
+)
+
 # What a node, and all below it, is to others. `kind` is user, group or everyone, whose subject is ""; `may` is view or
 # edit; `root` is the node's root, so that one look tells which roots somebody sees.
 shares = Table(

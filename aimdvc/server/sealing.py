@@ -59,7 +59,7 @@ def seal(site: Site, caller: Caller, draft: Draft) -> None:
     sealing = _Sealing(site, caller, draft)
     with (
         site.database.using_packs(draft.artifact) as still_held,
-        site.storage.repository(draft.artifact) as repository,
+        site.repository(draft.artifact) as repository,
     ):
         repository.finish_dropping()
         repository.join_packs()

@@ -13,10 +13,10 @@ from aimdvc.server.describing import NAME_LENGTH, fold
 from aimdvc.server.guard import Response
 from aimdvc.server.messages import json_response
 from aimdvc.server.paging import decode_cursor, encode_cursor, next_cursor, read_limit
-from aimdvc.server.rights import visible_nodes
+from aimdvc.server.rights import nodes_below, visible_nodes
 from aimdvc.server.routing import Call
 from aimdvc.server.schema import described, described_values, nodes
-from aimdvc.server.tree import paths_of
+from aimdvc.server.tree import REMOVED, paths_of
 
 _METADATA = "metadata."
 
@@ -52,7 +52,7 @@ def search(call: Call) -> Response:
 def _query(wish: Mapping[str, str]) -> Select[tuple[str, str, str, int, str, str, str]]:
     shown = (described.c.commit, described.c.version, described.c.type, described.c.description, described.c.labels)
     query = select(nodes.c.id, nodes.c.name_key, *shown).join(described, described.c.node == nodes.c.id, isouter=True)
-    query = query.where(nodes.c.kind == "artifact")
+    query = query.where(nodes.c.kind == "artifact", nodes.c.id.not_in(nodes_below(REMOVED)))
     if "q" in wish:
         text = fold(wish["q"])
         is_said = described.c.folded.contains(text, autoescape=True)

@@ -94,4 +94,4 @@ def _is_signed(secret: bytes, grant: Grant, expires: int, signature: str) -> boo
 
 def _sign(secret: bytes, grant: Grant, expires: int) -> str:
     fields = (grant.artifact, grant.user, grant.method, grant.what, str(grant.size), str(expires))
-    return hmac.new(secret, "\0".join(fields).encode(), hashlib.sha256).hexdigest()
+    return hmac.digest(secret, "\0".join(fields).encode(), "sha256").hex()

@@ -7,13 +7,15 @@ from pathlib import Path
 from aimdvc.errors import UsageError
 from aimdvc.fs.disk import Disk
 from aimdvc.server.accounts import Accounts
-from aimdvc.server.catalogue import Artifact, Catalogue
+from aimdvc.server.catalogue import Artifact, Catalogue, is_kept
 from aimdvc.server.checksumming import Checksummer
 from aimdvc.server.database import Database
 from aimdvc.server.guard import HttpError
 from aimdvc.server.limits import Limits
 from aimdvc.server.protection import Protections
 from aimdvc.server.quotas import Quotas
+from aimdvc.server.removal import Removals
+from aimdvc.server.repositories import Repository
 from aimdvc.server.rights import Caller
 from aimdvc.server.sharing import Folders
 from aimdvc.server.signing import Signer
@@ -43,6 +45,7 @@ class Site:
     folders: Folders
     protections: Protections
     quotas: Quotas
+    removals: Removals
     storage: Storage
     signer: Signer
     checksummer: Checksummer
@@ -55,6 +58,15 @@ class Site:
         if artifact is None:
             raise HttpError(404, "no such artifact")
         return artifact
+
+    def repository(self, artifact: str) -> Repository:
+        """Returns the open git packs of an artifact, for who waited for them: a purge may have come before.
+
+        Close it. Raises HttpError (404).
+        """
+        if not is_kept(self.database, artifact):
+            raise HttpError(404, "no such artifact")
+        return self.storage.repository(artifact)
 
     def granted_artifact(self, granted: str, path: str) -> str:
         """Returns the id of the artifact at a signed href's path, which has to be the one that was signed."""
@@ -89,6 +101,7 @@ def open_site(location: Location, limits: Limits | None = None, disk: Disk | Non
         Folders(database),
         Protections(database),
         Quotas(database),
+        Removals(database),
         storage,
         signer,
         Checksummer(database, storage.blobs),

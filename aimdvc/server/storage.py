@@ -19,6 +19,7 @@ from aimdvc.model.pointer import Pointer
 from aimdvc.server.group_commit import GroupCommit
 from aimdvc.server.keeping import Keeping, LocalKeeping
 from aimdvc.server.limits import CHUNK_BYTES
+from aimdvc.server.pieces import Pieces
 from aimdvc.server.repositories import Repository, ensure_repository
 from aimdvc.server.uploads import LocalUploads
 from aimdvc.store.blobs import BlobStore
@@ -108,6 +109,12 @@ class Storage(Protocol):
     def git_size(self) -> tuple[int, int]:
         """Returns how many git packs there are of all artifacts, and how many bytes these have."""
 
+    def drop_artifact(self, artifact: str) -> None:
+        """Deletes the git packs of an artifact, and what of blobs was begun to be sent to it. Safe to repeat.
+
+        Cut anywhere, none of its packs is there, or all. Only while nobody can push to it.
+        """
+
     def check(self) -> None:
         """Raises StorageError where nothing can be read now."""
 
@@ -123,6 +130,7 @@ class LocalBlobs:
     def __init__(self, store: BlobStore) -> None:
         self._store = store
         self._group = GroupCommit(self.receive_many)
+        self._pieces = Pieces()
         self._places: dict[Oid, PackedBlob] = {}
         """Where blobs lay that were read lately; threads don't wait for each other at the catalog then."""
 
@@ -188,11 +196,12 @@ class LocalBlobs:
         """
         held = b""
         size = 0
-        for chunk in self._store.iter_chunks(pointer.oid, CHUNK_BYTES):
-            if held:
-                yield held
-            held = chunk
-            size += len(chunk)
+        with self._pieces.sized() as piece:
+            for chunk in self._store.iter_chunks(pointer.oid, piece):
+                if held:
+                    yield held
+                held = chunk
+                size += len(chunk)
         if size != pointer.size:
             raise CorruptBlob(pointer.oid, f"{size} bytes, expected {pointer.size}")
         if held:
@@ -203,11 +212,11 @@ class LocalBlobs:
         if (start, end) == (0, pointer.size):
             yield from self.iter_blob(pointer)
             return
-        with self._store.open(pointer.oid) as file:
+        with self._pieces.sized() as piece, self._store.open(pointer.oid) as file:
             file.seek(start)
             left = end - start
             while left:
-                chunk = file.read(min(left, CHUNK_BYTES))
+                chunk = file.read(min(left, piece))
                 if not chunk:
                     raise CorruptBlob(pointer.oid, f"{left} bytes are missing")
                 left -= len(chunk)
@@ -303,6 +312,18 @@ class LocalStorage:
         """Returns how many git packs there are of all artifacts, and how many bytes these have."""
         sizes = [size for size in map(_size_of, self._repos.glob("*/*.git/objects/pack/*.pack")) if size]
         return len(sizes), sum(sizes)
+
+    def drop_artifact(self, artifact: str) -> None:
+        """See Storage."""
+        self._uploads.drop(artifact)
+        directory = self._repos / artifact[:2] / f"{artifact}.git"
+        away = directory.with_suffix(".gone")
+        self._disk.remove_tree(away)
+        if directory.exists():
+            # By one rename: a pack without its index would be taken for damage.
+            self._disk.rename(directory, away)
+            self._disk.sync_directory(directory.parent)
+            self._disk.remove_tree(away)
 
     def close(self) -> None:
         """Closes the blobs."""

@@ -16,6 +16,9 @@ from aimdvc.server.schema import nodes
 MAX_DEPTH = 32
 """How many names a path may have."""
 
+REMOVED = "removed"
+"""The parent of what was removed (removal.py): no node has this id, so nothing leads there from a root."""
+
 
 _COLUMNS = (nodes.c.id, nodes.c.kind, nodes.c.name, nodes.c.owner)
 # Made once: to put a query together takes longer than SQLite takes to answer it.
@@ -84,13 +87,11 @@ def paths_of(connection: Connection, ids: Iterable[str]) -> dict[str, str]:
 
 
 def visible_among(connection: Connection, caller: Caller, ids: Iterable[str]) -> set[str]:
-    """Returns those of some nodes that are a caller's to view.
+    """Returns those of some nodes that are a caller's to view; none that was removed.
 
     Walks up from them, in two queries for each level of the tree: that goes with them, not with what there is.
     """
     wanted = set(ids)
-    if caller.is_admin and caller.folder is None:
-        return wanted
     above: dict[str, tuple[str, str]] = {}
     shared: set[str] = set()
     asked = sorted(wanted)

@@ -64,13 +64,16 @@ def lock_of(trial: str) -> str:
 
 
 def add_trial(connection: Connection, made: Trial) -> bool:
-    """Makes a trial, unless it is there; returns whether it was made. Raises HttpError (400) for a taken name or id."""
+    """Makes a trial, unless just this one is there; returns whether it was made.
+
+    Raises HttpError (400) for a taken name or id.
+    """
     row = connection.execute(select(*_COLUMNS).where(trials.c.id == made.id)).first()
     if row is not None:
-        there = Trial(*row)
-        if (there.folder, there.name, there.owner) == (made.folder, made.name, made.owner):
+        # One that has changed is no repetition: who is told that it was made takes what they sent for kept.
+        if Trial(*row) == made:
             return False
-        raise HttpError(400, f"trial '{made.id}' already exists")
+        raise exists(made.name)
     _require_name(connection, made)
     values = {name: getattr(made, name) for name in Trial.__slots__}
     connection.execute(insert(trials), {**values, "created_s": now_s()})
@@ -87,7 +90,12 @@ def change_trial(connection: Connection, changed: Trial) -> None:
 def _require_name(connection: Connection, trial: Trial) -> None:
     there = named_trial(connection, trial.folder, trial.name)
     if there is not None and there.id != trial.id:
-        raise HttpError(400, f"trial '{trial.name}' already exists")
+        raise exists(trial.name)
+
+
+def exists(name: str) -> HttpError:
+    """Returns what is told of a trial that can't be made, since it is there, or one of its name."""
+    return HttpError(400, f"trial '{name}' already exists")
 
 
 def remove_trial(connection: Connection, trial: str) -> None:

@@ -64,6 +64,11 @@ class LocalUploads:
                 if entry.stat(follow_symlinks=False).st_mtime < before_s:
                     self._remove(Path(entry.path), before_s)
 
+    def drop(self, artifact: str) -> None:
+        """Removes all parts that were sent to an artifact; whoever sends more is told that the upload begins anew."""
+        for path in self._directory.glob(f"{artifact}-*"):
+            self._disk.unlink(path)
+
     def _remove(self, path: Path, before_s: float) -> None:
         descriptor = os.open(path, system.READ)
         try:

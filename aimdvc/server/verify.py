@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
+from pathlib import Path
 
-from aimdvc.errors import CorruptRepository
+from aimdvc.errors import CorruptRepository, StorageError
+from aimdvc.fs.faults import is_unreadable, mapped
 from aimdvc.git.fsck import BadObjectError
 from aimdvc.git.kinds import BLOB, COMMIT
 from aimdvc.model.oid import GitId, Oid
@@ -18,7 +20,9 @@ from aimdvc.model.progress import Progress
 from aimdvc.server.audit import verify_audit
 from aimdvc.server.backup import Kept
 from aimdvc.server.bytecopy import Damage, artifact_path, iter_artifacts, iter_owned
+from aimdvc.server.catalogue import is_kept
 from aimdvc.server.database import Database
+from aimdvc.server.limits import CHUNK_BYTES
 from aimdvc.server.numbered import Marks, numbered
 from aimdvc.server.ownership import owned
 from aimdvc.server.packclosure import TOLD, Named
@@ -26,7 +30,7 @@ from aimdvc.server.packkinds import PackKinds
 from aimdvc.server.packverify import verify_pack
 from aimdvc.server.reaching import mark_reached
 from aimdvc.server.refs import VERSION_TAG, Ref, read_refs
-from aimdvc.server.repositories import Repository
+from aimdvc.server.repositories import GitPack, Repository
 from aimdvc.server.rowcheck import faults_of_rows
 from aimdvc.server.scrub import examine, owners_of
 
@@ -77,6 +81,8 @@ def verify(kept: Kept, with_data: bool, progress: Progress) -> Verified:
 def _check_artifact(kept: Kept, artifact: str, done: Verified) -> Iterator[tuple[str, str]]:
     # As in a push: nothing that packs name is dropped from others meanwhile.
     with kept.database.using_packs(artifact):
+        if not is_kept(kept.database, artifact):
+            return
         yield from _check_history(kept, artifact, done)
     for page in iter_owned(kept.database, artifact):
         done.blobs += len(page)
@@ -92,21 +98,45 @@ def _check_history(kept: Kept, artifact: str, done: Verified) -> Iterator[tuple[
         found = _Found(kept.database, artifact, Named(repository.absent, lambda name: _content(repository, name)))
         try:
             for pack in repository.iter_packs():
-                # What is gone was joined with others, which come later.
-                with suppress(FileNotFoundError):
-                    try:
-                        with PackKinds(pack.path, pack.count) as stored:
-                            verify_pack(stored, found.take)
-                            done.objects += stored.count
-                    except (BadObjectError, CorruptRepository) as error:
-                        yield f"git pack {pack.path.name}", error.message
+                yield from _check_pack(pack, found, done)
             found.settle()
             yield from _absent(sorted(found.named.absent))
             yield from _check_refs(repository, refs)
             if found.has_unowned:
                 yield from _needed(kept.database, artifact, repository, refs)
-        except (BadObjectError, CorruptRepository) as error:
-            yield "git packs", error.message
+        except _FAULTS as error:
+            yield "git packs", _reason(error)
+
+
+def _check_pack(pack: GitPack, found: "_Found", done: Verified) -> Iterator[tuple[str, str]]:
+    # What is gone was joined with others, which come later.
+    with suppress(FileNotFoundError):
+        try:
+            # What the disk can't give is an error here; beneath a map it would end the process.
+            for path in (pack.path, pack.path.with_suffix(".idx")):
+                _read_through(path)
+            with PackKinds(pack.path, pack.count) as stored:
+                verify_pack(stored, found.take)
+                done.objects += stored.count
+        except _FAULTS as error:
+            yield f"git pack {pack.path.name}", _reason(error)
+
+
+_FAULTS = (BadObjectError, CorruptRepository, StorageError)
+
+
+def _reason(error: BadObjectError | CorruptRepository | StorageError) -> str:
+    """Returns what is wrong with a pack. Raises the error again where the storage can't be used at all."""
+    if isinstance(error, StorageError) and not is_unreadable(error):
+        raise error
+    return error.message
+
+
+def _read_through(path: Path) -> None:
+    """Raises FileNotFoundError, StorageError."""
+    with mapped(path), path.open("rb", buffering=0) as file:
+        while file.read(CHUNK_BYTES):
+            pass
 
 
 class _Found:

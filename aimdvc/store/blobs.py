@@ -19,7 +19,7 @@ from aimdvc.errors import CorruptBlob, MissingBlob, StorageError
 from aimdvc.fs.disk import Disk
 from aimdvc.fs.faults import is_unreadable, mapped
 from aimdvc.fs.leftovers import remove_leftovers
-from aimdvc.fs.system import READ, pread
+from aimdvc.fs.system import READ, open_files, pread
 from aimdvc.model.oid import Oid
 from aimdvc.model.pointer import Pointer
 from aimdvc.store.blobwriter import BlobWriter
@@ -29,7 +29,7 @@ from aimdvc.store.sweep import Sweeper
 from aimdvc.store.trash import Trash, put_back_file, read_packed
 
 CHUNK = 1 << 20
-_OPEN_PACKS = 256
+_OPEN_PACKS_AT_MOST = 2048
 
 
 class BlobStore:
@@ -44,6 +44,9 @@ class BlobStore:
         self.catalog = Catalog(root, disk)
         self.trash = Trash(self.layout, disk)
         self._opened: dict[str, _OpenPack] = {}
+        self._open_at_most = min(open_files() // 4, _OPEN_PACKS_AT_MOST)
+        self._opened_since = 0
+        """Packs that were opened since those open were looked at."""
         self._lock = threading.Lock()
 
     def has(self, oid: Oid) -> bool:
@@ -329,16 +332,22 @@ class BlobStore:
         pack = self._opened.get(name)
         if pack is not None:
             return pack
+        # Opened by each thread that misses it rather than by one that the others wait for.
+        pack = _OpenPack(self.layout.packs / name)
         with self._lock:
-            pack = self._opened.get(name)
-            if pack is None:
-                pack = _OpenPack(self.layout.packs / name)
-                self._opened = {other: one for other, one in self._opened.items() if not one.is_deleted()}
-                if len(self._opened) >= _OPEN_PACKS:
-                    # Closed when the last thread that reads from it has done so.
-                    del self._opened[next(iter(self._opened))]
-                self._opened[name] = pack
-            return pack
+            self._let_go()
+            if len(self._opened) >= self._open_at_most:
+                # Closed when the last thread that reads from it has done so.
+                del self._opened[next(iter(self._opened))]
+            self._opened[name] = pack
+        return pack
+
+    def _let_go(self) -> None:
+        """Closes packs that were deleted. Looks at all only after as many were opened: one look for each, not 256."""
+        self._opened_since += 1
+        if self._opened_since >= len(self._opened):
+            self._opened_since = 0
+            self._opened = {name: pack for name, pack in self._opened.items() if not pack.is_deleted()}
 
 
 @contextlib.contextmanager

@@ -24,7 +24,7 @@ _NGINX = """
 daemon off; worker_processes 2; pid {place}/pid; error_log {place}/error.log crit; user root;
 events {{ worker_connections 1024; }}
 http {{
-  access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000; client_max_body_size 0;
+  access_log {place}/access.log; sendfile on; tcp_nopush on; keepalive_requests 1000000; client_max_body_size 0;
   client_body_temp_path {place}/temporary;
   server {{ listen 127.0.0.1:{port}; location / {{ root {place}/files; dav_methods PUT; create_full_put_path on; }} }}
 }}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from aimdvc.store.blobs import _OPEN_PACKS
+from aimdvc.store.blobs import _OPEN_PACKS_AT_MOST
 from tests.bench.soak import Server, Watch, Worker, aimdvc, begin_shared, growth, serving
 from tests.buckets import BucketServer
 from tests.postgres import Postgres
@@ -50,7 +50,7 @@ def test_a_busy_server_stays_as_it_is_and_gives_back_what_it_got(
     # What is there once, as modules and pools, came in the first half.
     assert all(last <= third * 1.1 + 8 for third, last in memory.values()), memory
     assert all(last <= third + 8 for third, last in files.values()), files
-    assert max(one.packs for one in watch.samples) <= _OPEN_PACKS
+    assert max(one.packs for one in watch.samples) <= _OPEN_PACKS_AT_MOST
     aimdvc(tmp_path / "backup", "server", "verify", "--data")
 
 

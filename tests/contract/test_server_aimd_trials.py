@@ -79,6 +79,11 @@ def test_a_name_is_taken_once_in_a_folder_and_the_same_trial_is_made_once(alice:
     for wrong in ({"name": "run", "folder": folder}, {**said["metadata"], "name": "else"}):
         reply = alice.post("/apis/v1/trials", json={**said, "metadata": wrong})
         assert (reply.status_code, reply.text.endswith("already exists")) == (400, True)
+    # What would not be kept is not said to be.
+    changed = alice.post("/apis/v1/trials", json={**said, "status": "Succeeded"})
+    assert (changed.status_code, changed.text) == (400, "trial 'run' already exists")
+    alice.post(f"/apis/v1/trials/{said['metadata']['id']}/metrics/train", json=[{"value": {"loss": 1}}])
+    assert alice.post("/apis/v1/trials", json=said).status_code == 400
     second = make(alice, other)
     third = make(alice, folder, "third")
     moved = alice.request("PUT", f"/apis/v1/trials/{second}", {}, json={"metadata": {"folder": folder}})
@@ -125,6 +130,21 @@ def test_what_is_no_metric_is_refused(alice: AimdClient) -> None:
     assert alice.post(f"/apis/v1/trials/{trial}/metrics/a%20b", json=element(1)).status_code == 400
     assert alice.post(f"/apis/v1/trials/{trial}/status", json={"status": "Done"}).status_code == 422
     assert alice.get(f"/apis/v1/trials/{trial}").json()["doc"]["metrics"] == {}
+
+
+def test_a_nan_as_python_writes_it_is_the_text_that_it_is(alice: AimdClient) -> None:
+    trial = make(alice, alice.make_folder("runs"))
+    bodies = {
+        "metrics/train": b'[{"value": {"loss": NaN, "high": Infinity, "low": -Infinity}}]',
+        "parameters": b'{"limit": Infinity}',
+    }
+    for path, raw in bodies.items():
+        assert alice.request("POST", f"/apis/v1/trials/{trial}/{path}", {}, data=raw).status_code == 200
+    doc = json.loads(alice.get(f"/apis/v1/trials/{trial}").content, parse_constant=pytest.fail)["doc"]
+    assert doc["metrics"]["training"][0]["value"] == {"loss": "NaN", "high": "Infinity", "low": "-Infinity"}
+    assert doc["parameters"] == {"limit": "Infinity"}
+    folders = alice.request("POST", "/apis/v1/folders", {}, data=b'{"metadata": {"name": "x", "y": NaN}}')
+    assert folders.status_code == 400
 
 
 def test_many_metrics_are_given_whole_and_concurrent_ones_are_all_there(alice: AimdClient) -> None:

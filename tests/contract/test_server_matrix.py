@@ -129,6 +129,14 @@ class Place:
     def folder(self) -> str:
         return self.folders.make(SYSTEM, f"alice/data/{self.new()}")
 
+    def group(self) -> str:
+        name = self.new()
+        self.accounts.add_group(name)
+        return name
+
+    def removed(self) -> str:
+        return self.server.site.removals.remove(SYSTEM, self.folder()).path
+
 
 def body(**fields: object) -> bytes:
     return json.dumps(fields).encode()
@@ -144,6 +152,7 @@ SAMPLES: dict[tuple[str, str], Callable[[Place, str], Sample]] = {
     ("PATCH", "/api/v1/users/{user}"): lambda at, role: Sample("/api/v1/users/stranger", body(is_disabled=False)),
     ("GET", "/api/v1/groups"): lambda at, role: Sample("/api/v1/groups"),
     ("POST", "/api/v1/groups"): lambda at, role: Sample("/api/v1/groups", body(name=at.new()), then=201),
+    ("DELETE", "/api/v1/groups/{group}"): lambda at, role: Sample(f"/api/v1/groups/{at.group()}", then=204),
     ("PUT", "/api/v1/groups/{group}/members/{user}"): lambda at, role: Sample(
         "/api/v1/groups/team/members/alice", then=204
     ),
@@ -166,6 +175,9 @@ SAMPLES: dict[tuple[str, str], Callable[[Place, str], Sample]] = {
     ("PATCH", "/api/v1/folders/{path}"): lambda at, role: Sample(
         f"/api/v1/folders/{at.folder()}", body(to=f"alice/data/{at.new()}"), needs=EDIT
     ),
+    ("DELETE", "/api/v1/folders/{path}"): lambda at, role: Sample(f"/api/v1/folders/{at.folder()}", needs=OWN),
+    ("GET", "/api/v1/removed"): lambda at, role: Sample("/api/v1/removed"),
+    ("POST", "/api/v1/removed"): lambda at, role: Sample("/api/v1/removed", body(path=at.removed())),
     ("GET", "/api/v1/shares/{path}"): lambda at, role: Sample("/api/v1/shares/alice/data/a", needs=OWN),
     ("PUT", "/api/v1/shares/{path}"): lambda at, role: Sample(
         "/api/v1/shares/alice/data/a", body(kind="group", subject="team", may="view"), needs=OWN

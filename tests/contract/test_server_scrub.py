@@ -85,7 +85,7 @@ def test_what_scrub_finds_is_not_served_and_is_healed(
 def test_rot_that_nobody_scrubbed_is_never_given_as_good(tmp_path: Path) -> None:
     with EmbeddedServer(tmp_path / "srv") as server:
         client = Client(server.url, server.admin_key)
-        for content, answer in ((SMALL, 502), (LARGE[:100_000], 502), (LARGE, -1)):
+        for content, answer in ((SMALL, 502), (LARGE, 502), (LARGE * 8, -1)):
             push_version(client, f"a{len(content)}", content)
             rot_anywhere(tmp_path / "srv", content)
             # Of a larger one some was sent before its end was read: the connection breaks instead of the last chunk.

@@ -101,7 +101,8 @@ def _log(client: Client, name: str) -> None:
         "metadata": {"id": _id(name), "name": name, "folder": _root(client)},
         "parameters": {"a": 1},
     }
-    _ask(client, "POST", TRIALS, json.dumps({**wish, "status": "Running"}).encode())
+    if client.request("GET", f"{TRIALS}/{_id(name)}?metrics=no").status != 200:
+        _ask(client, "POST", TRIALS, json.dumps({**wish, "status": "Running"}).encode())
     for start in (0, 2):
         elements = json.dumps([{"value": {"loss": number}} for number in (start, start + 1)]).encode()
         _ask(client, "POST", f"{TRIALS}/{_id(name)}/metrics/train?start={start}", elements)

@@ -1,4 +1,4 @@
-"""Sectors that can't be read, beneath one blob of a server: it is named and set aside, and all others go on. P5."""
+"""Sectors that can't be read, beneath a blob or a git pack of a server: that is named, and all others go on. P5."""
 
 import shutil
 import subprocess
@@ -59,6 +59,16 @@ def test_a_blob_that_can_not_be_read_stops_no_scrub_and_no_backup(
     with EmbeddedServer(place) as server:
         Client(server.url, key).upload("a", content)
     assert run(place, "verify", "--data")[0] == 0
+
+
+@needs_strace
+@pytest.mark.parametrize("suffix", [".pack", ".idx"])
+def test_a_git_pack_that_can_not_be_read_is_named(kept: tuple[Path, str | None], suffix: str) -> None:
+    place = kept[0]
+    bad = sorted(place.rglob(f"pack-*{suffix}"))[0]
+    code, told = run(place, "verify", unreadable=bad)
+    assert code == 3 and "damaged: admin/a: git pack" in told and f"{bad.name}': input/output error" in told
+    assert run(place, "verify")[0] == 0
 
 
 def test_a_disk_that_is_full_keeps_gc_from_no_other_artifact(tmp_path: Path) -> None:

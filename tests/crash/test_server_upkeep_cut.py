@@ -1,6 +1,7 @@
 """Case S18: the machine's own commands, `server gc` and `server trash`, killed or failed at each durable system call.
 
-Whatever was cut, all that refs and rows name is there; the command run again takes what it would have taken.
+So it is with what was removed, when gc deletes it for good. Whatever was cut, all that refs and rows name is there; the
+command run again takes what it would have taken.
 """
 
 import re
@@ -16,8 +17,10 @@ from sqlalchemy import update
 from aimdvc.model.progress import Silent
 from aimdvc.server.embedded import EmbeddedServer
 from aimdvc.server.gc import Graces, collect
-from aimdvc.server.schema import owned_blobs, ref_history
+from aimdvc.server.rights import SYSTEM
+from aimdvc.server.schema import owned_blobs, ref_history, removed_nodes
 from aimdvc.server.site import Location
+from tests.contract.backing import push_version
 from tests.contract.git_packs import Made
 from tests.contract.server_client import BLOB, Client, first_version, pointer_of, report_of, version_with
 from tests.crash.serving import Point
@@ -27,9 +30,11 @@ from tests.shell import Shell, unmeasured
 pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
 
 LOST = [b"small, lost\n", b"large, lost\n" * 10_000]
-DURABLE = "fsync,fdatasync,syncfs,rename,unlink,unlinkat,pwrite64,ftruncate,mkdir"
+OWN = b"of the removed alone\n" * 10
+DURABLE = "fsync,fdatasync,syncfs,rename,unlink,unlinkat,rmdir,pwrite64,ftruncate,mkdir"
 COMMANDS = {
     "gc": ["server", "gc", "--apply", "--grace", "0", "--keep", "0"],
+    "purge": ["server", "gc", "--apply", "--removed-days", "0"],
     "empty": ["server", "trash", "empty", "--older-than", "0"],
 }
 FAULTS = {
@@ -41,12 +46,16 @@ _CALL = re.compile(r"^(\d+) +(\w+)\((.*)$", re.MULTILINE)
 
 
 class Ground:
-    """A server's directory with a version, blobs that nothing names, and a commit that its branch left."""
+    """A server's directory with a version, blobs that nothing names, and a commit that its branch left.
+
+    To purge: an artifact that was removed, which has a blob of its own, and one of the other artifact's.
+    """
 
     def __init__(self, root: Path, command: str) -> None:
         self.directory = root / "srv"
         self._template = root / "template"
         self._arguments = COMMANDS[command]
+        self._is_purge = command == "purge"
         self._log = root / "log"
         with EmbeddedServer(self.directory) as server:
             self.key = server.admin_key
@@ -56,6 +65,9 @@ class Ground:
             left = version_with(made, lost[0], parents=(self.commit,))
             assert report_of(client.push("a", [(None, left, side)], made.pack()))[1] == f"ok {side}"
             assert report_of(client.push("a", [(left, None, side)], b""))[1] == f"ok {side}"
+            if self._is_purge:
+                push_version(client, "gone/b", BLOB, OWN)
+                _remove(server, "admin/gone")
             with server.site.database.write() as connection:
                 for column in (owned_blobs.c.marked_s, ref_history.c.time_s):
                     connection.execute(update(column.table).values({column: column - 100_000}))
@@ -116,7 +128,25 @@ class Ground:
             assert client.refs("a")["refs/tags/v1"] == self.commit
             blobs = client.batch("a", "download", [pointer_of(one) for one in (BLOB, *LOST)]).json()["objects"]
             assert client.request("GET", blobs[0]["actions"]["download"]["href"], key=False).body == BLOB
-            assert not is_done or ["actions" in blob for blob in blobs[1:]] == [False, False]
+            if is_done and not self._is_purge:
+                assert ["actions" in blob for blob in blobs[1:]] == [False, False]
+            elif is_done:
+                assert server.site.removals.read() == []
+                assert len(list(self.directory.glob("repos/*/*"))) == 1
+            for one in server.site.removals.read():
+                # Whole, or never to come back.
+                if not one.is_ending:
+                    assert server.site.removals.restore(SYSTEM, one.path) == "admin/gone"
+                    found = client.batch("gone/b", "download", [pointer_of(OWN)]).json()["objects"][0]
+                    assert "actions" in found and "refs/tags/v1" in client.refs("gone/b")
+                    _remove(server, one.path)
+
+
+def _remove(server: EmbeddedServer, path: str) -> None:
+    """Removes a folder, a day ago."""
+    server.site.removals.remove(SYSTEM, path, True)
+    with server.site.database.write() as connection:
+        connection.execute(update(removed_nodes).values(removed_s=removed_nodes.c.removed_s - 100_000))
 
 
 def sweep(ground: Ground, fault: str, points: slice) -> int:
@@ -133,7 +163,7 @@ def sweep(ground: Ground, fault: str, points: slice) -> int:
     return hit
 
 
-@pytest.mark.parametrize(("command", "step"), [("gc", 17), ("empty", 5)])
+@pytest.mark.parametrize(("command", "step"), [("gc", 17), ("empty", 5), ("purge", 11)])
 def test_some_system_calls_of_a_servers_upkeep(tmp_path: Path, command: str, step: int) -> None:
     assert sweep(Ground(tmp_path, command), "kill", slice(3, None, step)) > 1
 

@@ -2,13 +2,14 @@
 
 import os
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from aimdvc.server.embedded import EmbeddedServer
 from tests.postgres import Postgres
-from tests.shell import Shell
+from tests.shell import Shell, unmeasured
 
 
 def test_a_team_is_set_up_and_works(server: EmbeddedServer, tmp_path: Path, shell: Shell) -> None:
@@ -169,3 +170,33 @@ def test_root_makes_nothing_that_the_server_s_user_could_not_write(server: Embed
     assert sorted(place.rglob("*")) == before and not (tmp_path / "copy").exists()
     os.chown(place / "server.db", 0, 0)
     Shell(place)("server", "gc")
+
+
+def test_what_was_removed_is_purged_by_its_path_or_id(server: EmbeddedServer, tmp_path: Path, shell: Shell) -> None:
+    machine = Shell(tmp_path / "server")
+    folder = ("server", "folder")
+    shell("login", server.url, typed=str(server.admin_key))
+    shell("remote", "add", "origin", f"{server.url}/old")
+    shell.write("data/a", "1\n" * 50_000)
+    shell.commit("data")
+    shell("push")
+    machine(*folder, "remove", "admin/old", "--recursive")
+    (line,) = machine(*folder, "removed").out.splitlines()
+    node = machine(*folder, "removed", "--json").json["removed"][0]["id"]
+    assert re.fullmatch(rf"\S+ \S+  admin/old  1 artifact  97\.7 KiB  {node}", line)
+    told = machine(*folder, "purge", "admin/old").out
+    assert told == f"{line}: would be deleted for good\nNothing was changed: run it with --apply\n"
+    assert "Everything is needed" in machine("server", "gc").out
+    assert "no path was given" in machine(*folder, "purge", code=2).err
+    assert "--apply is for" in machine(*folder, "remove", "admin", "--apply", code=2).err
+    machine(*folder, "make", "admin/old")
+    machine(*folder, "remove", "admin/old")
+    assert "2 were removed from 'admin/old': name one by its id" in machine(*folder, "purge", "admin/old", code=2).err
+    done = machine(*folder, "purge", node, "--apply")
+    assert done.out == f"{line}: deleted for good\n" and "next runs of `aimdvc server gc --apply`" in done.err
+    assert machine(*folder, "purge", "admin/old", "--apply", "--json").json["purged"]["artifacts"] == 0
+    assert "nothing was removed from there; " in machine(*folder, "restore", "admin/old", code=2).err
+    assert "all whole" in machine("server", "verify", "--data").out
+    clone = ["git", "clone", "-q", f"http://x:{server.admin_key}@{server.url.partition('//')[2]}/old/data.git", "clone"]
+    done_by_git = subprocess.run(clone, cwd=tmp_path, capture_output=True, text=True, env=unmeasured())
+    assert done_by_git.returncode == 128 and "not found" in done_by_git.stderr

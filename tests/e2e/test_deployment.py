@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -122,14 +123,46 @@ def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
     assert not told
 
 
+def instruction(name: str) -> str:
+    """Returns what the last instruction of a name in the docs' container file says, its lines joined."""
+    text = block("dockerfile").replace("\\\n", "")
+    return str(re.findall(rf"^{name} (.*)$", text, re.MULTILINE)[-1])
+
+
 def test_the_container_installs_and_starts_what_is_there() -> None:
-    text = block("dockerfile")
-    extras = re.search(r"aimdvc\[([a-z0-9,]+)\]", text)
+    tree, text = Path(__file__).parents[2], block("dockerfile")
+    extras = re.search(r"'/src\[([a-z0-9,]+)\]'", text)
     assert extras is not None
-    known = (Path(__file__).parents[2] / "setup.cfg").read_text()
+    known = (tree / "setup.cfg").read_text()
     assert all(f"\n{extra} =\n" in known for extra in extras[1].split(","))
-    entry = re.search(r"^ENTRYPOINT (\[.*\])$", text, re.MULTILINE)
-    assert entry is not None
-    arguments = json.loads(entry[1])
+    copied = re.findall(r"^COPY ([^-].*) \S+$", text, re.MULTILINE)
+    assert copied and all((tree / name).exists() for line in copied for name in line.split())
+    arguments = json.loads(instruction("ENTRYPOINT"))
     assert Shell(Path.cwd())(*arguments[1:2], "--help", code=0)
     assert all(option in Shell(Path.cwd())("serve", "--help").out for option in arguments if option.startswith("--"))
+
+
+def test_the_container_has_no_privileges_and_its_data_are_for_its_user_alone() -> None:
+    user, group = instruction("USER").split(":")
+    text = block("dockerfile")
+    assert int(user) > 0 and f"--uid {user} " in text and f"groupadd --gid {group} " in text
+    assert re.search(rf"install -d .*-m 0700 {instruction('VOLUME')} ", text)
+
+
+def test_the_check_of_the_container_tells_a_server_that_answers_from_none(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "aimdvc", "serve", "srv", "--port", "0", "--url", "https://aimd.example.org"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=tmp_path, text=True) as process:
+        assert process.stdout is not None
+        try:
+            serving, _, hint = (process.stdout.readline().strip() for _ in range(3))
+            assert hint == "Keep it with `aimdvc login https://aimd.example.org`"
+            check = json.loads(instruction("HEALTHCHECK").partition(" CMD ")[2])
+            check = [sys.executable, *check[1:-1], check[-1].replace("8750", serving.rpartition(":")[2])]
+            # Podman gives containers the proxy of the machine.
+            env = {**os.environ, "http_proxy": "http://127.0.0.1:1", "no_proxy": ""}
+            subprocess.run(check, check=True, env=env)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait()
+    assert process.returncode == 0
+    assert subprocess.run(check, env=env, stderr=subprocess.DEVNULL).returncode == 1

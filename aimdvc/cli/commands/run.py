@@ -32,7 +32,7 @@ _STDERR = 2
 )
 @click.option("-m", "--message", help="The message of the versions; else the command.")
 def run_command(cli: Cli, inputs: tuple[str, ...], outputs: tuple[str, ...], message: str | None) -> int:
-    """Run a command, and make its outputs versions that say what made them
+    """Run a command, and make versions of its outputs
 
     What comes after `--` is run as it is, in any language, with its own input and output. When it has succeeded, what
     lies at the paths of its outputs is committed, each to its artifact; the versions say which versions were read, the

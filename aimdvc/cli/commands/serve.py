@@ -87,12 +87,12 @@ def serve_command(
 
     is_open = host not in _LOOPBACK and not (url or "").startswith("https:")
 
-    def ready(url: str, admin_key: str | None) -> None:
-        lines = [f"Serving '{place}' at {url}"]
+    def ready(listens_at: str, admin_key: str | None) -> None:
+        lines = [f"Serving '{place}' at {listens_at}"]
         if admin_key is not None:
             lines.append(f"The administrator's key, shown this once: {admin_key}")
-            lines.append(f"Keep it with `aimdvc login {url}`")
-        cli.out.result({"url": url, "admin_key": admin_key}, lines)
+            lines.append(f"Keep it with `aimdvc login {url or listens_at}`")
+        cli.out.result({"url": listens_at, "admin_key": admin_key}, lines)
         if is_open:
             cli.out.note(
                 "this is plain HTTP: who is on the way reads the keys; put a proxy with TLS in front, see --url"

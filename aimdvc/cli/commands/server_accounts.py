@@ -52,7 +52,7 @@ def server_user_command(cli: Cli, action: str, name: str | None, is_admin: bool,
 
 
 @command("server group")
-@click.argument("action", type=Action(["list", "add", "join", "leave"]), default="list")
+@click.argument("action", type=Action(["list", "add", "join", "leave", "remove"]), default="list")
 @click.argument("group", required=False)
 @click.argument("user", required=False)
 @database_option
@@ -60,6 +60,7 @@ def server_group_command(cli: Cli, action: str, group: str | None, user: str | N
     """List and make groups of users, and who is in them
 
     Of the server that is kept in the current directory. What is shared with a group is shared with all who are in it.
+    `remove GROUP` ends that for good; it is refused while a protected ref names the group.
 
     \b
     Example:
@@ -71,11 +72,13 @@ def server_group_command(cli: Cli, action: str, group: str | None, user: str | N
             group = _given(group, "group", action)
         if action == "add":
             server.accounts.add_group(str(group))
+        elif action == "remove":
+            server.removals.remove_group(str(group), SYSTEM)
         elif action in ("join", "leave"):
             act = server.accounts.join if action == "join" else server.accounts.leave
             act(str(group), _given(user, "user", f"{action} {group}"))
         groups = server.accounts.list_groups()
-        if group is not None:
+        if group is not None and action != "remove":
             groups = [server.accounts.group(group)]
     lines = [f"{one.name}: {', '.join(one.members) or 'nobody'}" for one in groups]
     cli.out.result({"groups": groups}, lines if action == "list" else [])

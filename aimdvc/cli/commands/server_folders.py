@@ -3,30 +3,57 @@
 import click
 
 from aimdvc.cli.action import Action
-from aimdvc.cli.administration import SYSTEM, administered, database_option
+from aimdvc.cli.administration import (
+    SYSTEM,
+    Removed,
+    administered,
+    database_option,
+    opened_site,
+    purge_now,
+    removed_line,
+)
 from aimdvc.cli.command import command
 from aimdvc.cli.context import Cli
-from aimdvc.cli.output import shown_path
+from aimdvc.cli.output import plural, shown_path
 from aimdvc.errors import UsageError
 
 
 @command("server folder")
-@click.argument("action", type=Action(["list", "make", "move"]), default="list")
+@click.argument(
+    "action", type=Action(["list", "make", "move", "remove", "removed", "restore", "purge"]), default="list"
+)
 @click.argument("path", required=False)
 @click.argument("to", required=False)
+@click.option("--recursive", is_flag=True, help="Of `remove`: with all that lies below it.")
+@click.option("--apply", "is_applied", is_flag=True, help="Of `purge`: do it; else only tell what would be done.")
 @database_option
-def server_folder_command(cli: Cli, action: str, path: str | None, to: str | None, database: str | None) -> None:
-    """List, make and move the folders of a server
+def server_folder_command(
+    cli: Cli, action: str, path: str | None, to: str | None, database: str | None, **flags: bool
+) -> None:
+    """List, make, move and remove the folders of a server
 
     Of the server that is kept in the current directory. A PATH begins with a user's name, or with that of a shared
     root; `make NAME` makes such a root. `move PATH TO` gives a folder, or an artifact, the new path TO. There it has
     the rights of where it lies now: what it was shared with before has ended.
 
+    `remove PATH` takes a folder, or an artifact, away; nothing of it is deleted. `removed` lists what was, and `restore
+    PATH` puts it back, with all its rights, or `restore PATH TO` to another path. `aimdvc server gc` deletes it
+    for good 30 days later, `purge PATH --apply` at once. Where several were removed from one path, an id stands for it.
+
     \b
     Example:
       aimdvc server folder make team -C /srv/aimd
       aimdvc server folder move ada/scans team/scans -C /srv/aimd
+      aimdvc server folder remove team/scans -C /srv/aimd
+      aimdvc server folder restore team/scans -C /srv/aimd
+      aimdvc server folder remove team/scans -C /srv/aimd
+      aimdvc server folder purge team/scans --apply -C /srv/aimd
     """
+    if flags["is_applied"] and action != "purge":
+        raise UsageError("--apply is for `aimdvc server folder purge`")
+    if action == "purge" and path is not None:
+        _purge(cli, path, flags["is_applied"], database)
+        return
     with administered(cli, database) as server:
         folders = server.folders
         if action == "list":
@@ -34,16 +61,45 @@ def server_folder_command(cli: Cli, action: str, path: str | None, to: str | Non
             lines = [shown_path(one.path) + ("" if one.kind == "artifact" else "/") for one in found]
             cli.out.result({"nodes": [{"path": one.path, "kind": one.kind} for one in found]}, lines)
             return
+        if action == "removed":
+            _say_removed(cli, server.removals.read())
+            return
         if path is None or (action == "move" and to is None):
             raise UsageError("no path was given", hint=f"run `aimdvc server folder {action} PATH`")
         if action == "move":
             made = folders.move(SYSTEM, path, str(to))
+        elif action == "restore":
+            made = server.removals.restore(SYSTEM, path, to)
+        elif action == "remove":
+            gone = server.removals.remove(SYSTEM, path, flags["recursive"])
+            made = gone.path
+            cli.out.note(
+                f"Removed with {plural(gone.artifacts, 'artifact')}; until `aimdvc server gc` deletes it for good,"
+                f" `aimdvc server folder restore {shown_path(made)}` puts it back."
+            )
         elif "/" in path.strip("/"):
             made = folders.make(SYSTEM, path)
         else:
             made = path.strip("/")
             folders.make_root(made)
     cli.out.result({"path": made}, [shown_path(made)])
+
+
+def _say_removed(cli: Cli, found: "list[Removed]") -> None:
+    lines = [removed_line(one) + ("  is being deleted for good" if one.is_ending else "") for one in found]
+    cli.out.result({"removed": found}, lines)
+
+
+def _purge(cli: Cli, wanted: str, is_applied: bool, database: str | None) -> None:
+    with opened_site(cli, database) as site:
+        found = site.removals.find(wanted)
+        if is_applied:
+            purge_now(site.database, site.storage, found.id)
+    lines = [f"{removed_line(found)}: {'' if is_applied else 'would be '}deleted for good"]
+    lines += [] if is_applied else ["Nothing was changed: run it with --apply"]
+    cli.out.result({"purged": found, "is_applied": is_applied}, lines)
+    if is_applied:
+        cli.out.note("Blobs that nothing else owns go with the next runs of `aimdvc server gc --apply`.")
 
 
 @command("server share")

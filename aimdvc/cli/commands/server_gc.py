@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from aimdvc.cli.action import Action
-from aimdvc.cli.administration import database_option, day, opened_site
+from aimdvc.cli.administration import database_option, day, opened_site, removed_line
 from aimdvc.cli.command import command
 from aimdvc.cli.context import Cli
 from aimdvc.cli.output import plural, shown_path
@@ -44,17 +44,21 @@ _DAYS = _Days(0)
 @click.option("--apply", "is_applied", is_flag=True, help="Do it; else only tell what would be done.")
 @click.option("--grace", metavar="DAYS", type=_DAYS, default=14, show_default=True, help="How long unnamed blobs stay.")
 @click.option("--keep", metavar="DAYS", type=_DAYS, default=30, show_default=True, help="How long left commits stay.")
+@click.option(
+    "--removed-days", metavar="DAYS", type=_DAYS, default=30, show_default=True, help="How long what was removed stays."
+)
 @click.option("--why", "oid", metavar="OID", help="Tell what keeps a blob alive, and do nothing else.")
 @database_option
-def server_gc_command(
-    cli: Cli, is_applied: bool, grace: float, keep: float, oid: str | None, database: str | None
-) -> int:
+def server_gc_command(cli: Cli, is_applied: bool, oid: str | None, database: str | None, **days: float) -> int:
     """Delete what nothing on a server needs any more
 
     Of the server that is kept in the current directory, while it runs. Commits that no ref reaches any more, as after a
     force push, go --keep days after the refs left them. A blob that nothing in its artifact names is marked at one run,
     and goes into the trash at a later one, --grace days on; whoever wants it in between keeps it. So do stored blobs
     that no artifact owns. `aimdvc server trash` lists them and puts them back.
+
+    What `aimdvc server folder remove` took away is deleted for good --removed-days later, with its versions and shares:
+    `aimdvc server folder restore` puts it back until then. Its blobs go the way of all that no artifact owns.
 
     Without --apply nothing is changed. An artifact that can't be read is named, keeps all that it has, and the exit
     code is 3.
@@ -68,7 +72,7 @@ def server_gc_command(
         if oid is not None:
             _tell_why(cli, site, oid)
             return 0
-        graces = Graces(grace * DAY_S, keep * DAY_S)
+        graces = Graces(days["grace"] * DAY_S, days["keep"] * DAY_S, days["removed_days"] * DAY_S)
         report = collect(site.database, site.storage, graces, is_applied, cli.progress)
     cli.out.result(asdict(report), _lines(report))
     return IntegrityError.exit_code if report.failed else 0
@@ -86,15 +90,17 @@ def _place(ref: str | None, path: str | None) -> str:
 
 def _lines(report: "Report") -> Iterator[str]:
     would = "" if report.is_applied else "would be "
+    for gone in report.removed:
+        yield f"{removed_line(gone)}: {would}deleted for good"
     for one in report.artifacts:
         yield f"{shown_path(one.artifact)}: {', '.join(_parts(one, would))}"
     if report.unowned:
         yield f"{plural(report.unowned, 'blob')} that no artifact owns {would}taken ({size_text(report.unowned_size)})"
     for path in report.busy:
-        yield f"{shown_path(path)}: a push is running, its left commits stay until the next run"
+        yield f"{shown_path(path)}: a push is running, what it may need stays until the next run"
     for path, reason in report.failed:
         yield f"{shown_path(path) if path else 'stored blobs'}: left alone: {reason}"
-    if not (report.artifacts or report.unowned or report.failed):
+    if not (report.removed or report.artifacts or report.unowned or report.failed):
         yield "Everything is needed"
     elif not report.is_applied:
         yield "Nothing was changed: run it with --apply"
