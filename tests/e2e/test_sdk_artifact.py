@@ -235,7 +235,8 @@ def test_nothing_depends_on_the_current_directory(
     monkeypatch.chdir(files)
     artifact = aimdvc.create_artifact("a", "t")
     artifact.add_file("sub/b.txt")
-    monkeypatch.chdir(tmp_path)
+    (tmp_path / "work" / ".aimdvc").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "work")
     path = artifact.local_path("b.txt")
     assert path is not None
     assert Path(path).read_bytes() == b"b"
