@@ -17,15 +17,16 @@ from aimdvc.model.references import Reference
 from aimdvc.ops.publish import set_remote_alias
 from aimdvc.ops.workspace import Workspace
 from aimdvc.sdk import adding, downloading, uploading
+from aimdvc.sdk.arguments import absolute_path, optional_flag, optional_text, text
 from aimdvc.sdk.comparing import Difference, compare, iter_states
 from aimdvc.sdk.environment import read_environment
 from aimdvc.sdk.keys import base_name_of, object_key
 from aimdvc.sdk.logins import session
 from aimdvc.sdk.objects import ArtifactObject, find_source, iter_objects, iter_sources
 from aimdvc.sdk.opening import open_file
-from aimdvc.sdk.place import absolute, find_places, opened
+from aimdvc.sdk.place import find_places, opened
 from aimdvc.sdk.progress import OnProgress, progress_of
-from aimdvc.sdk.record import Record, load_record, new_record, parse_dict, to_dict
+from aimdvc.sdk.record import Record, load_record, new_record, parse_dict, references_of, repo_of, to_dict
 from aimdvc.sdk.repositories import connect, fetch_version
 from aimdvc.sdk.service import Service, service
 from aimdvc.sdk.versions import Version, version_of
@@ -54,18 +55,15 @@ class Artifact:
         `object_data` has a dict for each object; references (key and uri) are added, files are known by their content.
         Raises ValueError.
         """
-        missing = [key for key in ("name", "type") if not isinstance(repo_data.get(key), str)]
-        if missing:
-            raise ValueError(f"the repo's data lack {' and '.join(missing)}")
-        empty = new_record(str(repo_data["name"]), str(repo_data["type"]), "", ())
+        name, kind = repo_of(repo_data)
+        empty = new_record(name, kind, "", ())
+        references = [] if object_data is None else references_of(object_data)
         self._places: Places = find_places()
         self._record: Record = replace(parse_dict(empty, artifact_data), can_be_logged=can_be_logged)
         with opened(self._places) as workspace:
             uploading.save(workspace, self._record)
-            for one in object_data or ():
-                if self._record.is_open and "uri" in one:
-                    reference = Reference(object_key("", str(one["key"])), str(one["uri"]))
-                    adding.add_reference(workspace, self.id, reference)
+            for reference in references if self._record.is_open else ():
+                adding.add_reference(workspace, self.id, reference)
 
     @classmethod
     def _of(cls, places: Places, record: Record) -> "Artifact":
@@ -154,7 +152,7 @@ class Artifact:
         that could lead elsewhere.
         """
         self._require_open()
-        path = absolute(file_path)
+        path = absolute_path("file_path", file_path)
         wanted = object_key(path.name, key)
         with opened(self._places) as workspace:
             adding.add_file(workspace, self.id, path, wanted, progress_of(progress))
@@ -170,7 +168,7 @@ class Artifact:
         Raises as `add_file`, and NotADirectoryError.
         """
         self._require_open()
-        path = absolute(dir_path)
+        path = absolute_path("dir_path", dir_path)
         wanted = object_key(path.name, key)
         with opened(self._places) as workspace:
             left_out = adding.add_directory(workspace, self.id, path, wanted, progress_of(progress))
@@ -187,7 +185,10 @@ class Artifact:
         No network is asked. Raises RuntimeError when it is uploaded already, UnsafeUrl, UnsafePath.
         """
         self._require_open()
-        wanted = object_key(base_name_of(uri), key)
+        wanted = object_key(base_name_of(text("uri", uri)), key)
+        if size is not None and type(size) is not int:
+            raise TypeError(f"size is {type(size).__name__}, expected a number of bytes")
+        optional_text("sha256", sha256)
         with opened(self._places) as workspace:
             adding.add_reference(workspace, self.id, Reference(wanted, uri, size, None, sha256))
 
@@ -220,6 +221,9 @@ class Artifact:
         progress: OnProgress | None,
     ) -> dict[str, Any]:
         self._require_open()
+        optional_text("folder_id", folder_id)
+        optional_text("folder_path", folder_path)
+        optional_flag("make_folder", make_folder)
         with service() as server, opened(self._places) as workspace:
             folder = server.path_of(folder_id) if folder_id else server.ensure_folder(folder_path, make_folder)
             shown = progress_of(progress)
@@ -254,7 +258,7 @@ class Artifact:
                 downloading.place(workspace, self._record, iter_sources(workspace, self._record), progress_of(None))
                 directory.mkdir(parents=True, exist_ok=True)
                 return str(directory)
-            source = find_source(workspace, self._record, key.removeprefix("/"))
+            source = find_source(workspace, self._record, text("key", key).removeprefix("/"))
             if source is None:
                 return None
             downloading.place(workspace, self._record, [source], progress_of(None))
@@ -267,7 +271,7 @@ class Artifact:
         checked by a hash, as a part has none. Raises KeyError for what is no file of it, RemoteError, also later on.
         """
         with self._opened(needs_tree=True) as workspace:
-            source = find_source(workspace, self._record, key.removeprefix("/"))
+            source = find_source(workspace, self._record, text("key", key).removeprefix("/"))
             if source is None:
                 raise KeyError(key)
             return open_file(workspace, self._record, source)
@@ -282,6 +286,8 @@ class Artifact:
 
     def diff(self, other: "Artifact") -> Difference:
         """Returns what `other` has otherwise: the keys that it adds, lacks, and changes. No file's content is read."""
+        if not isinstance(other, Artifact):
+            raise TypeError(f"other is {type(other).__name__}, expected an Artifact")
         with self._opened(needs_tree=True) as mine, other._opened(needs_tree=True) as theirs:
             return compare(iter_states(mine, self._record), iter_states(theirs, other._record))
 
@@ -290,6 +296,7 @@ class Artifact:
 
         Raises UsageError before it is uploaded, InvalidName, NotAuthorised, RemoteRefused where it is protected.
         """
+        text("name", name)
         self._require_closed()
         with self._opened(needs_tree=True) as workspace, service(self._record.host) as server:
             repository, connection = connect(workspace, server, self._record.path)

@@ -5,14 +5,16 @@ import re
 import uuid
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 from aimdvc.errors import UsageError
 from aimdvc.model.metadata import METADATA, Metadata, parse_metadata
 from aimdvc.model.names import check_alias_name, check_artifact_name
 from aimdvc.ops.workspace import Workspace
+from aimdvc.sdk.arguments import absolute_path, optional_text, text, texts
 from aimdvc.sdk.artifact import Artifact, keep, stored
-from aimdvc.sdk.place import absolute, all_places, find_places, opened
+from aimdvc.sdk.place import all_places, find_places, opened
 from aimdvc.sdk.progress import OnProgress, progress_of
 from aimdvc.sdk.record import Record, load_record, new_record
 from aimdvc.sdk.repositories import Found, aliases_of, connect, fetch_version, id_of
@@ -33,11 +35,12 @@ def create_artifact(
     `artifact_type` says what it is ("dataset", "model"), `aliases` are the names that its version gets. Raises
     InvalidName.
     """
-    check_artifact_name(artifact_name)
-    for alias in aliases or ():
+    check_artifact_name(text("artifact_name", artifact_name))
+    wanted = texts("aliases", aliases)
+    for alias in wanted:
         if alias != _LATEST and not _VERSION.fullmatch(alias):
             check_alias_name(alias)
-    record = new_record(artifact_name, artifact_type, description, tuple(aliases or ()))
+    record = new_record(artifact_name, text("artifact_type", artifact_type), text("description", description), wanted)
     return keep(find_places(), record)
 
 
@@ -53,11 +56,11 @@ def grab_artifact(
     is fetched. Raises UsageError where there is none, UnknownRevision, NotAuthorised, RemoteError.
     """
     if artifact_path is not None:
-        return _of_directory(artifact_path)
+        return _of_directory(absolute_path("artifact_path", artifact_path))
     if artifact_id is not None:
-        return _of_id(artifact_id)
+        return _of_id(text("artifact_id", artifact_id))
     if artifact_ref is not None:
-        return _of_reference(artifact_ref)
+        return _of_reference(text("artifact_ref", artifact_ref))
     raise ValueError("pass one of artifact_path, artifact_id and artifact_ref")
 
 
@@ -79,7 +82,12 @@ def upload_artifact(
     """
     if artifact_path is None and artifact_id is None:
         raise ValueError("pass artifact_path or artifact_id")
-    artifact = _of_directory(artifact_path) if artifact_path is not None else _here(str(artifact_id))
+    optional_text("repo_name", repo_name)
+    optional_text("repo_path", repo_path)
+    if artifact_path is not None:
+        artifact: Artifact | None = _of_directory(absolute_path("artifact_path", artifact_path))
+    else:
+        artifact = _here(text("artifact_id", artifact_id))
     if artifact is None:
         raise UsageError(f"there is no artifact '{artifact_id}' on this machine")
     if repo_path is not None:
@@ -87,8 +95,7 @@ def upload_artifact(
     return artifact._upload(repo_name, folder_id, folder_path or None, make_folder, progress)
 
 
-def _of_directory(path: str | os.PathLike[str]) -> Artifact:
-    place = absolute(path)
+def _of_directory(place: Path) -> Artifact:
     found = _here(place.name)
     if found is None:
         raise UsageError(f"'{place}' is no artifact's directory", hint="pass what `local_path()` gave")

@@ -33,7 +33,7 @@ def command_line() -> str:
     return command_text([os.path.basename(words[0]), *words[1:]]) if words and entry_point() is not None else ""
 
 
-def read_git_state(entry: Path | None, here: Path) -> dict[str, Any]:
+def read_git_state(entry: Path | None, here: Path | None) -> dict[str, Any]:
     """Returns local_path, remote_url, branch, commit, is_dirty and entrypoint.
 
     The repository is the one that the entry point lies in, else that of the directory `here`; the entry point is
@@ -41,7 +41,7 @@ def read_git_state(entry: Path | None, here: Path) -> dict[str, Any]:
     """
     places = _places(entry.parent) if entry is not None else None
     if places is None or places.work_tree is None:
-        places = _places(here)
+        places = _places(here) if here is not None else None
     state: dict[str, Any] = dict.fromkeys(("local_path", "remote_url", "branch", "commit", "is_dirty", "entrypoint"))
     state["entrypoint"] = str(entry) if entry is not None else None
     if places is None or places.work_tree is None or places.git_dir is None or places.git_common_dir is None:

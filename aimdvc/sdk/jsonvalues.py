@@ -46,6 +46,18 @@ def plain(value: Any, where: str, is_lenient: bool = False, depth: int = 0) -> A
     raise TypeError(f"{where} is {type(value).__name__}, which JSON can't hold")
 
 
+def sendable(value: Any) -> Any:
+    """Returns a plain value with its texts as UTF-8, and so a server, can hold them; all else of it is the same.
+
+    Half of a surrogate pair, as a path has it whose bytes are no UTF-8, and NUL are written as escapes.
+    """
+    if type(value) is str and not value.isprintable():
+        return value.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
+    if isinstance(value, dict):
+        return {sendable(key): sendable(inner) for key, inner in value.items()}
+    return [sendable(inner) for inner in value] if isinstance(value, list) else value
+
+
 def _key(key: Any, where: str) -> str:
     if isinstance(key, str):
         return str(key)

@@ -12,6 +12,7 @@ from aimdvc.remote.credentials import Credentials, KeyFile
 from aimdvc.remote.opening import open_session
 from aimdvc.remote.session import Patience, Session
 from aimdvc.remote.urls import check_url, is_private, origin_of, shown
+from aimdvc.sdk.arguments import optional_text
 from aimdvc.sdk.environment import read_environment, user_directory
 
 _TIMEOUT_S = 30.0
@@ -37,6 +38,12 @@ def login(
     reached; NotAuthorised where it refuses the key.
     """
     environment = read_environment()
+    optional_text("host", host)
+    optional_text("api_key", api_key)
+    if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, (int, float))):
+        raise TypeError(f"timeout is {type(timeout).__name__}, expected a number of seconds")
+    if timeout is not None and not timeout > 0:
+        raise ValueError(f"timeout is {timeout}, expected a number of seconds above 0")
     host = (host or environment.get("AIMDVC_HOST", "")).rstrip("/")
     api_key = (api_key or environment.get("AIMDVC_API_KEY", "")).strip()
     if not host:

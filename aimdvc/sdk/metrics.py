@@ -6,6 +6,7 @@ which can be nothing else there: a metric's value is never a text. They are read
 """
 
 import operator
+import re
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from math import isfinite
@@ -15,6 +16,9 @@ from aimdvc.model.trials import NAME_LENGTH, STRANGE_NUMBERS
 
 _MOST = 5000
 """Metrics of one call: a server takes 8 MiB in one request."""
+
+_NO_NAME = re.compile("[\0\ud800-\udfff]")
+"""What no server can keep: with it in a name no metric after it would ever be uploaded."""
 
 Value = int | float
 Element = dict[str, Any]
@@ -31,8 +35,8 @@ def read_values(metrics: Mapping[str, Any]) -> dict[str, Value]:
         raise ValueError(f"{len(metrics)} metrics are given at once, expected 1 to {_MOST}")
     found: dict[str, Value] = {}
     for name, value in metrics.items():
-        if type(name) is not str or not 0 < len(name) <= NAME_LENGTH:
-            raise ValueError(f"metric {name!r}: expected a name of 1 to {NAME_LENGTH} characters")
+        if type(name) is not str or not 0 < len(name) <= NAME_LENGTH or _NO_NAME.search(name):
+            raise ValueError(f"metric {name!r}: expected a name of 1 to {NAME_LENGTH} characters of UTF-8")
         kind = type(value)
         found[name] = value if kind is float or kind is int else _number(name, value)
     return found

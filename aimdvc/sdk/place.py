@@ -4,7 +4,6 @@ Found once, when an artifact or a trial is made or loaded: nothing depends on th
 open is open for one call only, so that objects may be used from any thread, and after a fork.
 """
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,12 +16,21 @@ from aimdvc.sdk.environment import data_directory, read_environment, user_direct
 from aimdvc.store.locate import Places, find_workspace
 
 
-def find_places(here: Path | None = None) -> Places:
-    """Returns the places of the workspace that holds a directory, the current one by default, or the user's own."""
+def find_places() -> Places:
+    """Returns the places of the workspace that holds the current directory, or the user's own."""
+    here = current_directory()
     try:
-        return find_workspace(here or Path.cwd())
+        return find_workspace(here) if here is not None else user_places(read_environment())
     except NoWorkspace:
         return user_places(read_environment())
+
+
+def current_directory() -> Path | None:
+    """Returns the current directory, None where it was removed: that one is in no workspace and no repository."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        return None
 
 
 def user_places(environment: Mapping[str, str]) -> Places:
@@ -48,8 +56,3 @@ def opened(places: Places) -> Iterator[Workspace]:
     disk.make_directory(places.state)
     with Workspace(places, disk, author, user_directory(environment) / "config") as workspace:
         yield workspace
-
-
-def absolute(path: str | os.PathLike[str]) -> Path:
-    """Returns a path that stays the same wherever the process goes; `~` is the user's home."""
-    return Path(os.path.abspath(os.path.expanduser(path)))

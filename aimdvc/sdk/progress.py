@@ -37,5 +37,7 @@ class Told:
 def progress_of(tell: OnProgress | None) -> Progress:
     """Returns what shows progress: the caller's function, else a bar where stderr is a terminal, else nothing."""
     if tell is not None:
+        if not callable(tell):
+            raise TypeError(f"progress is {type(tell).__name__}, expected a function")
         return Told(tell)
     return Bar(sys.stderr) if sys.stderr is not None and sys.stderr.isatty() else Silent()

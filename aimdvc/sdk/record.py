@@ -1,10 +1,15 @@
 """What is known of one artifact of the SDK, as a row's JSON and as the dict that the AIMD SDK has."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Any
+
+from aimdvc.model.names import check_artifact_name
+from aimdvc.model.oid import is_git_id
+from aimdvc.model.references import Reference
+from aimdvc.sdk.keys import object_key
 
 KIND = "Artifact"
 _NEEDED = ("metadata", "description", "commit", "version", "aliases", "creatingTimestamp")
@@ -92,11 +97,33 @@ def to_dict(record: Record) -> dict[str, Any]:
     }
 
 
+def repo_of(data: Mapping[str, Any]) -> tuple[str, str]:
+    """Returns name and type of a repo, of a dict that says them. Raises ValueError, InvalidName."""
+    if not isinstance(data, Mapping):
+        raise TypeError(f"repo_data is {type(data).__name__}, expected a dict")
+    missing = [key for key in ("name", "type") if not isinstance(data.get(key), str)]
+    if missing:
+        raise ValueError(f"the repo's data lack {' and '.join(missing)}")
+    return check_artifact_name(data["name"]), data["type"]
+
+
+def references_of(data: Sequence[Mapping[str, Any]]) -> list[Reference]:
+    """Returns the references among dicts of objects. Raises TypeError, ValueError, UnsafePath."""
+    if not isinstance(data, Sequence) or not all(isinstance(one, Mapping) for one in data):
+        raise TypeError(f"object_data is {type(data).__name__}, expected a list of dicts")
+    found = [one for one in data if "uri" in one]
+    if not all(isinstance(one.get("key"), str) and isinstance(one["uri"], str) for one in found):
+        raise ValueError("an object's data lack its key")
+    return [Reference(object_key("", one["key"]), one["uri"]) for one in found]
+
+
 def parse_dict(record: Record, data: Mapping[str, Any]) -> Record:
     """Returns a record with what an artifact's dict says; all keys but `_remote` are needed.
 
     Raises ValueError for a dict that is none of an artifact's.
     """
+    if not isinstance(data, Mapping):
+        raise TypeError(f"artifact_data is {type(data).__name__}, expected a dict")
     if data.get("kind") != KIND:
         raise ValueError(f"kind is {data.get('kind')!r}, expected '{KIND}'")
     missing = [key for key in _NEEDED if key not in data]
@@ -107,6 +134,14 @@ def parse_dict(record: Record, data: Mapping[str, Any]) -> Record:
         raise ValueError("metadata is no dict with an id")
     if aliases is not None and not (isinstance(aliases, list) and all(isinstance(one, str) for one in aliases)):
         raise ValueError(f"aliases are {aliases!r}, expected None or a list of texts")
+    for key in ("description", "commit", "version"):
+        if data[key] is not None and not isinstance(data[key], str):
+            raise ValueError(f"{key} is {data[key]!r}, expected None or a text")
+    if data["commit"] and not is_git_id(data["commit"]):
+        raise ValueError(f"commit is {data['commit'][:80]!r}, expected 40 hex digits")
+    remote = data.get("_remote") or ()
+    if not isinstance(remote, (list, tuple)) or not all(_is_remote(one) for one in remote):
+        raise ValueError("_remote is no list of dicts with host and path")
     try:
         known = str(uuid.UUID(str(metadata["id"])))
     except ValueError as error:
@@ -116,10 +151,14 @@ def parse_dict(record: Record, data: Mapping[str, Any]) -> Record:
         id=known,
         folder=str(metadata.get("folder") or ""),
         editor=str(metadata.get("editor") or ""),
-        description=str(data["description"] or ""),
+        description=data["description"] or "",
         commit=data["commit"] or None,
         version=data["version"] or None,
         aliases=tuple(aliases or ()),
         created=str(data["creatingTimestamp"]),
-        remote=tuple(data.get("_remote") or ()),
+        remote=tuple(remote),
     )
+
+
+def _is_remote(value: object) -> bool:
+    return isinstance(value, Mapping) and all(isinstance(value.get(key), str) for key in ("host", "path"))

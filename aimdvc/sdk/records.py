@@ -14,7 +14,6 @@ hold them all in memory.
 """
 
 import json
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +23,7 @@ from aimdvc.errors import CorruptRepository, UnsupportedFormat
 from aimdvc.fs.journal import iter_lines
 from aimdvc.model.trials import ENDED, INITIALIZING
 from aimdvc.sdk import jsonvalues
+from aimdvc.sdk.arguments import check_id, optional_flag, optional_text
 from aimdvc.sdk.metrics import Element, Value, plain_values, read_element
 
 FORMAT = 1
@@ -57,7 +57,9 @@ class Target:
         if strategy not in STRATEGIES:
             raise ValueError(f"conflict strategy {strategy!r}: expected one of {', '.join(STRATEGIES)}")
         if folder_id is not None:
-            uuid.UUID(folder_id)
+            check_id("folder_id", folder_id)
+        optional_text("folder_path", folder_path)
+        optional_flag("make_folder", make_folder)
         is_elsewhere = folder_id is not None or folder_path is not None
         return Target(
             folder_id if is_elsewhere else self.folder_id,

@@ -8,7 +8,7 @@ from aimdvc.errors import UnknownRevision
 from aimdvc.git.history import History
 from aimdvc.model.commits import Commit, trailer
 from aimdvc.model.names import VERSION_TAG
-from aimdvc.model.oid import GitId
+from aimdvc.model.oid import GitId, is_git_id
 from aimdvc.model.progress import Progress
 from aimdvc.ops.connect import Connection, remote_url
 from aimdvc.ops.depth import Depth
@@ -48,14 +48,18 @@ def connect(workspace: Workspace, service: Service, path: str) -> tuple[str, Con
 def fetch_version(workspace: Workspace, service: Service, path: str, revision: str, progress: Progress) -> Found:
     """Brings a version's tree, no file's content, from the artifact at a path. Raises UnknownRevision, RemoteError."""
     name, connection = connect(workspace, service, path)
-    fetch_history(workspace, name, connection, progress, FetchOptions(depth=Depth(1, (revision,))))
+    try:
+        fetch_history(workspace, name, connection, progress, FetchOptions(depth=Depth(1, (revision,))))
+    except UnknownRevision as error:
+        # The user knows its path; what its repository is called in the store is nobody's business.
+        raise UnknownRevision(path, revision, error.hint) from error
     history = workspace.history(name)
     prefix = f"refs/remotes/{connection.remote}/"
     named = "main" if revision == "latest" else revision
     found = next(
         (git_id for kind in ("tags", "aliases", "heads") if (git_id := history.ref(f"{prefix}{kind}/{named}"))), None
     )
-    if found is None and len(revision) == 40:
+    if found is None and is_git_id(revision):
         found = GitId(revision)
     commit = history.peel(found) if found is not None and history.has(found) else None
     if commit is None:

@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode
 
 from aimdvc.errors import RemoteRefused, UsageError
 from aimdvc.fs.disk import Disk
+from aimdvc.model.paths import check_entry_path
 from aimdvc.ops.connect import Connection, Connector
 from aimdvc.sdk import logins
 from aimdvc.sdk.environment import read_environment
@@ -36,9 +37,9 @@ class Service:
     def ensure_folder(self, path: str | None, make: bool) -> str:
         """Returns a folder's whole path, without a slash before it. Raises UsageError for one that is not there.
 
-        With `make` it is made, and its parents. The default folder always is.
+        With `make` it is made, and its parents. The default folder always is. Raises UnsafePath for what no path is.
         """
-        wanted = (path or DEFAULT_FOLDER).strip("/")
+        wanted = check_entry_path((path or DEFAULT_FOLDER).strip("/"))
         found = self._find(f"folders/{quote(wanted)}", limit="1")
         if found is not None:
             return str(found["path"])
@@ -60,7 +61,7 @@ class Service:
 
     def artifact(self, path: str) -> Mapping[str, object] | None:
         """Returns what the server tells of the artifact at a path, None where the user sees none."""
-        return self._find(f"artifacts/{quote(path)}")
+        return self._find(f"artifacts/{quote(check_entry_path(path))}")
 
     def version(self, artifact_id: str) -> Mapping[str, Any] | None:
         """Returns an artifact's dict by its id, as the AIMD service has it; None where the user sees none."""

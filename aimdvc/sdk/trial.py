@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from aimdvc.errors import AimdvcError
 from aimdvc.fs.disk import Disk
@@ -28,6 +28,7 @@ from aimdvc.sdk.records import FILE, Record, iter_metrics, line, metrics_line
 from aimdvc.sdk.service import service
 
 
+@runtime_checkable
 class MarkedArtifact(Protocol):
     """What a trial asks of an artifact."""
 
@@ -169,6 +170,7 @@ class Trial:
 
     def mark_input(self, artifact: MarkedArtifact) -> None:
         """Records that the trial reads an artifact. Safe to repeat. Raises RuntimeError for one not uploaded yet."""
+        _require_artifact(artifact)
         if artifact.is_open:
             raise RuntimeError(f"artifact '{artifact.name}' is not uploaded yet: upload it, then mark it as an input")
         if self._is_recording and artifact.id not in self._record.inputs:
@@ -181,6 +183,7 @@ class Trial:
 
         Safe to repeat. Raises RuntimeError for an artifact that was loaded, not made here, or that another trial made.
         """
+        _require_artifact(artifact)
         if not self._is_recording or artifact.id in self._record.outputs:
             return
         if not artifact.can_be_logged:
@@ -342,3 +345,8 @@ class Trial:
 
     def __repr__(self) -> str:
         return f"Trial(name={self.name!r}, id={self.id!r}, status={self._record.status!r})"
+
+
+def _require_artifact(value: object) -> None:
+    if not isinstance(value, MarkedArtifact):
+        raise TypeError(f"artifact is {type(value).__name__}, expected an Artifact")

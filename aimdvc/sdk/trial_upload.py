@@ -5,7 +5,6 @@ each type, and only the rest is sent. So a trial that is Succeeded on a server i
 """
 
 import json
-import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,8 @@ from aimdvc.errors import CorruptRepository, RemoteRefused
 from aimdvc.fs.disk import Disk
 from aimdvc.model.progress import Progress
 from aimdvc.model.trials import ENDED, RUNNING
-from aimdvc.sdk import recording, trial_dict
+from aimdvc.sdk import jsonvalues, recording, trial_dict
+from aimdvc.sdk.arguments import check_id
 from aimdvc.sdk.records import FILE, Record, Target, iter_raw_metrics, raw_kind
 from aimdvc.sdk.service import Service
 from aimdvc.sdk.trial_service import TrialService
@@ -58,7 +58,7 @@ def upload(service: Service, directory: Path, target: Target, progress: Progress
 def _folder(trials: TrialService, target: Target) -> str:
     """Returns the id of the folder that a trial goes to."""
     if target.folder_id is not None:
-        return str(uuid.UUID(target.folder_id))
+        return check_id("folder_id", target.folder_id)
     return trials.folder_id(trials.service.ensure_folder(target.folder_path, target.make_folder))
 
 
@@ -94,7 +94,7 @@ def _document(record: Record, folder: str, name: str) -> dict[str, Any]:
     document["metadata"] = {**document["metadata"], "folder": folder, "name": name}
     if record.status in ENDED:
         document |= {"status": RUNNING, "endTime": None}
-    return document
+    return {key: jsonvalues.sendable(value) for key, value in document.items()}
 
 
 def _send_metrics(trials: TrialService, journal: Path, trial: str, progress: Progress) -> None:

@@ -10,10 +10,11 @@ from typing import Any
 
 from aimdvc.model.trials import check_name
 from aimdvc.sdk import recording
+from aimdvc.sdk.arguments import optional_absolute_path, optional_text
 from aimdvc.sdk.environment import data_directory, read_environment
 from aimdvc.sdk.git_state import command_line, entry_point, read_git_state
 from aimdvc.sdk.metrics import now
-from aimdvc.sdk.place import absolute
+from aimdvc.sdk.place import current_directory
 from aimdvc.sdk.platform_info import read_platform
 from aimdvc.sdk.progress import OnProgress
 from aimdvc.sdk.ranks import find_rank
@@ -48,9 +49,9 @@ def create_trial(
     record = Record(made, name, created, target=target)
     is_recording = find_rank(environment) == 0
     if is_recording:
-        record.platform, record.git = read_platform(), read_git_state(entry_point(), Path.cwd())
+        record.platform, record.git = read_platform(), read_git_state(entry_point(), current_directory())
         record.command = command_line()
-    directory = (absolute(trial_path) if trial_path is not None else trials) / made
+    directory = (optional_absolute_path("trial_path", trial_path) or trials) / made
     trial = begin_trial(Place(trials, directory), record, is_recording)
     if trial_params is not None:
         trial.params.parse(trial_params)
@@ -88,13 +89,15 @@ def upload_trial(
     The trial is that of the directory `trial_path`, else the newest of its name in `trial_dir`, a directory that holds
     trials, or in the user's data directory. The rest, and what is raised, is as in `Trial.upload` and `load_trial`.
     """
+    optional_absolute_path("trial_dir", trial_dir)
     trial = load_trial(trial_path if trial_path is not None else trial_dir, trial_name)
     return trial.upload(folder_id, folder_path, make_folder or None, conflict_strategy, progress=progress)
 
 
 def find_directory(trials: Path, trial_path: str | PathLike[str] | None, trial_name: str | None) -> Path:
     """Returns the directory of a trial, as `load_trial` says."""
-    given = absolute(trial_path) if trial_path is not None else None
+    given = optional_absolute_path("trial_path", trial_path)
+    optional_text("trial_name", trial_name)
     if trial_name is None:
         if given is None:
             raise ValueError("which trial? give trial_path or trial_name")

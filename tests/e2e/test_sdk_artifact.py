@@ -10,7 +10,7 @@ import pytest
 
 import aimdvc
 from aimdvc.artifact import Artifact
-from aimdvc.errors import InvalidName, NotAuthorised, UnsafePath, UnsafeUrl, UsageError
+from aimdvc.errors import InvalidName, NotAuthorised, UnknownRevision, UnsafePath, UnsafeUrl, UsageError
 from aimdvc.server.embedded import EmbeddedServer
 from tests.shell import Shell, files_of, git
 
@@ -244,6 +244,27 @@ def test_nothing_depends_on_the_current_directory(
     monkeypatch.chdir("/")
     assert aimdvc.grab_artifact(artifact_id=artifact.id).version == "v1"
     assert artifact.local_path("nothing") is None
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    artifact = aimdvc.create_artifact("a", "t")
+    artifact.add_file(files / "sub" / "b.txt")
+    assert artifact.upload()["version"] == "v2"
+    assert aimdvc.grab_artifact(artifact_ref="default/a:v1").version == "v1"
+    with aimdvc.create_trial(trial_name="here") as trial:
+        trial.mark_input(artifact)
+    assert aimdvc.load_trial(trial_name="here").status == "Succeeded"
+
+
+def test_a_path_that_leads_out_of_its_place_asks_the_server_nothing(server: EmbeddedServer, files: Path) -> None:
+    artifact = aimdvc.create_artifact("a", "t")
+    with pytest.raises(UnsafePath):
+        artifact.upload(folder_path="../../whoami", make_folder=True)
+    with pytest.raises(UnsafePath):
+        aimdvc.grab_artifact(artifact_ref="default/../../a:v1")
+    artifact.upload()
+    with pytest.raises(UnknownRevision, match="'admin/default/a' has no revision 'v9'"):
+        aimdvc.grab_artifact(artifact_ref="default/a:v9")
 
 
 def test_a_download_brings_what_is_wrong_and_leaves_what_is_right(

@@ -1,6 +1,7 @@
 """Uploads of trials to a real server: where they go, what is sent, and what a failure leaves."""
 
 import logging
+import os
 import re
 import shutil
 import subprocess
@@ -246,6 +247,18 @@ def test_what_can_not_be_uploaded_is_named_and_nothing_of_it_is_lost(server: Emb
     journal.write_bytes(whole)
     assert aimdvc.upload_trial(trial.path)["status"] == "Succeeded"
     assert steps(told(server, trial), "training") == [1]
+
+
+def test_texts_that_no_server_can_hold_are_uploaded_as_escapes(server: EmbeddedServer, place: Path) -> None:
+    trial = aimdvc.create_trial(
+        trial_name="run", trial_params={"path": os.fsdecode(b"\xff.csv"), "deep": [{"\0": "b"}]}
+    )
+    assert trial.params.path == "\udcff.csv"
+    parameters = trial.upload()["parameters"]
+    assert parameters == {"path": "\\udcff.csv", "deep": [{"\\x00": "b"}]}
+    for name in ("\0", "\ud800"):
+        with pytest.raises(ValueError, match="UTF-8"):
+            trial.log("train", {name: 1}, 1)
 
 
 def test_an_output_of_a_trial_that_was_removed_still_says_which_one(server: EmbeddedServer, place: Path) -> None:
