@@ -228,7 +228,8 @@ class Artifact:
             folder = server.path_of(folder_id) if folder_id else server.ensure_folder(folder_path, make_folder)
             shown = progress_of(progress)
             self._record = uploading.upload(workspace, server, self._record, folder, name or self.name, shown)
-            return dict(server.version(self.id) or to_dict(self._record))
+            told = server.version(self.id)
+            return dict(told.values) if told is not None else to_dict(self._record)
 
     def download(self, references: bool = False, *, progress: OnProgress | None = None) -> None:
         """Brings its files to this machine, into `local_path()`. One that is there and right is not fetched again.

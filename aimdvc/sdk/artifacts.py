@@ -109,10 +109,11 @@ def _of_id(artifact_id: str) -> Artifact:
     places = find_places()
     with service() as server, opened(places) as workspace:
         told = server.version(artifact_id)
-        if told is None or told["commit"] is None:
+        if told is None or told.optional_text("commit") is None:
             raise UsageError(f"neither this machine nor '{server.host}' has an artifact '{artifact_id[:80]}'")
-        node = str(told["metadata"]["folder"])
-        return _grabbed(places, workspace, server, server.path_of(node), node, str(told["version"] or told["commit"]))
+        node = told.object("metadata").id("folder")
+        revision = told.optional_text("version") or told.text("commit")
+        return _grabbed(places, workspace, server, server.path_of(node), node, revision)
 
 
 def _here(artifact_id: str) -> Artifact | None:
@@ -134,7 +135,7 @@ def _of_reference(reference: str) -> Artifact:
         told = server.artifact(path)
         if told is None:
             raise UsageError(f"'{server.host}' has no artifact '{path}'")
-        return _grabbed(places, workspace, server, str(told["path"]), str(told["id"]), tag)
+        return _grabbed(places, workspace, server, told.path("path"), told.id("id"), tag)
 
 
 def _grabbed(places: Places, workspace: Workspace, server: Service, path: str, node: str, revision: str) -> Artifact:

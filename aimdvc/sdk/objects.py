@@ -9,6 +9,7 @@ from typing import Any
 from aimdvc.git.history import History
 from aimdvc.model.entries import Entry
 from aimdvc.model.oid import GitId, Oid
+from aimdvc.model.paths import check_entry_path
 from aimdvc.model.pointer import Pointer
 from aimdvc.model.references import REFERENCES, Reference, parse_references
 from aimdvc.ops.plan import is_hidden
@@ -123,6 +124,8 @@ def read_inline(workspace: Workspace, record: Record, source: Source) -> bytes:
 
 
 def _source(history: History, entry: Entry) -> Source:
+    # Whoever lists an artifact may well write to the keys that it gets: none may lead elsewhere. Raises UnsafePath.
+    check_entry_path(entry.path)
     if entry.pointer is not None:
         return Source(entry.path, entry.mode, entry.pointer)
     content = history.read_blob(entry.git_id)

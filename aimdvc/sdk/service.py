@@ -1,10 +1,9 @@
 """The server that the SDK works with: its folders and artifacts over REST, and the connections that move content."""
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import quote, urlencode
 
 from aimdvc.errors import RemoteRefused, UsageError
@@ -12,6 +11,7 @@ from aimdvc.fs.disk import Disk
 from aimdvc.model.paths import check_entry_path
 from aimdvc.ops.connect import Connection, Connector
 from aimdvc.sdk import logins
+from aimdvc.sdk.answers import Answer
 from aimdvc.sdk.environment import read_environment
 
 DEFAULT_FOLDER = "/default"
@@ -32,7 +32,7 @@ class Service:
 
     def user(self) -> str:
         """Returns whose the key is. Raises NotAuthorised."""
-        return str(self._ask("GET", "whoami")["user"])
+        return self._ask("GET", "whoami").text("user")
 
     def ensure_folder(self, path: str | None, make: bool) -> str:
         """Returns a folder's whole path, without a slash before it. Raises UsageError for one that is not there.
@@ -42,12 +42,12 @@ class Service:
         wanted = check_entry_path((path or DEFAULT_FOLDER).strip("/"))
         found = self._find(f"folders/{quote(wanted)}", limit="1")
         if found is not None:
-            return str(found["path"])
+            return found.path("path")
         if not make and wanted != DEFAULT_FOLDER.strip("/"):
             raise UsageError(f"'{self.host}' has no folder '{wanted}'", hint="pass make_folder=True to make it")
         # A name alone would be a root beside the users' own.
         below = wanted if "/" in wanted else f"{self.user()}/{wanted}"
-        return str(self._ask("PUT", f"folders/{quote(below)}")["path"])
+        return self._ask("PUT", f"folders/{quote(below)}").path("path")
 
     def path_of(self, node: str) -> str:
         """Returns where a folder or an artifact is, by its id. Raises UsageError."""
@@ -57,36 +57,36 @@ class Service:
             found = None
         if found is None:
             raise UsageError(f"'{self.host}' has nothing with the id '{node[:80]}'")
-        return str(found["path"])
+        return found.path("path")
 
-    def artifact(self, path: str) -> Mapping[str, object] | None:
+    def artifact(self, path: str) -> Answer | None:
         """Returns what the server tells of the artifact at a path, None where the user sees none."""
         return self._find(f"artifacts/{quote(check_entry_path(path))}")
 
-    def version(self, artifact_id: str) -> Mapping[str, Any] | None:
+    def version(self, artifact_id: str) -> Answer | None:
         """Returns an artifact's dict by its id, as the AIMD service has it; None where the user sees none."""
         return self._get(f"{self.host}/apis/v1/artifacts/{quote(artifact_id)}")
 
-    def iter_versions(self, path: str) -> Iterator[Mapping[str, Any]]:
+    def iter_versions(self, path: str) -> Iterator[Answer]:
         """Yields what the server tells of each version of the artifact at a path, the newest first, in pages."""
         query = {"limit": _PAGE}
         while (page := self._find(f"versions/{quote(path)}", **query)) is not None:
-            versions, cursor = page.get("versions"), page.get("next_cursor")
-            yield from versions if isinstance(versions, list) else ()
+            yield from page.objects("versions")
+            cursor = page.optional_text("next_cursor")
             if not cursor:
                 return
-            query["cursor"] = str(cursor)
+            query["cursor"] = cursor
 
-    def _ask(self, method: str, what: str) -> Mapping[str, object]:
+    def _ask(self, method: str, what: str) -> Answer:
         found = self._find(what, method=method)
         if found is None:
             raise RemoteRefused(self.host, "it is no AIMD server of this kind: it doesn't know '/api/v1'")
         return found
 
-    def _find(self, what: str, method: str = "GET", **query: str) -> Mapping[str, object] | None:
+    def _find(self, what: str, method: str = "GET", **query: str) -> Answer | None:
         return self._get(f"{self.host}/api/v1/{what}" + (f"?{urlencode(query)}" if query else ""), method)
 
-    def _get(self, url: str, method: str = "GET") -> Mapping[str, Any] | None:
+    def _get(self, url: str, method: str = "GET") -> Answer | None:
         session = self.connector.session()
         reply = session.send(method, url, {"Accept": "application/json"})
         if reply.status == 404:
@@ -94,7 +94,7 @@ class Service:
             return None
         if not 200 <= reply.status < 300:
             raise session.refusal(url, reply)
-        return reply.read_json(_ANSWER_BYTES)
+        return Answer(url, reply.read_json(_ANSWER_BYTES))
 
 
 @contextmanager

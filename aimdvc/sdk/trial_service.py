@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 from aimdvc.errors import ProtocolError, RemoteRefused, UsageError
 from aimdvc.remote.session import Reply
 from aimdvc.sdk import jsonvalues
+from aimdvc.sdk.answers import Answer
 from aimdvc.sdk.service import Service
 
 _TAKEN = "already exists"
@@ -26,7 +27,7 @@ class TrialService:
     def folder_id(self, path: str) -> str:
         """Returns the id of the folder at a whole path."""
         told = self._object("GET", f"/api/v1/folders/{quote(path)}?limit=1")
-        return str(uuid.UUID(str(told["id"])))
+        return told.id("id")
 
     def find(self, trial: str) -> dict[str, Any] | None:
         """Returns what the server has of a trial, without its metrics; None where the user sees none."""
@@ -34,8 +35,10 @@ class TrialService:
         if reply.status == 404:
             reply.message()
             return None
-        doc = self._read(reply, "trial")["doc"]
-        return dict(doc) if isinstance(doc, dict) else {}
+        doc = self._read(reply, "trial").object("doc")
+        for name in ("folder", "name"):
+            doc.object("metadata").text(name)
+        return dict(doc.values)
 
     def find_name(self, folder: str, name: str) -> str | None:
         """Returns the id of the trial of a name in a folder, None where there is none."""
@@ -80,8 +83,8 @@ class TrialService:
 
     def counts(self, trial: str) -> dict[str, int]:
         """Returns how many elements of metrics the server has of each type."""
-        told = self._object("GET", f"/apis/v1/trials/{trial}/metrics?limit=0").get("counts")
-        return {str(kind): int(count) for kind, count in told.items()} if isinstance(told, dict) else {}
+        told = self._object("GET", f"/apis/v1/trials/{trial}/metrics?limit=0").object("counts")
+        return {kind: int(told.number(kind)) for kind in told.values}
 
     def append(self, trial: str, kind: str, elements: Sequence[Mapping[str, Any]], start: int) -> None:
         """Appends elements, of which the first has the number `start`; what is there is passed over."""
@@ -93,11 +96,11 @@ class TrialService:
         said = {"status": status, "endTime": ended}
         self._require(self._send("POST", f"/apis/v1/trials/{trial}/status", said), "status").message()
 
-    def _object(self, method: str, path: str) -> Mapping[str, object]:
+    def _object(self, method: str, path: str) -> Answer:
         return self._read(self._send(method, path), path)
 
-    def _read(self, reply: Reply, what: str) -> Mapping[str, object]:
-        return self._require(reply, what).read_json(_ANSWER_BYTES)
+    def _read(self, reply: Reply, what: str) -> Answer:
+        return Answer(f"{self.service.host}/apis/v1/{what}", self._require(reply, what).read_json(_ANSWER_BYTES))
 
     def _send(self, method: str, path: str, said: Mapping[str, Any] | None = None) -> Reply:
         body = jsonvalues.dump(said).encode("ascii") if said is not None else None

@@ -3,7 +3,6 @@
 Safe to repeat after whatever stopped it: what is there already is not sent again, and no second version is made.
 """
 
-import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -67,9 +66,9 @@ def upload(
         version=published.version,
         begun=None,
         repository=repository,
-        folder=str(uuid.UUID(str(told["id"]))),
+        folder=told.id("id"),
         editor=editor,
-        remote=(*record.remote, {"host": service.host, "path": f"/{told['path']}", "version": published.version}),
+        remote=(*record.remote, {"host": service.host, "path": f"/{told.path('path')}", "version": published.version}),
     )
     close(workspace, record)
     return record

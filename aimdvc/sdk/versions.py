@@ -1,9 +1,9 @@
 """What is known of a version without bringing anything of it."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any
+
+from aimdvc.sdk.answers import Answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,8 @@ class Version:
     message: str
 
 
-def version_of(told: Mapping[str, Any]) -> Version:
-    """Returns a version of what the server's REST says of it."""
-    when = datetime.fromtimestamp(float(told["time_s"]), timezone.utc)
-    return Version(str(told["version"]), str(told["commit"]), when, str(told["author"]["name"]), str(told["message"]))
+def version_of(told: Answer) -> Version:
+    """Returns a version of what the server's REST says of it. Raises ProtocolError."""
+    when = datetime.fromtimestamp(told.number("time_s"), timezone.utc)
+    author = told.object("author").text("name")
+    return Version(told.text("version"), told.text("commit"), when, author, told.text("message"))

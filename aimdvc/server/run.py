@@ -140,6 +140,13 @@ class _OwnSocketServer(MPServer):
         signal.signal(signal.SIGHUP, signal.SIG_IGN if self.ignores_hangup else self.signal_handler_interrupt)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD)
 
+    def signal_handler_interrupt(self, *arguments: Any, **named: Any) -> None:
+        # Who tells all processes at once, as service managers do, ends workers that we have not told yet: no failure.
+        for worker in self.wrks:
+            worker.interrupt_by_parent = True
+        untyped: Any = super()
+        untyped.signal_handler_interrupt(*arguments, **named)
+
     def _init_shared_socket(self) -> None:
         self._take(0)
 

@@ -172,7 +172,8 @@ def set_lineage(
 ) -> None:
     """Makes what a trial read, or made, these versions, by relation; what is no id of one is passed over.
 
-    Raises HttpError: 403 for an output that is somebody else's version, 409 for one that another trial made.
+    So is an output that was removed. Raises HttpError: 403 for an output that is somebody else's version, 409 for one
+    that another trial made.
     """
     database.hold(connection, "lineage")
     wanted = {(relation, name) for relation, ids in marked.items() for name in map(find_id, ids) if name is not None}
@@ -180,20 +181,25 @@ def set_lineage(
     there = select(lineage.c.relation, lineage.c.version).where(here)
     had = {(str(relation), str(version)) for relation, version in connection.execute(there)}
     for relation, version in sorted(wanted - had):
-        if relation == OUTPUT:
-            _require_producer(connection, caller, trial, version)
+        if relation == OUTPUT and not _is_producer(connection, caller, trial, version):
+            continue
         connection.execute(insert(lineage), {"trial": trial, "relation": relation, "version": version})
     for relation, version in sorted(had - wanted):
         one = (lineage.c.trial == trial) & (lineage.c.relation == relation) & (lineage.c.version == version)
         connection.execute(delete(lineage).where(one))
 
 
-def _require_producer(connection: Connection, caller: Caller, trial: str, version: str) -> None:
-    """Raises HttpError where a caller can't say that a trial made a version."""
+def _is_producer(connection: Connection, caller: Caller, trial: str, version: str) -> bool:
+    """Returns whether a trial may be what made a version; not of one that was removed: who may say so isn't known.
+
+    Raises HttpError where a caller can't say it.
+    """
     made = select(lineage.c.trial).where(lineage.c.relation == OUTPUT, lineage.c.version == version)
     other = connection.scalar(made.limit(1))
     if other is not None and other != trial:
         raise HttpError(409, f"artifact '{version}' was made by another trial")
     known = find_version(connection, version)
-    if known is not None and rights_on(connection, caller, chain_of(connection, known[0])) < Rights.EDIT:
+    chain = chain_of(connection, known[0]) if known is not None else []
+    if chain and rights_on(connection, caller, chain) < Rights.EDIT:
         raise HttpError(403, f"artifact '{version}' is not yours to say who made it")
+    return known is None or bool(chain)

@@ -52,6 +52,24 @@ class Ground:
         self.raw = publish(self.client, "admin/sets/raw", "Aimd-Command: secret")
         self.model = publish(self.client, "admin/model", f"Aimd-Input: admin/sets/raw@{self.raw}")
 
+    def told(self) -> dict[str, str]:
+        """Returns the answers to what names something in the folder, those that succeed."""
+        get = self.admin.get
+        replies = {
+            "folder": get(f"/apis/v1/folders/{self.folder}"),
+            "path": get("/apis/v1/folders/id", path="/sets"),
+            "artifact": self.admin.show(self.version),
+            "reference": get(ARTIFACTS, folder=self.folder, repo="a"),
+            "objects": get(f"{ARTIFACTS}/{self.version}/objects/ls"),
+            "bytes": self.admin.download(self.version, "x.bin"),
+            "draft": self.admin.show(self.draft),
+            "draft's objects": get(f"{ARTIFACTS}/{self.draft}/objects/ls"),
+            "trial": get(f"/apis/v1/trials/{self.trial}"),
+            "trial by name": get("/apis/v1/trials/id", folder=self.folder, name="run"),
+            "metrics": get(f"/apis/v1/trials/{self.trial}/metrics"),
+        }
+        return {name: reply.text for name, reply in replies.items() if reply.status_code == 200}
+
     def repos(self, who: AimdClient) -> set[str]:
         return {one["path"] for one in who.get("/apis/v1/repos").json()["repos"]}
 
@@ -88,9 +106,33 @@ def test_what_is_removed_is_gone_for_lineage_and_gc_keeps_all_that_it_has(
     assert verify(kept(ground.site), True, Silent()).damage == []
 
 
+def test_nothing_that_was_removed_is_told_or_changed_until_it_is_back(ground: Ground) -> None:
+    before = ground.told()
+    assert len(before) == 11
+    ground.site.removals.remove(SYSTEM, "admin/sets", True)
+    assert ground.told() == {}
+    admin, trial = ground.admin, f"/apis/v1/trials/{ground.trial}"
+    tried = [
+        admin.send(ground.draft, "z", b"3"),
+        admin.finalize(ground.draft),
+        admin.post(f"{trial}/parameters", json={"lr": 2}),
+        admin.post(f"{trial}/status", json={"status": "Failed"}),
+        admin.request("DELETE", trial, {}),
+    ]
+    assert [reply.status_code for reply in tried if reply.status_code < 400] == []
+    # A trial elsewhere that names a version of it as its own is kept; that it made it is not noted.
+    made = {"metadata": {"name": "other", "folder": admin.make_folder("runs"), "id": str(uuid4())}}
+    reply = admin.post("/apis/v1/trials", json={**DOCUMENT, **made, "outputArtifacts": [ground.version]})
+    assert reply.status_code == 200, reply.text
+    assert ground.count(lineage) == 1, "what the trial in the folder read"
+    ground.site.removals.restore(SYSTEM, "admin/sets")
+    assert ground.told() == before
+
+
 def test_a_purge_takes_drafts_trials_and_what_versions_say_made_them(ground: Ground) -> None:
     gone = ground.site.removals.remove(SYSTEM, "admin/sets", True)
     purge_now(ground.site.database, ground.site.storage, gone.id)
+    assert ground.admin.finalize(ground.draft).status_code in (404, 500)
     assert [ground.count(table) for table in (drafts, draft_objects, draft_parts, trials, lineage, makings)] == [
         0
     ] * 5 + [1]
