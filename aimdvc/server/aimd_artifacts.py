@@ -175,7 +175,10 @@ def show_artifact(call: Call) -> Response:
 
 
 def find_artifact(call: Call) -> Response:
-    """A version by the artifact `repo` in a folder, and a tag: a version's number, an alias, or `latest`."""
+    """A version by the artifact `repo` in a folder, and a tag: a version's number, an alias, or `latest`.
+
+    The folder may be the artifact itself, by its own name or none.
+    """
     query = call.request.query
     name, tag = query.get("repo", ""), query.get("tag") or "latest"
     with call.site.database.read() as connection:
@@ -185,7 +188,8 @@ def find_artifact(call: Call) -> Response:
         if below is not None:
             chain.append(below)
         require(connection, call.caller, chain, Rights.VIEW)
-        if chain[-1].kind != "artifact":
+        is_named = not name or chain[-1].name.casefold() == name.casefold()
+        if chain[-1].kind != "artifact" or not is_named:
             raise HttpError(404, "there is no such artifact")
     artifact = chain[-1].id
     ref = named_ref(read_refs(call.site.database, artifact), tag)

@@ -130,3 +130,13 @@ def test_aliases_that_can_t_be_are_told_before_anything_is_sent(alice: AimdClien
         assert (reply.status_code, "alias" in reply.text) == (400, True), aliases
     told = alice.upload(folder, "a", {"x": b"1"}, aliases=["Latest", "v1", "V2", "prod", "prod"])
     assert (told["version"], told["aliases"]) == ("v1", ["prod"])
+
+
+def test_an_artifact_is_found_by_its_own_id_and_by_no_other_name(alice: AimdClient, folder: str) -> None:
+    told = alice.upload(folder, "a", {"x": b"1"})
+    repo = told["metadata"]["folder"]
+    for query in ({"folder": repo}, {"folder": repo, "repo": ""}, {"folder": repo, "repo": "A", "tag": "v1"}):
+        assert alice.get(ARTIFACTS, **query).json() == told
+    for query in ({"folder": repo, "repo": "b"}, {"folder": folder, "repo": "b"}, {"folder": folder}):
+        reply = alice.get(ARTIFACTS, **query)
+        assert (reply.status_code, reply.text) == (404, "not found")
