@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import aimdvc
 from aimdvc.server.embedded import EmbeddedServer
 from tests.e2e.elsewhere import Elsewhere
 
@@ -26,3 +27,13 @@ def elsewhere() -> Iterator[Elsewhere]:
     made = Elsewhere()
     yield made
     made.close()
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedServer]:
+    """A server that the user of the Python classes is logged in to; the current directory is no workspace."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with EmbeddedServer(tmp_path / "srv") as running:
+        aimdvc.login(running.url, running.admin_key)
+        yield running

@@ -3,7 +3,6 @@
 import hashlib
 import os
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,16 +14,6 @@ from aimdvc.server.embedded import EmbeddedServer
 from tests.shell import Shell, files_of, git
 
 BIG = os.urandom(200_000)
-
-
-@pytest.fixture
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedServer]:
-    """A server that the user is logged in to; the current directory is no workspace."""
-    (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
-    with EmbeddedServer(tmp_path / "srv") as running:
-        aimdvc.login(running.url, running.admin_key)
-        yield running
 
 
 @pytest.fixture

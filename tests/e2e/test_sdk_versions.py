@@ -22,15 +22,6 @@ from tests.shell import Shell
 LARGE = os.urandom(5 << 20)
 
 
-@pytest.fixture
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedServer]:
-    (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
-    with EmbeddedServer(tmp_path / "srv") as running:
-        aimdvc.login(running.url, running.admin_key)
-        yield running
-
-
 @contextmanager
 def counted(url: str, limit: int, is_upload: bool) -> Iterator[Proxy]:
     """A proxy that counts what passes one way, and breaks every connection once it is more than a limit."""
