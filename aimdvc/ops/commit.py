@@ -99,11 +99,21 @@ def _require_ready(workspace: Workspace, head: Head, options: CommitOptions) -> 
             hint='run `aimdvc commit -m "MESSAGE"`',
         )
     try:
-        branch_to_commit_on(workspace.history(head.name), head)
+        _require_branch(workspace, head)
     except (Refused, RefMoved):
         has_staged = any(True for _ in workspace.state.staged(head))
         if has_staged or options.allow_empty or (options.all_changes and _has_changes(workspace, head)):
             raise
+
+
+def _require_branch(workspace: Workspace, head: Head) -> None:
+    history = workspace.history(head.name)
+    try:
+        branch_to_commit_on(history, head)
+    except RefMoved:
+        # Another commit of this workspace may have moved both since HEAD was read: looked at when none can.
+        with workspace.state.transaction():
+            branch_to_commit_on(history, workspace.head(head.name))
 
 
 def _has_changes(workspace: Workspace, head: Head) -> bool:

@@ -112,9 +112,14 @@ class Catalog:
         return {path.name for path in self._packs.iterdir() if path.suffix == ".pack" and path.is_file()}
 
     def insert_pack(self, name: str, blobs: Iterable[tuple[Oid, int, int]]) -> None:
-        """Adds a published pack's blobs, each (oid, offset, size), durably, in one transaction."""
+        """Adds a published pack's blobs, each (oid, offset, size), durably, in one transaction.
+
+        One that is gone by now was adopted by another process and joined with others: its blobs lie there.
+        """
         with self._lock, locked(self._database):
-            self._insert(name, blobs)
+            # Packs go only within a transaction, so what is there stays until this one ends.
+            if (self._packs / name).exists():
+                self._insert(name, blobs)
 
     def _insert(self, name: str, blobs: Iterable[tuple[Oid, int, int]]) -> None:
         if self._database.execute("SELECT 1 FROM pack WHERE name = ?", (name,)).fetchone():
