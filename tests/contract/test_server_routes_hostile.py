@@ -186,6 +186,8 @@ def test_what_is_no_json_is_refused_by_every_route(shared: EmbeddedServer, place
         if route.body is None or route.body.schema is None:
             continue
         for what, raw in broken(shared.site.limits):
+            if what in ("NaN", "Infinity") and route.body.takes_constants:
+                continue
             reply = ask(admin, route, sample, body=raw or b" ")
             assert reply.status in (400, 413, 422), (route.method, route.path, what, reply.status)
 

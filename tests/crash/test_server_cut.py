@@ -135,7 +135,7 @@ def attempt(served: Served, deed: Deed, name: str) -> int:
         ("aimd finalize", "kill", 5),
         ("aimd finalize", "sync-error", 4),
         ("aimd parts", "kill", 23),
-        ("trial", "kill", 11),
+        ("trial", "kill", 5),
     ],
 )
 def test_some_system_calls_of_the_server(served: Served, what: str, fault: str, step: int) -> None:

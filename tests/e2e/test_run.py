@@ -108,7 +108,15 @@ def test_what_stops_it_stops_the_command_and_nothing_is_committed(work: Shell, n
     script = "echo half > out; touch started; exec sleep 60"
     command = [sys.executable, "-m", "aimdvc", "run", "-o", "out=out", "--", "sh", "-c", script]
     # In a session of its own, without a terminal that would send the signal to both.
-    running = subprocess.Popen(command, cwd=work.here, env=unmeasured(), stderr=subprocess.PIPE, start_new_session=True)
+    running = subprocess.Popen(
+        command,
+        cwd=work.here,
+        env=unmeasured(),
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        # Who runs the tests in the background has it ignored, and so would all that comes of it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - takes no lock
+    )
     while not (work.here / "started").exists():
         time.sleep(0.02)
     began = time.monotonic()
