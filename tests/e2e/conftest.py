@@ -30,7 +30,7 @@ def elsewhere() -> Iterator[Elsewhere]:
 
 
 @pytest.fixture
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedServer]:
+def logged_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedServer]:
     """A server that the user of the Python classes is logged in to; the current directory is no workspace."""
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")

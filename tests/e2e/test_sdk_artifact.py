@@ -17,6 +17,12 @@ BIG = os.urandom(200_000)
 
 
 @pytest.fixture
+def server(logged_in: EmbeddedServer) -> EmbeddedServer:
+    """A server that the user of the Python classes is logged in to."""
+    return logged_in
+
+
+@pytest.fixture
 def files(tmp_path: Path) -> Path:
     """A directory of files of every kind."""
     root = tmp_path / "files"

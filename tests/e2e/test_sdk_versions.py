@@ -22,6 +22,12 @@ from tests.shell import Shell
 LARGE = os.urandom(5 << 20)
 
 
+@pytest.fixture
+def server(logged_in: EmbeddedServer) -> EmbeddedServer:
+    """A server that the user of the Python classes is logged in to."""
+    return logged_in
+
+
 @contextmanager
 def counted(url: str, limit: int, is_upload: bool) -> Iterator[Proxy]:
     """A proxy that counts what passes one way, and breaks every connection once it is more than a limit."""
