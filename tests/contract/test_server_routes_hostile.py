@@ -186,10 +186,10 @@ def test_what_is_no_json_is_refused_by_every_route(shared: EmbeddedServer, place
         if route.body is None or route.body.schema is None:
             continue
         for what, raw in broken(shared.site.limits):
-            if what in ("NaN", "Infinity") and route.body.takes_constants:
-                continue
             reply = ask(admin, route, sample, body=raw or b" ")
-            assert reply.status in (400, 413, 422), (route.method, route.path, what, reply.status)
+            # AIMD's clients write a loss that diverged as Python does; there it is a text.
+            taken = (200,) if what in ("NaN", "Infinity") and route.body.takes_constants else ()
+            assert reply.status in (400, 413, 422, *taken), (route.method, route.path, what, reply.status)
 
 
 def test_json_of_wrong_types_makes_no_route_fail(place: Place, admin: Client) -> None:
