@@ -65,10 +65,27 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
+def clusters() -> list[Postgres]:
+    """The PostgreSQL clusters that tests share: none before the first test that wants one."""
+    return []
+
+
+@pytest.fixture(scope="session")
+def postgres(clusters: list[Postgres]) -> Iterator[Postgres]:
     """A PostgreSQL cluster."""
     with running() as made:
+        clusters.append(made)
         yield made
+        clusters.remove(made)
+
+
+@pytest.fixture(autouse=True)
+def databases_of_one_test(clusters: list[Postgres]) -> Iterator[None]:
+    """Drops the databases that a test made for itself; those of its module were made before this began."""
+    before = {cluster: len(cluster.made) for cluster in clusters}
+    yield
+    for cluster in clusters:
+        cluster.drop_after(before.get(cluster, 0))
 
 
 @pytest.fixture(scope="session")
