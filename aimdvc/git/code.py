@@ -10,12 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aimdvc.errors import CorruptRepository, UsageError
+from aimdvc.errors import CorruptRepository, UnsupportedFormat, UsageError
 from aimdvc.fs.disk import Disk
+from aimdvc.fs.faults import mapped
 from aimdvc.git.history import History
 from aimdvc.git.refs import Refs
 from aimdvc.git.trees import Node, find_entry
 from aimdvc.model.entries import path_bytes
+from aimdvc.model.gitconfig import parse
 from aimdvc.model.oid import GitId, is_git_id
 
 if TYPE_CHECKING:
@@ -44,6 +46,20 @@ _LOOK_BACK = 10_000
 """Commits; a longer history is looked at only so far: under a second."""
 
 
+_KNOWN = {"objectformat": "sha1", "refstorage": "files"}
+
+
+def check_code_format(common_dir: Path) -> None:
+    """Raises UnsupportedFormat for a code repository whose objects or refs only git reads."""
+    path = common_dir / "config"
+    with mapped(path):
+        config = parse(path.read_bytes() if path.exists() else b"", str(path))
+    for key, known in _KNOWN.items():
+        value = config.get("extensions", None, key)
+        if value is not None and value.lower() != known:
+            raise UnsupportedFormat(str(path), f"extensions.{key} = {value}", known)
+
+
 def is_tracked(git_dir: Path, path: str) -> bool:
     """Returns whether Git tracks a file at or below a path that is relative to the work tree.
 
@@ -65,9 +81,12 @@ def staged_ids(git_dir: Path, path: str) -> set[GitId]:
     return {GitId(side.sha.decode()) for side in sides if side is not None}
 
 
-def read_index(git_dir: Path) -> "Index | None":
-    """Returns what Git tracks, None before anything was added. Raises UsageError, CorruptRepository as `is_tracked`."""
-    index_path = git_dir / "index"
+def read_index(git_dir: Path, other: Path | None = None) -> "Index | None":
+    """Returns what Git tracks, None before anything was added. Raises UsageError, CorruptRepository as `is_tracked`.
+
+    `other` is an index that stands in for the work tree's own, as one that `git commit PATH` makes.
+    """
+    index_path = other or git_dir / "index"
     if not index_path.exists():
         return None
     module, errors = importlib.import_module("dulwich.index"), importlib.import_module("dulwich.errors")

@@ -8,20 +8,18 @@ import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from aimdvc.errors import CorruptRepository, UnsupportedFormat
+from aimdvc.errors import CorruptRepository
 from aimdvc.fs.disk import Disk
 from aimdvc.fs.faults import mapped
-from aimdvc.git.code import staged_ids
+from aimdvc.git.code import check_code_format, staged_ids
 from aimdvc.git.commits import parse_commit, tag_target
 from aimdvc.git.kinds import BLOB, COMMIT, TAG, TREE
 from aimdvc.git.objects import Objects
 from aimdvc.git.refs import Refs
 from aimdvc.git.trees import parse_tree
 from aimdvc.model.entries import path_bytes
-from aimdvc.model.gitconfig import parse
 from aimdvc.model.oid import EMPTY_BLOB, EMPTY_TREE, GitId, is_git_id
 
-_KNOWN = {"objectformat": "sha1", "refstorage": "files"}
 _PSEUDO = ("HEAD", "ORIG_HEAD", "MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "REBASE_HEAD", "FETCH_HEAD")
 _AUTOSTASHES = ("rebase-merge/autostash", "rebase-apply/autostash", "MERGE_AUTOSTASH")
 """Where a rebase or a merge keeps what was not committed until it ends: no ref, and no stash yet."""
@@ -29,7 +27,7 @@ _AUTOSTASHES = ("rebase-merge/autostash", "rebase-apply/autostash", "MERGE_AUTOS
 
 def iter_locks(common: Path, paths: Collection[str]) -> Iterator[bytes]:
     """Yields the locks at these paths of the work tree that a ref reaches, each once. Raises as `iter_all_locks`."""
-    _check_format(common)
+    check_code_format(common)
     objects = Objects(common)
     try:
         yield from _contents(objects, _Walk(common, objects, paths).run(set(Refs(common, Disk()).all().values())))
@@ -42,7 +40,7 @@ def iter_all_locks(common: Path, paths: Collection[str]) -> Iterator[bytes]:
 
     Raises CorruptRepository, StorageError, UsageError or UnsupportedFormat, naming what can't be read.
     """
-    _check_format(common)
+    check_code_format(common)
     git_dirs = [common, *_worktrees(common)]
     objects = Objects(common)
     try:
@@ -77,16 +75,6 @@ def _worktrees(common: Path) -> list[Path]:
         return []
     with mapped(directory):
         return sorted(directory / name for name in os.listdir(directory))
-
-
-def _check_format(common: Path) -> None:
-    path = common / "config"
-    with mapped(path):
-        config = parse(path.read_bytes() if path.exists() else b"", str(path))
-    for key, known in _KNOWN.items():
-        value = config.get("extensions", None, key)
-        if value is not None and value.lower() != known:
-            raise UnsupportedFormat(str(path), f"extensions.{key} = {value}", known)
 
 
 def _tips(common: Path, git_dirs: list[Path], objects: Objects) -> set[GitId]:
