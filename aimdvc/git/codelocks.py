@@ -96,12 +96,37 @@ def _tips(common: Path, git_dirs: list[Path], objects: Objects) -> set[GitId]:
     return found
 
 
+class Finder:
+    """Finds one file in many trees of the code; each tree on the way to it is read once."""
+
+    def __init__(self, objects: Objects, path: str) -> None:
+        self._objects = objects
+        self._parts = path_bytes(path).split(b"/")
+        self._known: dict[tuple[bytes, int], GitId | None] = {}
+
+    def find(self, tree: GitId, depth: int = 0) -> GitId | None:
+        """Returns the file's git id, None where there is none. Raises CorruptRepository."""
+        key = (bytes.fromhex(tree), depth)
+        if key not in self._known and tree != EMPTY_TREE:
+            kind, content = self._objects.read(tree)
+            if kind != TREE:
+                raise CorruptRepository("the code repository", f"git object {tree} is no tree")
+            # Most trees of most histories hold no lock: a search takes far less than parsing them.
+            name = self._parts[depth]
+            node = parse_tree(content).get(name) if b" " + name + b"\0" in content else None
+            is_last = depth == len(self._parts) - 1
+            if node is None or node.mode == 0o160000 or is_last == (node.mode == 0o40000):
+                self._known[key] = None
+            else:
+                self._known[key] = node.git_id if is_last else self.find(node.git_id, depth + 1)
+        return self._known.get(key)
+
+
 class _Walk:
     def __init__(self, common: Path, objects: Objects, paths: Collection[str]) -> None:
         self._objects = objects
-        self._paths = [path_bytes(path).split(b"/") for path in paths]
+        self._finders = [Finder(objects, path) for path in paths]
         self._seen: set[bytes] = set()
-        self._inside: dict[tuple[bytes, int, int], GitId | None] = {}
         shallow = common / "shallow"
         with mapped(shallow):
             self._shallow = set(shallow.read_text("ascii").split()) if shallow.exists() else set()
@@ -129,22 +154,4 @@ class _Walk:
         return found
 
     def _look(self, tree: GitId, found: set[GitId]) -> None:
-        for number, parts in enumerate(self._paths):
-            blob = self._find(tree, number, parts, 0)
-            if blob is not None:
-                found.add(blob)
-
-    def _find(self, tree: GitId, number: int, parts: list[bytes], depth: int) -> GitId | None:
-        key = (bytes.fromhex(tree), number, depth)
-        if key not in self._inside and tree != EMPTY_TREE:
-            kind, content = self._objects.read(tree)
-            if kind != TREE:
-                raise CorruptRepository("the code repository", f"git object {tree} is no tree")
-            # Most trees of most histories hold no lock: a search takes far less than parsing them.
-            node = parse_tree(content).get(parts[depth]) if b" " + parts[depth] + b"\0" in content else None
-            is_last = depth == len(parts) - 1
-            if node is None or node.mode == 0o160000 or is_last == (node.mode == 0o40000):
-                self._inside[key] = None
-            else:
-                self._inside[key] = node.git_id if is_last else self._find(node.git_id, number, parts, depth + 1)
-        return self._inside.get(key)
+        found.update(blob for finder in self._finders if (blob := finder.find(tree)) is not None)

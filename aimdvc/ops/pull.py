@@ -83,7 +83,7 @@ def pull(
     def act(name: str) -> Pulled:
         pin = pins.get(name)
         if name not in have and pin is not None:
-            return _told(workspace, _bring(workspace, connector, name, pin, options, means), options.part)
+            return _told(workspace, bring(workspace, connector, name, pin, options, means), options.part)
         chosen = _choose(workspace, name, options.part, means) if options.part is not None else None
         done = _pull_one(workspace, connector, name, pin, options, means)
         if chosen is None:
@@ -101,9 +101,13 @@ def _told(workspace: Workspace, done: Pulled, part: Part | None) -> Pulled:
     return replace(done, unmatched=tuple(unmatched)) if unmatched else done
 
 
-def _bring(
+def bring(
     workspace: Workspace, connector: Connector, name: str, pin: Pin, options: PullOptions, means: Means
 ) -> Pulled:
+    """Makes a pinned artifact that isn't here one of the workspace, at its pin; fetches what of it isn't in the store.
+
+    Raises UnknownRevision for a pin that the remote doesn't have, LocalChange for files in its way.
+    """
     depth = options.depth
     check_artifact_path(workspace, pin.path)
     history = workspace.history(name)

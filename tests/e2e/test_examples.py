@@ -52,6 +52,10 @@ IN_NOTHING = ("init", "clone", "get", "demo")
 
 
 IN_NEW = ("add", "remote")
+IN_CODE = ("why",)
+"""Those that read the code repository around the workspace: it has one commit."""
+
+MAKE_CODE = "git init -q -b main && aimdvc init && git add . && git commit -q -m 'Pin images'"
 
 
 def test_the_examples_of_the_help_work_as_they_stand(server: EmbeddedServer, tmp_path: Path, home: Path) -> None:
@@ -81,6 +85,8 @@ def test_the_examples_of_the_help_work_as_they_stand(server: EmbeddedServer, tmp
             here.mkdir(parents=True)
         else:
             shutil.copytree(new.here if name in IN_NEW else prepared.here, here)
+        if name in IN_CODE:
+            assert in_bash(MAKE_CODE, here).returncode == 0
         lines = [line for line in examples(name) if not line.startswith("aimdvc serve ")]
         script = "\n".join(lines).replace("https://aimd.example.org/team", url)
         script = script.replace("https://aimd.example.org", server.url)
