@@ -1,10 +1,12 @@
-"""Which process did something, written so that another one can tell later whether it still runs.
+"""Which process did something, written so that another one can tell later whether it still runs; where a program is.
 
 An id alone doesn't: ids come again. Written are the machine with its process namespace, as in the names of temporary
 files (leftovers.py), the id, and when the process began.
 """
 
 import os
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from aimdvc.fs.leftovers import is_running, owner
@@ -36,3 +38,12 @@ def _started(pid: int) -> str:
         return ""
     fields = text.rpartition(")")[2].split()
     return fields[_STARTED] if len(fields) > _STARTED else ""
+
+
+def find_program(name: str, environment: Mapping[str, str]) -> str | None:
+    """Returns where a program is, by the PATH of an environment; None where it isn't.
+
+    No entry counts that depends on the current directory: a program that came with the code is not to be run.
+    """
+    places = environment.get("PATH", os.defpath).split(os.pathsep)
+    return shutil.which(name, path=os.pathsep.join(filter(os.path.isabs, places)))

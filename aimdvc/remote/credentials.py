@@ -4,8 +4,6 @@ A key belongs to one origin (scheme, host, port). A URL that came with a reposit
 """
 
 import json
-import os
-import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +13,7 @@ from urllib.parse import urlsplit
 from aimdvc.errors import ConfigSyntaxError, UsageError
 from aimdvc.fs.disk import Disk
 from aimdvc.fs.faults import mapped
+from aimdvc.fs.processes import find_program
 
 _HELPER_TIMEOUT_S = 60
 
@@ -99,9 +98,7 @@ class Credentials:
             self._run("approve" if is_good else "reject", origin, known)
 
     def _run(self, action: str, origin: str, known: str) -> str:
-        # No entry that depends on the current directory: a `git` that came with the code is not to be run.
-        places = self.environment.get("PATH", os.defpath).split(os.pathsep)
-        git = shutil.which("git", path=os.pathsep.join(filter(os.path.isabs, places)))
+        git = find_program("git", self.environment)
         if git is None:
             return ""
         parts = urlsplit(origin)
