@@ -67,6 +67,7 @@ MEMBERS = {
     "trash": ("batches", "batches size put_back"),
     "maintenance": ("joined",),
     "config": ("settings",),
+    "hooks": ("hooks", "changed is_driver_changed hooks"),
     "serve": ("url admin_key",),
     "demo": ("files bytes steps identical",),
     "help": ("topic topics text",),

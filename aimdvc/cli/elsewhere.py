@@ -15,7 +15,7 @@ COMMANDS = {
     "freeze": "aimdvc.lock pins every version that the code uses (`aimdvc help lock`)",
     "gc": "`aimdvc prune` takes what nothing needs, `aimdvc maintenance` joins small packs",
     "import-url": "`aimdvc ref add URI NAME:KEY` records what lies elsewhere",
-    "install": "nothing has to be installed in a repository: run `aimdvc init`",
+    "install": "`aimdvc init` makes a workspace; `aimdvc hooks install` has Git's hooks run aimdvc",
     "lfs": "there are no lfs commands here: `aimdvc help from-git-lfs` names ours",
     "list": "`aimdvc ls` lists what is here, `aimdvc ls-remote` what a remote has",
     "ls-files": "`aimdvc ls NAME` lists the files of a version",

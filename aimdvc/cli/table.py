@@ -70,6 +70,7 @@ COMMANDS: dict[str, Row] = {
     "trash": _row("trash", "List, put back and delete what prune took away"),
     "maintenance": _row("maintenance", "Join small packs and loose objects of the store"),
     "config": _row("config", "Read and set the workspace's settings"),
+    "hooks": _row("hooks", "Have Git's hooks keep code and artifacts in step"),
     "serve": _row("serve", "Serve artifacts to others, over HTTP"),
     "server user": _row("server user", "List, add, disable and promote the users of a server", "server_accounts"),
     "server group": _row("server group", "List and make groups of users, and who is in them", "server_accounts"),
