@@ -21,12 +21,16 @@ _STATE = ("state.db",)
 
 @dataclass(frozen=True, slots=True)
 class Initialised:
-    """A workspace made, or found again; `moved_store` says that the store went into the Git directory."""
+    """A workspace made, or found again; `moved_store` says that the store went into the Git directory.
+
+    `is_in_git` says that it lies in a code repository.
+    """
 
     root: str
     store: str
     is_new: bool
     moved_store: bool
+    is_in_git: bool
 
 
 def init(root: Path, remote: str | None, disk: Disk) -> Initialised:
@@ -55,7 +59,7 @@ def init(root: Path, remote: str | None, disk: Disk) -> Initialised:
         with Workspace(places, disk) as workspace:
             for head in workspace.state.heads():
                 ensure_ignored(workspace, head.path)
-    return Initialised(str(root), str(places.store), is_new, moved)
+    return Initialised(str(root), str(places.store), is_new, moved, places.work_tree is not None)
 
 
 def _check_not_nested(root: Path) -> None:

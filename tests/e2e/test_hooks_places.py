@@ -128,6 +128,13 @@ def test_a_worktree_of_a_bare_repository_has_hooks(code: Shell, tmp_path: Path) 
     assert installed(tmp_path / "bare.git" / "hooks")
 
 
+def test_init_tells_of_the_hooks_once_and_where_there_are_some(code: Shell, tmp_path: Path) -> None:
+    (tmp_path / "plain").mkdir()
+    assert Shell(tmp_path / "plain")("init").err == ""
+    assert "`aimdvc hooks install` has Git's hooks keep code and artifacts in step" in code("init").err
+    assert code("init").err == ""
+
+
 def test_a_submodule_has_hooks_of_its_own(code: Shell, tmp_path: Path) -> None:
     repository(tmp_path / "library")
     git(code.here, "-c", "protocol.file.allow=always", "submodule", "add", "-q", "../library", "lib")

@@ -25,3 +25,5 @@ def init_command(cli: Cli, remote: str | None) -> None:
     if made.moved_store:
         lines.append(f"Moved the store to '{made.store}'")
     cli.out.result({"workspace": made.root, "store": made.store, "is_new": made.is_new}, lines)
+    if made.is_new and made.is_in_git:
+        cli.out.note("`aimdvc hooks install` has Git's hooks keep code and artifacts in step")
