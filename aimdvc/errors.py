@@ -326,8 +326,10 @@ class RemoteRefused(RemoteError):
 
     hint = ""
 
-    def __init__(self, url: str, reason: str, hint: str | None = None) -> None:
+    def __init__(self, url: str, reason: str, hint: str | None = None, is_absent: bool = False) -> None:
+        """`is_absent` says that nothing is there, or that this key may not see it."""
         super().__init__(f"'{url}' refused: {reason}", hint)
+        self.is_absent = is_absent
 
 
 class ProtocolError(RemoteError):

@@ -28,6 +28,7 @@ COMMANDS: dict[str, Row] = {
     "get": _row("get", "Write the files of a remote version into a directory", "clone"),
     "add": _row("add", "Stage what changed at paths; make a new path an artifact"),
     "status": _row("status", "Show what is staged, changed, untracked and pinned"),
+    "check": _row("check", "Check that what is pinned is all there"),
     "commit": _row("commit", "Make a version of what is staged"),
     "run": _row("run", "Run a command, and make versions of its outputs"),
     "log": _row("log", "List the versions of an artifact, newest first"),

@@ -30,7 +30,9 @@ class FolderTransport:
         if not (self._path / "HEAD").exists():
             if for_push:
                 return RemoteRefs({}, None, _CAPABILITIES)
-            raise RemoteRefused(str(self._path), "there is no repository", hint="check the URL, or push first")
+            raise RemoteRefused(
+                str(self._path), "there is no repository", hint="check the URL, or push first", is_absent=True
+            )
         with History.open(self._path, self._disk) as theirs:
             refs = {ref: commit for ref, commit in theirs.refs().items() if theirs.has(commit)}
             return RemoteRefs(refs, theirs.symbolic_head(), _CAPABILITIES)

@@ -27,11 +27,15 @@ class LockState(Enum):
 
 def read_pins(workspace: Workspace) -> dict[str, Pin]:
     """Returns what aimdvc.lock says, by artifact; every name and path in it was checked."""
+    return parse_lock(read_lock_file(workspace))
+
+
+def read_lock_file(workspace: Workspace) -> bytes:
+    """Returns the bytes of aimdvc.lock, none where there is no file."""
     try:
-        raw = workspace.lock_path.read_bytes()
+        return workspace.lock_path.read_bytes()
     except FileNotFoundError:
-        return {}
-    return parse_lock(raw)
+        return b""
 
 
 def require_readable(workspace: Workspace) -> None:
@@ -51,10 +55,12 @@ def lock_state(head: Head, pin: Pin | None) -> LockState:
 def sync_lock(workspace: Workspace, moved: Collection[str] = ()) -> None:
     """Writes lock := HEAD for the artifacts in `moved`, and for those whose lock a crash left behind.
 
-    Durable and atomic; leaves the file alone when nothing differs. Pins that Git changed stay as they are.
+    Durable and atomic; leaves the file alone when nothing differs, and it is written as aimdvc writes it. Pins that Git
+    changed stay as they are.
     """
     with workspace.state.transaction():
-        pins = read_pins(workspace)
+        raw = read_lock_file(workspace)
+        pins = parse_lock(raw)
         wanted = dict(pins)
         heads = workspace.state.heads()
         for head in heads:
@@ -63,7 +69,7 @@ def sync_lock(workspace: Workspace, moved: Collection[str] = ()) -> None:
             state = lock_state(head, pins.get(head.name))
             if head.name in moved or state is LockState.BEHIND or (state is LockState.MISSING and head.written is None):
                 wanted[head.name] = Pin(commit=head.commit, path=head.path, source=head.source)
-        if wanted != pins:
+        if wanted != pins or (raw and raw != dump_lock(wanted)):
             workspace.replace_file(workspace.lock_path, dump_lock(wanted))
         for head in heads:
             pin = wanted.get(head.name)

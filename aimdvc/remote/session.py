@@ -165,7 +165,10 @@ class Session:
             return NotAuthorised(f"'{place}': {message or 'this key may not do this'}", hint=self.credentials.hint)
         if reply.status == 404:
             return RemoteRefused(
-                place, message or "not found", hint="check the URL and the name, and that your key may see it"
+                place,
+                message or "not found",
+                hint="check the URL and the name, and that your key may see it",
+                is_absent=True,
             )
         if reply.status in (429, 503):
             return RemoteRefused(

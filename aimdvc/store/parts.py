@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from aimdvc.model.entries import path_bytes, path_text
+from aimdvc.model.oid import Oid
 from aimdvc.model.patterns import Part
 
 PARTS_SCHEMA = """
@@ -60,6 +61,15 @@ class Parts:
             "SELECT path FROM entry WHERE artifact = ? AND place = 2 AND mode != 0 ORDER BY path", (artifact,)
         )
         return [path_text(row[0]) for row in rows]
+
+    def blobs_on_disk(self, artifact: int) -> set[Oid]:
+        """Returns the blobs that the checked out files stand for."""
+        rows = self._database.execute(
+            "SELECT DISTINCT oid FROM entry WHERE artifact = ? AND place = 0 AND is_pointer = 1 AND mode != 0"
+            " AND oid IS NOT NULL",
+            (artifact,),
+        )
+        return {Oid(row[0].hex()) for row in rows}
 
     def iter_absent(self, artifact: int, paths: Iterable[bytes]) -> Iterator[bytes]:
         """Yields those of the paths that the index has and that are not checked out."""
