@@ -33,15 +33,16 @@ def command(framework: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Frameworks:
-    """This project as a repository of hooks, in `source` at `revision`; environments of its hooks lie in `homes`."""
+    """This project as a repository of hooks, in `source` at `revision`; what the frameworks keep is in `homes`."""
 
     homes: Path
     source: Path
     revision: str
 
     def environment(self) -> dict[str, str]:
-        """Returns the variables that both take."""
-        return {"PRE_COMMIT_HOME": str(self.homes / "pre-commit"), "PREK_HOME": str(self.homes / "prek"), **_QUICK}
+        """Returns the variables that both take; what they keep is of the tests alone, and shared by them."""
+        places = ("PRE_COMMIT_HOME", "PREK_HOME", "PIP_CACHE_DIR", "UV_CACHE_DIR", "VIRTUALENV_OVERRIDE_APP_DATA")
+        return {**{name: str(self.homes / name.lower()) for name in places}, **_QUICK}
 
     def config(self, args: str = "") -> str:
         """Returns a configuration with all hooks, and all of Git's that they take."""
