@@ -20,7 +20,7 @@ ENVIRONMENT = {
 }
 MEMBERS = {
     "init": ("workspace store is_new",),
-    "status": ("artifacts missing",),
+    "status": ("artifacts missing code_lock",),
     "check": ("is_good findings", "is_good findings artifacts"),
     "commit": ("commits",),
     "run": ("exit_code inputs code commits unchanged",),

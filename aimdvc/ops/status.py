@@ -1,19 +1,21 @@
 """`status`: how workspace, index, HEAD, lock and remote stand to each other. Changes nothing but the stat cache."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from aimdvc.git.history import History
 from aimdvc.model.entries import path_text
+from aimdvc.model.lock import Pin
 from aimdvc.model.names import MAIN
 from aimdvc.model.oid import GitId
 from aimdvc.model.patterns import WHOLE, Part
 from aimdvc.ops.alias import alias_bases
+from aimdvc.ops.codehead import CodeState, read_code_head
 from aimdvc.ops.create import is_told
 from aimdvc.ops.inplace import EditedBlob, find_edited
 from aimdvc.ops.lockfile import LockState, lock_state, read_pins
 from aimdvc.ops.merging import open_conflicts
-from aimdvc.ops.revisions import aliases, label, tracking_ref
+from aimdvc.ops.revisions import aliases, label, labels, tracking_ref
 from aimdvc.ops.scan import changed_suspects, scan
 from aimdvc.ops.settle import settle
 from aimdvc.ops.went_back import is_noted
@@ -51,10 +53,20 @@ class MergeInProgress:
     conflicts: list[PathChange]
 
 
+@dataclass(frozen=True, slots=True)
+class PinStatus:
+    """What aimdvc.lock pins of an artifact, on disk or in the code's HEAD."""
+
+    commit: GitId
+    version: str
+
+
 @dataclass(slots=True)
 class ArtifactStatus:
     """How one artifact stands.
 
+    `pin` is what aimdvc.lock on disk says, `code_pin` what that of the code's HEAD does; None where it pins nothing, or
+    isn't known. `remote_version` is the newest on the remote as last fetched, "" before the first fetch.
     `ahead` and `behind` count commits against the remote's same branch (its main, when detached) as last fetched.
     `part` is what of it is checked out, and `absent` counts the files that are not.
     `has_remote_gone_back` says that the remote, when last asked, had lost versions; it was not followed.
@@ -81,6 +93,9 @@ class ArtifactStatus:
     part: Part = WHOLE
     absent: int = 0
     edited: list[EditedBlob] = field(default_factory=list)
+    pin: PinStatus | None = None
+    code_pin: PinStatus | None = None
+    remote_version: str = ""
 
     @property
     def is_clean(self) -> bool:
@@ -90,22 +105,34 @@ class ArtifactStatus:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """All artifacts of a workspace; `missing` are pinned in aimdvc.lock but not here yet."""
+    """All artifacts of a workspace; `missing` are pinned in aimdvc.lock but not here yet.
+
+    `code_lock` says how aimdvc.lock stands to that of the code's HEAD.
+    """
 
     artifacts: list[ArtifactStatus]
     missing: list[str]
+    code_lock: CodeState = CodeState.NONE
 
 
 def status(workspace: Workspace, names: Iterable[str] = ()) -> Status:
     """Returns how the named artifacts stand, or all."""
     pins = read_pins(workspace)
+    code = read_code_head(workspace, pins)
     wanted = list(names) or [head.name for head in workspace.state.heads()]
     found = []
     for name in wanted:
         head = settle(workspace, name)
-        found.append(_status(workspace, head, lock_state(head, pins.get(name)).value))
+        one = _status(workspace, head, lock_state(head, pins.get(name)).value)
+        named = labels(workspace.history(name))
+        one.pin, one.code_pin = _pinned(named, pins.get(name)), _pinned(named, code.pins.get(name))
+        found.append(one)
     have = {head.name for head in workspace.state.heads()}
-    return Status(found, sorted(pins.keys() - have) if not names else [])
+    return Status(found, sorted(pins.keys() - have) if not names else [], code.state)
+
+
+def _pinned(named: Mapping[GitId, str], pin: Pin | None) -> PinStatus | None:
+    return PinStatus(pin.commit, named.get(pin.commit, pin.commit[:12])) if pin is not None else None
 
 
 def _status(workspace: Workspace, head: Head, lock: str) -> ArtifactStatus:
@@ -152,6 +179,7 @@ def _compare_with_remote(history: History, head: Head, result: ArtifactStatus) -
             named = (label(history, here) or None, label(history, there) or None)
             result.alias_differences.append(AliasDifference(alias, *named, is_settled))
     theirs = history.ref(tracking_ref(head, head.branch or MAIN))
+    result.remote_version = label(history, history.ref(f"{prefix}heads/main"))
     if head.commit is not None and theirs is not None and theirs != head.commit:
         result.ahead = count_beyond(history, head.commit, theirs)
         result.behind = count_beyond(history, theirs, head.commit)

@@ -13,6 +13,7 @@ from aimdvc.cli.output import plural, shown_path
 from aimdvc.cli.part import part_line
 from aimdvc.errors import IntegrityError
 from aimdvc.model.names import MAIN
+from aimdvc.ops.codehead import CodeState
 from aimdvc.ops.revisions import short_branch
 from aimdvc.ops.status import ArtifactStatus, MergeInProgress, Status, status
 from aimdvc.ops.targets import Target
@@ -32,6 +33,7 @@ _LOCK_LINES = {
     "elsewhere": "aimdvc.lock names another path: `aimdvc checkout` moves it there",
     "missing": "aimdvc.lock doesn't pin it: `aimdvc checkout NAME@REV` or the next commit does",
 }
+_DELETED = "aimdvc.lock is gone, and the code's HEAD has it: `git checkout HEAD -- aimdvc.lock` brings it back"
 
 
 @command("status")
@@ -61,7 +63,9 @@ def status_command(cli: Cli, paths: tuple[str, ...], short: bool, is_zero: bool)
     here = _from(cli)
     lines = (f"{letters} {shown_path(here(path))}" for letters, path in _short(found)) if short else _long(found, here)
     fields = (f"{letters} {path}" for letters, path in _short(found)) if is_zero else None
-    cli.out.result({"artifacts": found.artifacts, "missing": found.missing}, lines, fields)
+    cli.out.result(
+        {"artifacts": found.artifacts, "missing": found.missing, "code_lock": found.code_lock}, lines, fields
+    )
     for artifact in found.artifacts:
         for edited in artifact.edited:
             cli.out.note(f"{edited.message}: `aimdvc fsck --repair` or `aimdvc add` keeps both")
@@ -117,12 +121,14 @@ def _long(found: Status, here: Callable[[str], str]) -> Iterator[str]:
     if not found.artifacts and not found.missing:
         yield "No artifacts yet: `aimdvc add PATH` makes one"
     for artifact in found.artifacts:
-        yield from _artifact(artifact, here)
+        yield from _artifact(artifact, found.code_lock, here)
+    if found.code_lock is CodeState.DELETED:
+        yield _DELETED
     for name in found.missing:
         yield f"{name}: pinned in aimdvc.lock, not here: `aimdvc pull` brings it"
 
 
-def _artifact(artifact: ArtifactStatus, here: Callable[[str], str]) -> Iterator[str]:
+def _artifact(artifact: ArtifactStatus, code: CodeState, here: Callable[[str], str]) -> Iterator[str]:
     at = f"at {artifact.version}" if artifact.version else "no version yet"
     if artifact.branch is None and artifact.commit is not None:
         at += ", detached"
@@ -130,6 +136,8 @@ def _artifact(artifact: ArtifactStatus, here: Callable[[str], str]) -> Iterator[
         at += f" on {short_branch(artifact.branch)}"
     named = f" ({', '.join(artifact.aliases)})" if artifact.aliases else ""
     yield f"{artifact.artifact}: '{artifact.path}' {at}{named}"
+    yield f"  {_side_by_side(artifact)}"
+    yield from _code_pin(artifact, code)
     if artifact.ahead or artifact.behind:
         parts = ((artifact.ahead, "ahead of"), (artifact.behind, "behind"))
         place = " and ".join(f"{count} {word}" for count, word in parts if count)
@@ -147,8 +155,6 @@ def _artifact(artifact: ArtifactStatus, here: Callable[[str], str]) -> Iterator[
     yield from part_line(artifact.part, artifact.absent)
     if artifact.lock in _LOCK_LINES:
         yield f"  {_LOCK_LINES[artifact.lock]}"
-    if artifact.is_clean:
-        yield "  clean"
     groups = [
         ("staged, for the next `aimdvc commit`", [(change.kind, change.path) for change in artifact.staged]),
         ("changed, not staged (`aimdvc add`)", [(change.kind, change.path) for change in artifact.unstaged]),
@@ -162,6 +168,29 @@ def _artifact(artifact: ArtifactStatus, here: Callable[[str], str]) -> Iterator[
             yield f"    {kind + ': ' if kind else ''}{shown_path(here(_place(artifact, path)))}"
         if len(changes) > 50:
             yield f"    … and {len(changes) - 50:,} more (`aimdvc status -s` lists all)"
+
+
+def _side_by_side(artifact: ArtifactStatus) -> str:
+    """Returns how pin, workspace and remote stand, in a line."""
+    pinned = f"pinned {artifact.pin.version}" if artifact.pin is not None else "not pinned"
+    here = "clean" if artifact.is_clean else "working tree has changes"
+    there = (
+        f"{artifact.remote_version} on {artifact.remote}" if artifact.remote_version else f"not on {artifact.remote}"
+    )
+    return f"{pinned}, {here}, {there}"
+
+
+def _code_pin(artifact: ArtifactStatus, code: CodeState) -> Iterator[str]:
+    """Yields the line that says that the code's HEAD pins something else than aimdvc.lock, where it does."""
+    ours, theirs = artifact.pin, artifact.code_pin
+    if code not in (CodeState.DIFFERENT, CodeState.NEW) or ours == theirs:
+        return
+    if ours is None:
+        yield f"  pinned {theirs.version if theirs else ''} in the code's HEAD, not in aimdvc.lock"
+    elif theirs is None:
+        yield f"  not pinned in the code's HEAD, {ours.version} in aimdvc.lock, not committed"
+    else:
+        yield f"  pinned {theirs.version} in the code's HEAD, {ours.version} in aimdvc.lock, not committed"
 
 
 def _merging(artifact: ArtifactStatus, merging: MergeInProgress, here: Callable[[str], str]) -> Iterator[str]:
