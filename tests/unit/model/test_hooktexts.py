@@ -1,12 +1,14 @@
 """The texts of Git's hooks: the same as in `hooks/`, and told apart from anybody else's."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from aimdvc.model.hooktexts import NAMES, Whose, chained_text, framework_of, plain_text, whose_text
 
-HOOKS = Path(__file__).parents[3] / "hooks"
+ROOT = Path(__file__).parents[3]
+HOOKS = ROOT / "hooks"
 
 
 def test_the_directory_of_hooks_holds_what_is_installed() -> None:
@@ -36,3 +38,14 @@ def test_the_hooks_of_a_framework_are_known(framework: str) -> None:
     assert whose_text("pre-push", text) == Whose.FRAMEWORK
     assert framework_of(text) == framework
     assert framework_of(b"#!/bin/sh\n") is None
+
+
+def test_the_hooks_of_the_manifest_are_in_the_documents_and_say_what_they_are_in_their_entry() -> None:
+    manifest = (ROOT / ".pre-commit-hooks.yaml").read_text("utf-8")
+    document = (ROOT / "docs" / "pre-commit.md").read_text("utf-8")
+    ids = re.findall(r"^- id: (\S+)$", manifest, re.MULTILINE)
+    assert len(ids) == 5
+    assert ids == re.findall(r"^      - id: (\S+)$", document, re.MULTILINE)
+    assert ids == re.findall(r"^\| `(\S+)` \|", document, re.MULTILINE)
+    assert len(re.findall(r"^  entry: aimdvc hook [a-z-]+$", manifest, re.MULTILINE)) == 5
+    assert "args:" not in manifest
