@@ -72,6 +72,8 @@ COMMANDS: dict[str, Row] = {
     "maintenance": _row("maintenance", "Join small packs and loose objects of the store"),
     "config": _row("config", "Read and set the workspace's settings"),
     "hooks": _row("hooks", "Have Git's hooks keep code and artifacts in step"),
+    "import git": _row("import git", "Make artifacts of files that Git tracks, with history", "importing"),
+    "import lfs": _row("import lfs", "Make artifacts of files that Git LFS keeps, with history", "importing"),
     "serve": _row("serve", "Serve artifacts to others, over HTTP"),
     "server user": _row("server user", "List, add, disable and promote the users of a server", "server_accounts"),
     "server group": _row("server group", "List and make groups of users, and who is in them", "server_accounts"),
@@ -97,5 +99,8 @@ COMMANDS: dict[str, Row] = {
     "completion": _row("completion", "Print the completion script for a shell", "version"),
 }
 
-FAMILIES = {"server": "Administer a server, on the machine that keeps it."}
+FAMILIES = {
+    "import": "Turn files that Git, Git LFS or DVC keep into artifacts.",
+    "server": "Administer a server, on the machine that keeps it.",
+}
 """The words that several commands begin with, and what those are for."""

@@ -40,23 +40,33 @@ def is_dirty(git_dir: Path, common_dir: Path, work_tree: Path, apart: bytes | No
 
     Raises UsageError for an index that only git reads, CorruptRepository, UnsupportedFormat.
     """
+    return any(True for _ in _iter_changed(git_dir, common_dir, work_tree, lambda path: path != apart))
+
+
+def changed_below(git_dir: Path, common_dir: Path, work_tree: Path, place: bytes) -> list[bytes]:
+    """Returns the tracked paths at or below one that differ from HEAD, on disk or as staged. Raises as `is_dirty`."""
+    below = place + b"/"
+    changed = _iter_changed(git_dir, common_dir, work_tree, lambda path: path == place or path.startswith(below))
+    return sorted(set(changed))
+
+
+def _iter_changed(
+    git_dir: Path, common_dir: Path, work_tree: Path, is_meant: Callable[[bytes], bool]
+) -> Iterator[bytes]:
     index = read_index(git_dir)
-    staged = dict(index.items()) if index is not None else {}
+    staged = {path: entry for path, entry in index.items() if is_meant(path)} if index is not None else {}
     head = head_commit(git_dir, common_dir)
     with History(common_dir, Disk()) as history:
         tree = history.commit(head).tree if head is not None else None
-        entries = {raw.path: raw for raw in iter_files(history.read_tree, tree)} if tree is not None else {}
-        if apart is not None:
-            entries.pop(apart, None)
-            staged.pop(apart, None)
-        if entries.keys() != staged.keys():
-            return True
+        files = iter_files(history.read_tree, tree) if tree is not None else iter(())
+        entries = {raw.path: raw for raw in files if is_meant(raw.path)}
+        yield from entries.keys() ^ staged.keys()
         found = _Worktree(work_tree, _has_modes(common_dir), git_dir / "index", history.read_blob)
-        for path, entry in staged.items():
+        for path in entries.keys() & staged.keys():
+            entry = staged[path]
             # In a conflict an entry has several contents, and none of its own.
             if not hasattr(entry, "sha") or found.is_changed(path, cast("IndexEntry", entry), entries[path]):
-                return True
-    return False
+                yield path
 
 
 class _Worktree:

@@ -24,7 +24,7 @@ def create_artifact(workspace: Workspace, path: str, name: str | None, kind: str
 
     Raises UsageError when the name is taken, UnsafePath for a path that can't be one.
     """
-    name = check_artifact_name(name or _base_name(workspace, path))
+    name = check_artifact_name(name or base_name(workspace, path))
     check_artifact_path(workspace, path)
     check_free(workspace, name)
     workspace.history(name)
@@ -47,6 +47,20 @@ def create_artifact(workspace: Workspace, path: str, name: str | None, kind: str
 
 def check_artifact_path(workspace: Workspace, path: str, own: str | None = None) -> None:
     """Raises UnsafePath unless an artifact (other than `own`) may lie at this workspace path."""
+    check_place(workspace, path, own)
+    places = workspace.places
+    if places.git_dir is not None and places.work_tree is not None:
+        inside = os.path.relpath(os.path.join(workspace.root, path), places.work_tree)
+        if is_tracked(places.git_dir, inside):
+            raise UnsafePath(
+                path,
+                "Git tracks files there",
+                hint=f"`aimdvc import git '{path}'` moves them over, with their history",
+            )
+
+
+def check_place(workspace: Workspace, path: str, own: str | None = None) -> None:
+    """Raises UnsafePath as `check_artifact_path`, but for what Git tracks."""
     check_workspace_path(path)
     if path == "." and workspace.places.work_tree is not None:
         raise UnsafePath(path, "the whole workspace can't be an artifact inside a Git work tree")
@@ -58,11 +72,6 @@ def check_artifact_path(workspace: Workspace, path: str, own: str | None = None)
         raise UnsafePath(path, "reached through a symbolic link")
     if os.path.islink(os.path.join(workspace.root, path)):
         raise UnsafePath(path, "is a symbolic link")
-    places = workspace.places
-    if places.git_dir is not None and places.work_tree is not None:
-        inside = os.path.relpath(os.path.join(workspace.root, path), places.work_tree)
-        if is_tracked(places.git_dir, inside):
-            raise UnsafePath(path, "Git tracks files there", hint=f"run `git rm -r --cached '{path}'` first")
 
 
 def check_free(workspace: Workspace, name: str) -> None:
@@ -158,7 +167,8 @@ def _first_rows(workspace: Workspace, path: str, is_file: bool, kind: str | None
         ]
 
 
-def _base_name(workspace: Workspace, path: str) -> str:
+def base_name(workspace: Workspace, path: str) -> str:
+    """Returns the name that an artifact at a path gets when it is given none."""
     return workspace.root.name if path == "." else path.rpartition("/")[2]
 
 

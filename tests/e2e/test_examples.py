@@ -52,10 +52,11 @@ IN_NOTHING = ("init", "clone", "get", "demo")
 
 
 IN_NEW = ("add", "remote")
-IN_CODE = ("why",)
+IN_CODE = ("why", "import git", "import lfs")
 """Those that read the code repository around the workspace: it has one commit."""
 
-MAKE_CODE = "git init -q -b main && aimdvc init && git add . && git commit -q -m 'Pin images'"
+MAKE_CODE = """mkdir samples && echo 1 > samples/a
+git init -q -b main && aimdvc init && git add . && git commit -q -m 'Pin images'"""
 
 
 def test_the_examples_of_the_help_work_as_they_stand(server: EmbeddedServer, tmp_path: Path, home: Path) -> None:
