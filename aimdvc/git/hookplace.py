@@ -35,10 +35,6 @@ class HookPlace:
         """Whether the hooks lie among the files that Git tracks, or could."""
         return _is_in(self.directory, self.work_tree) and not _is_in(self.directory, self.common_dir)
 
-    def shown(self, directory: Path) -> str:
-        """Returns a directory as people know it: below the work tree, relative to that."""
-        return str(directory.relative_to(self.work_tree) if directory.is_relative_to(self.work_tree) else directory)
-
 
 def find_hook_place(git: Git) -> HookPlace:
     """Returns where the hooks lie of the repository whose work tree holds the directory. Raises UsageError."""
@@ -53,13 +49,13 @@ def find_hook_place(git: Git) -> HookPlace:
             hint="install the hooks in a clone, where people work" if is_bare else "go to the work tree",
         )
     top = git.at(Path(git.ask("rev-parse", "--show-toplevel") or git.here))
-    scope, _, value = (top.ask("config", "--show-scope", "--type=path", "--get", "core.hooksPath") or "").partition(
-        "\t"
-    )
+    value = top.ask("config", "--type=path", "--get", "core.hooksPath")
+    # Git before 2.26 knows no scopes.
+    scope = (top.ask("config", "--show-scope", "--get", "core.hooksPath") or "set").partition("\t")[0]
     common = Path(os.path.realpath(top.here / (top.ask("rev-parse", "--git-common-dir") or ".git")))
     # Git itself takes the hooks of the root directory where core.hooksPath is empty.
-    directory = Path(os.path.normpath(top.here / (value or "/"))) if scope else common / "hooks"
-    return HookPlace(top.here, common, directory, value if scope else None, scope or None)
+    directory = Path(os.path.normpath(top.here / (value or "/"))) if value is not None else common / "hooks"
+    return HookPlace(top.here, common, directory, value, scope if value is not None else None)
 
 
 def _is_in(path: Path, directory: Path) -> bool:

@@ -137,7 +137,7 @@ def _refuse_outside(place: HookPlace, done: str, verb: str) -> None:
     raise UsageError(
         f"core.hooksPath ({place.scope}) is '{place.hooks_path}', outside of this repository: nothing was {done}",
         hint=f"run `aimdvc hooks {verb} --force` if all repositories that use it are meant,"
-        " or give this one hooks of its own: `git config core.hooksPath .git/hooks`",
+        f" or give this one hooks of its own: `git config core.hooksPath '{place.own}'`",
     )
 
 
