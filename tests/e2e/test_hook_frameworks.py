@@ -11,7 +11,6 @@ from aimdvc.cli.table import COMMANDS
 from tests.e2e.frameworks import FRAMEWORKS, IDS, ROOT, Frameworks, prepared, run, tried
 from tests.shell import Shell, git
 
-
 MANIFEST = (ROOT / ".pre-commit-hooks.yaml").read_text("utf-8")
 
 

@@ -15,7 +15,7 @@ from tests.shell import Shell, git
 @pytest.fixture
 def code(tmp_path: Path) -> Shell:
     """A code repository."""
-    return repository(tmp_path / "code")
+    return repository(tmp_path / "my co$de's")
 
 
 @pytest.fixture
@@ -206,7 +206,7 @@ def test_where_there_is_no_work_tree_it_says_so(tmp_path: Path, code: Shell, mon
         for place, said in (
             ("plain", "not in a Git work tree: "),
             ("bare", "a bare repository, not a work tree; install the hooks in a clone"),
-            ("code/.git", "inside of a Git directory, not a work tree"),
+            ("my co$de's/.git", "inside of a Git directory, not a work tree"),
         ):
             done = code("hooks", action, at=tmp_path / place, code=2)
             assert said in done.err
