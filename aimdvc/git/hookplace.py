@@ -39,9 +39,10 @@ class HookPlace:
 def find_hook_place(git: Git) -> HookPlace:
     """Returns where the hooks lie of the repository whose work tree holds the directory. Raises UsageError."""
     told = git.reason("rev-parse", "--git-dir")
+    if told.startswith("not a git repository"):
+        raise UsageError(f"not in a Git work tree: '{git.here}'", hint="hooks are Git's: run `git init` first")
     if told:
-        reason = "" if told.startswith("not a git repository") else f": git says: {told}"
-        raise UsageError(f"not in a Git work tree: '{git.here}'{reason}", hint="hooks are Git's: run `git init` first")
+        raise UsageError(f"git refuses '{git.here}': {told}", hint="`git status` says what to do")
     if git.ask("rev-parse", "--is-inside-work-tree") != "true":
         is_bare = git.ask("rev-parse", "--is-bare-repository") == "true"
         raise UsageError(

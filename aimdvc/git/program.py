@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from aimdvc.errors import StorageError, UsageError
+from aimdvc.errors import Busy, StorageError, UsageError
 from aimdvc.fs.processes import find_program
 
 _KEPT = ("GIT_CONFIG_", "GIT_SSH", "GIT_ASKPASS", "GIT_EXEC_PATH")
 _SPEAK_OF_ONE = ("GIT_CONFIG_PARAMETERS",)
 _TIMEOUT_S = 30
+_LOCKED = "run it again; where no git runs any more, remove `config.lock` from the Git directory"
 
 
 def without_git_state(environment: Mapping[str, str]) -> dict[str, str]:
@@ -46,8 +47,10 @@ class Git:
         return done.stdout.decode("utf-8", "surrogateescape").removesuffix("\n") if done.returncode == 0 else None
 
     def do(self, *arguments: str) -> None:
-        """Runs `git`, which must succeed. Raises StorageError with what it says."""
+        """Runs `git`, which must succeed. Raises Busy, or StorageError with what it says."""
         told = _told(self._run(arguments))
+        if told.startswith("could not lock") and told.endswith("File exists"):
+            raise Busy(f"Git's configuration of '{self.here}'", _LOCKED)
         if told:
             raise StorageError(str(self.here), f"`git {arguments[0]}` failed: {told}")
 

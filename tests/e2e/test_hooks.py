@@ -210,6 +210,12 @@ def test_where_there_is_no_work_tree_it_says_so(tmp_path: Path, code: Shell, mon
         ):
             done = code("hooks", action, at=tmp_path / place, code=2)
             assert said in done.err
+    (code.here / ".git" / "config.lock").touch()
+    assert "Git's configuration of" in code("hooks", "install", code=5).err
+    (code.here / ".git" / "config.lock").unlink()
+    git(code.here, "config", "extensions.tomorrow", "yes")
+    git(code.here, "config", "core.repositoryFormatVersion", "1")
+    assert "unknown repository extension" in code("hooks", "install", code=2).err
     monkeypatch.setenv("PATH", str(tmp_path))
     assert "`git` is not on the PATH; install Git" in code("hooks", "install", code=2).err
 
