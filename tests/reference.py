@@ -71,6 +71,8 @@ MEMBERS = {
     "hooks": ("hooks", "changed is_driver_changed hooks"),
     "serve": ("url admin_key",),
     "demo": ("files bytes steps identical",),
+    "hook pre-commit": ("findings",),
+    "hook pre-merge-commit": ("findings",),
     "help": ("topic topics text",),
     "version": ("aimdvc python platform click dulwich requests",),
     "completion": ("shell script",),

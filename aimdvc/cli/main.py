@@ -67,8 +67,12 @@ class _Lazy(click.Group):
             raise UsageError(f"no such command '{' '.join([self.family, args[0]]).strip()}'", hint=hint) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, row.help) for name, row in self._rows().items()])
+        rows = [(name, row.help) for name, row in self._rows().items()]
+        hooks = [row for row in rows if row[0].startswith("hook ")]
+        for title, some in (("Commands", [row for row in rows if row not in hooks]), ("Hooks, which Git calls", hooks)):
+            if some:
+                with formatter.section(title):
+                    formatter.write_dl(some)
 
 
 def _print_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:

@@ -74,6 +74,10 @@ COMMANDS: dict[str, Row] = {
     "hooks": _row("hooks", "Have Git's hooks keep code and artifacts in step"),
     "import git": _row("import git", "Make artifacts of files that Git tracks, with history", "importing"),
     "import lfs": _row("import lfs", "Make artifacts of files that Git LFS keeps, with history", "importing"),
+    "hook pre-commit": _row("hook pre-commit", "Stop a code commit that artifacts disagree with"),
+    "hook pre-merge-commit": _row(
+        "hook pre-merge-commit", "Stop a merge of code that artifacts disagree with", "hook_pre_commit"
+    ),
     "serve": _row("serve", "Serve artifacts to others, over HTTP"),
     "server user": _row("server user", "List, add, disable and promote the users of a server", "server_accounts"),
     "server group": _row("server group", "List and make groups of users, and who is in them", "server_accounts"),
@@ -101,6 +105,7 @@ COMMANDS: dict[str, Row] = {
 
 FAMILIES = {
     "import": "Turn files that Git, Git LFS or DVC keep into artifacts.",
+    "hook": "What Git's hooks run: `aimdvc hooks install` has Git call them.",
     "server": "Administer a server, on the machine that keeps it.",
 }
 """The words that several commands begin with, and what those are for."""

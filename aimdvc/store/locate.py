@@ -41,16 +41,28 @@ def places_for(root: Path) -> Places:
     if own.is_symlink():
         raise UnsafePath(str(own), "is a symbolic link: it could lead into a Git directory")
     _check_owner(own)
-    for directory in (root, *root.parents):
+    found = find_work_tree(root)
+    if found is not None:
+        directory, git_dir, common = found
+        inside = os.path.relpath(root, directory)
+        identity = "root" if inside == "." else hashlib.sha256(os.fsencode(inside)).hexdigest()[:16]
+        state = git_dir / "aimdvc" / "workspaces" / identity
+        return Places(root, common / "aimdvc", state, git_dir, common, directory)
+    return Places(root, own, own, None, None, None)
+
+
+def find_work_tree(start: Path) -> tuple[Path, Path, Path] | None:
+    """Returns the Git work tree that holds a directory, its Git directory and that of the repository; None for none.
+
+    Raises UnsafePath for another user's.
+    """
+    start = Path(os.path.realpath(start))
+    for directory in (start, *start.parents):
         git_dir = _git_dir(directory / ".git")
         if git_dir is not None:
             _check_owner(git_dir)
-            common = _common_dir(git_dir)
-            inside = os.path.relpath(root, directory)
-            identity = "root" if inside == "." else hashlib.sha256(os.fsencode(inside)).hexdigest()[:16]
-            state = git_dir / "aimdvc" / "workspaces" / identity
-            return Places(root, common / "aimdvc", state, git_dir, common, directory)
-    return Places(root, own, own, None, None, None)
+            return directory, git_dir, _common_dir(git_dir)
+    return None
 
 
 def has_left_store(places: Places) -> bool:

@@ -1,0 +1,76 @@
+"""`aimdvc hook pre-commit` and `aimdvc hook pre-merge-commit`."""
+
+import re
+
+from aimdvc.cli.hooked import Hooked, hook
+from aimdvc.cli.output import shown_path
+from aimdvc.errors import Refused
+from aimdvc.model.oid import GitId
+from aimdvc.ops.check import Finding
+from aimdvc.ops.hook_pre_commit import NextCommit, check_staged
+
+_MERGED = re.compile(r"GITHEAD_([0-9a-f]{40})")
+_SHOWN = 5
+
+
+@hook("pre-commit", "aimdvc-check")
+def hook_pre_commit_command(hooked: Hooked) -> int:
+    """Stop a code commit that artifacts disagree with
+
+    Holds the aimdvc.lock that is staged in Git's index against the workspace: it is written as aimdvc writes it, what
+    it pins is checked out, nothing of that is uncommitted, and its blobs are here. What is wrong is told in one line
+    each, with the command to run, and the exit code is 1. Of several workspaces in the work tree each is checked.
+    Asks no network. An artifact that was never pulled here, and that the commit doesn't touch, is left alone.
+
+    \b
+    Example:
+      aimdvc hook pre-commit
+    """
+    return _run(hooked)
+
+
+@hook("pre-merge-commit", "aimdvc-check")
+def hook_pre_merge_commit_command(hooked: Hooked) -> int:
+    """Stop a merge of code that artifacts disagree with
+
+    As `aimdvc hook pre-commit`, before Git commits a merge that went by itself. What the other side pins is followed
+    after the merge, by `aimdvc hook post-merge`, and needs not be here before it.
+
+    \b
+    Example:
+      aimdvc hook pre-merge-commit
+    """
+    return _run(hooked)
+
+
+def _run(hooked: Hooked) -> int:
+    # What Git sets while `git merge` runs, for each commit that is merged: MERGE_HEAD is written after the hook.
+    merged = [GitId(match[1]) for name in hooked.variables if (match := _MERGED.fullmatch(name))]
+    commit = NextCommit(hooked.index_path, merged)
+    lines, found = [], []
+    with hooked.workspaces() as workspaces:
+        for workspace in workspaces:
+            for finding in check_staged(hooked.project, workspace, commit):
+                found.append({"workspace": hooked.project.inside(workspace.root), **_plain(finding)})
+                lines.append(f"aimdvc: {hooked.place(workspace)}{finding.line}{_paths(finding)}")
+    hooked.cli.out.result({"findings": found}, lines)
+    return Refused.exit_code if found else 0
+
+
+def _plain(finding: Finding) -> dict[str, object]:
+    return {
+        "artifact": finding.artifact,
+        "kind": finding.kind,
+        "message": finding.message,
+        "hint": finding.hint,
+        "paths": finding.paths,
+    }
+
+
+def _paths(finding: Finding) -> str:
+    """Returns the first of the paths, in brackets after the line."""
+    if not finding.paths:
+        return ""
+    rest = len(finding.paths) - _SHOWN
+    names = [shown_path(path) for path in finding.paths[:_SHOWN]] + ([f"{rest:,} more"] if rest > 0 else [])
+    return f" ({', '.join(names)})"
