@@ -132,7 +132,7 @@ def test_a_commit_is_stopped_while_code_and_artifacts_part(project: Project) -> 
     project.git("add", "code.py")
     assert "data" in project.stopped("commit", "-m", "part")
     project.shell("commit", "-am", "two")
-    assert "aimdvc.lock" in project.stopped("commit", "-m", "stale lock")
+    assert "`git add aimdvc.lock`" in project.stopped("commit", "-m", "stale lock")
     project.git("commit", "-am", "both")
     message = project.git("log", "-1", "--format=%B")
     assert message.startswith("both\n")

@@ -1,6 +1,7 @@
 """`aimdvc hook pre-commit` and `aimdvc hook pre-merge-commit`."""
 
 import re
+from dataclasses import replace
 
 from aimdvc.cli.hooked import Hooked, hook
 from aimdvc.cli.output import shown_path
@@ -8,8 +9,10 @@ from aimdvc.errors import Refused
 from aimdvc.model.oid import GitId
 from aimdvc.ops.check import Finding
 from aimdvc.ops.hook_pre_commit import NextCommit, check_staged
+from aimdvc.ops.workspace import Workspace
 
 _MERGED = re.compile(r"GITHEAD_([0-9a-f]{40})")
+_STAGED_LATE = ("other-commit", "other-path", "not-pinned")
 _SHOWN = 5
 
 
@@ -51,10 +54,19 @@ def _run(hooked: Hooked) -> int:
     with hooked.workspaces() as workspaces:
         for workspace in workspaces:
             for finding in check_staged(hooked.project, workspace, commit):
+                finding = _under_framework(hooked, workspace, finding)
                 found.append({"workspace": hooked.project.inside(workspace.root), **_plain(finding)})
                 lines.append(f"aimdvc: {hooked.place(workspace)}{finding.line}{_paths(finding)}")
     hooked.cli.out.result({"findings": found}, lines)
     return Refused.exit_code if found else 0
+
+
+def _under_framework(hooked: Hooked, workspace: Workspace, finding: Finding) -> Finding:
+    """Returns a finding with what may have been forgotten: pre-commit puts a lock that is not staged out of sight."""
+    if not hooked.is_framework or finding.kind not in _STAGED_LATE or finding.hint.startswith("`git add "):
+        return finding
+    lock = shown_path(hooked.project.lock(workspace.root))
+    return replace(finding, hint=f"`git add {lock}` if it was changed and is not staged; else {finding.hint}")
 
 
 def _plain(finding: Finding) -> dict[str, object]:
