@@ -2,7 +2,8 @@
 
     AimdvcError
     ├── UsageError            2  NoWorkspace, InvalidName, InvalidSelector, UnknownArtifact, UnknownRevision,
-    │                            AmbiguousRevision, UnknownPath, UnknownRemote, NoAuthor, ConfigSyntaxError
+    │                            AmbiguousRevision, UnknownPath, UnknownRemote, NoAuthor, ConfigSyntaxError,
+    │                            LockConflict
     ├── Refused               1  LocalChange, MergeConflict, CheckFailed
     ├── IntegrityError        3  CorruptBlob, MissingBlob, CorruptRepository, MalformedPointer, WrongSize
     ├── UnsafeError           4  UnsafePath, UnsafeUrl, UnsupportedFormat
@@ -124,6 +125,22 @@ class ConfigSyntaxError(UsageError):
 
     def __init__(self, source: str, line: int, reason: str) -> None:
         super().__init__(f"{source}, line {line}: {reason}")
+
+
+class LockConflict(ConfigSyntaxError):
+    """aimdvc.lock has a merge that is not settled: both sides moved an artifact."""
+
+    def __init__(self, sides: Mapping[str, tuple[str | None, str | None]], hint: str | None = None) -> None:
+        """`sides` has for each artifact what ours and theirs pin, None for the one that removed it."""
+        self.sides = dict(sides)
+        each = [f"'{name}' ({ours or 'removed'} or {theirs or 'removed'})" for name, (ours, theirs) in sides.items()]
+        AimdvcError.__init__(self, f"aimdvc.lock: a merge conflict is not settled: {', '.join(each)}", hint)
+        if hint is None:
+            first = next(iter(sides), "NAME")
+            self.hint = (
+                f"settle the merge conflict: `aimdvc checkout {first}@REV` keeps one, `aimdvc merge {first}@REV` joins"
+                " both; then `git add aimdvc.lock`"
+            )
 
 
 class Refused(AimdvcError):

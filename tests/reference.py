@@ -42,6 +42,7 @@ MEMBERS = {
     "meta": ("artifact metadata", "artifact KEY"),
     "remote": ("remotes",),
     "ls-remote": ("url refs",),
+    "hook merge-driver": ("is_clean choices",),
     "server user": ("users",),
     "server group": ("groups",),
     "server key": ("keys", "key user scope"),

@@ -17,7 +17,7 @@ from aimdvc.model.pointer import Pointer
 from aimdvc.model.progress import Progress, Silent
 from aimdvc.model.selector import Selector, is_revision, parse_selector
 from aimdvc.ops.blobs import Means
-from aimdvc.ops.lockfile import read_pins
+from aimdvc.ops.lockfile import known_pins
 from aimdvc.ops.progressbar import Bar
 from aimdvc.ops.targets import Target, default_artifact, find_target, targets_of, workspace_path
 from aimdvc.ops.workspace import Workspace
@@ -160,7 +160,7 @@ class Cli:
 
     def names(self, names: tuple[str, ...], or_pinned: bool = False) -> list[str]:
         """Returns the artifacts named, each known, or pinned with `or_pinned`. Raises UnknownArtifact."""
-        pins = read_pins(self.workspace) if or_pinned and names else {}
+        pins = known_pins(self.workspace) if or_pinned and names else {}
         return [name if name in pins else self._known(name, False) for name in names]
 
     def inner_paths(self, name: str) -> list[str]:

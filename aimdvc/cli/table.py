@@ -97,6 +97,7 @@ COMMANDS: dict[str, Row] = {
     "server verify": _row("server verify", "Check that all is there that a server's rows name", "server_check"),
     "server scrub": _row("server scrub", "Read and hash stored blobs, and set damaged ones aside", "server_check"),
     "server stats": _row("server stats", "Show how much a server holds, by folder"),
+    "hook merge-driver": _row("hook merge-driver", "Merge aimdvc.lock by artifact, for Git"),
     "demo": _row("demo", "Run the main job on copies of real files"),
     "help": _row("help", "Explain a concept or a command"),
     "version": _row("version", "Print the versions of aimdvc and its libraries"),

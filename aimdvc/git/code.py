@@ -40,6 +40,7 @@ _FAULTS = (
     OSError,
 )
 
+_UNDER_WAY = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply")
 _SIDES = ("ancestor", "this", "other")
 
 _LOOK_BACK = 10_000
@@ -79,6 +80,21 @@ def staged_ids(git_dir: Path, path: str) -> set[GitId]:
     # In a conflict the entry has no content of its own, but up to three sides.
     sides = (entry,) if hasattr(entry, "sha") else (getattr(entry, side, None) for side in _SIDES)
     return {GitId(side.sha.decode()) for side in sides if side is not None}
+
+
+def deleting_side(git_dir: Path, path: str) -> str | None:
+    """Returns "ours" or "theirs" for a file in conflict that one side deleted and the other changed, else None."""
+    index = read_index(git_dir)
+    entry = index[path_bytes(path)] if index is not None and path_bytes(path) in index else None
+    if entry is None or hasattr(entry, "sha"):
+        return None
+    gone = [name for side, name in (("this", "ours"), ("other", "theirs")) if getattr(entry, side, None) is None]
+    return gone[0] if len(gone) == 1 else None
+
+
+def is_merging_code(git_dir: Path) -> bool:
+    """Returns whether Git is in the middle of a merge, a rebase or the like, so that the index may have conflicts."""
+    return any((git_dir / name).exists() for name in _UNDER_WAY)
 
 
 def read_index(git_dir: Path, other: Path | None = None) -> "Index | None":

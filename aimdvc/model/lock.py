@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import NamedTuple
 
-from aimdvc.errors import ConfigSyntaxError, UnsafePath
+from aimdvc.errors import AimdvcError, ConfigSyntaxError, LockConflict, UnsafePath
 from aimdvc.model.gitconfig import parse, quote, section_header
 from aimdvc.model.names import check_artifact_name, check_remote_name
 from aimdvc.model.oid import GitId, is_git_id
@@ -26,8 +26,19 @@ class Pin(NamedTuple):
     source: str | None
 
 
+class LockSides(NamedTuple):
+    """What the two sides of a merge pin of one artifact; None on the one that removed it, or never had it."""
+
+    ours: Pin | None
+    theirs: Pin | None
+
+
 def parse_lock(raw: bytes) -> dict[str, Pin]:
-    """Returns the pins by artifact. Raises ConfigSyntaxError, InvalidName, UnsafePath."""
+    """Returns the pins by artifact. Raises ConfigSyntaxError, LockConflict among them, InvalidName, UnsafePath."""
+    sides = split_sides(raw)
+    differing = _differing(*sides) if sides is not None else {}
+    if differing:
+        raise LockConflict({name: (_called(pair.ours), _called(pair.theirs)) for name, pair in differing.items()})
     config = parse(raw, _SOURCE, _SETTLE)
     pins: dict[str, Pin] = {}
     seen: dict[str, str] = {}
@@ -48,6 +59,41 @@ def parse_lock(raw: bytes) -> dict[str, Pin]:
         pins[name] = Pin(GitId(commit), path, _check_source(config.get("artifact", name, "source")))
     _check_overlaps(pins)
     return pins
+
+
+def split_sides(raw: bytes) -> tuple[bytes, bytes] | None:
+    """Returns the two files that a merge's marks hold, ours and theirs; None where there are no marks."""
+    if b"<<<<<<<" not in raw:
+        return None
+    sides: tuple[list[bytes], list[bytes]] = ([], [])
+    into: tuple[list[bytes], ...] = sides
+    for line in raw.splitlines(keepends=True):
+        if line.startswith(b"<<<<<<<"):
+            into = sides[:1]
+        elif line.startswith(b"|||||||"):
+            into = ()
+        elif line.startswith(b"======="):
+            into = sides[1:]
+        elif line.startswith(b">>>>>>>"):
+            into = sides
+        else:
+            for side in into:
+                side.append(line)
+    return b"".join(sides[0]), b"".join(sides[1])
+
+
+def _differing(ours: bytes, theirs: bytes) -> dict[str, LockSides]:
+    """Returns the artifacts that two files pin differently; none where one of them is no lock."""
+    try:
+        our, their = parse_lock(ours), parse_lock(theirs)
+    except AimdvcError:
+        return {}
+    names = sorted(name for name in our.keys() | their.keys() if our.get(name) != their.get(name))
+    return {name: LockSides(our.get(name), their.get(name)) for name in names}
+
+
+def _called(pin: Pin | None) -> str | None:
+    return pin.commit[:12] if pin is not None else None
 
 
 def _twice(reason: str) -> ConfigSyntaxError:

@@ -220,7 +220,7 @@ def switch(
     `advance` is a branch to move by compare-and-set when the files are there and before the index is saved; `why` goes
     into its reflog. Raises ChangedMeanwhile when another process moved HEAD or changed a file since the plan was made.
     """
-    require_readable(workspace)
+    require_readable(workspace, why.partition(" ")[0])
     history = workspace.history(head.name)
     target = history.commit(to.commit).tree
     who, message = workspace.actor(), f"{why}: to {to.commit[:12]}"

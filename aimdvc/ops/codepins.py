@@ -1,12 +1,11 @@
 """The pins of a commit of the code repository: what its aimdvc.lock said. Reads files; no git process runs."""
 
-import os
-
 from aimdvc.errors import AimdvcError, UsageError
 from aimdvc.git.coderevs import read_at, resolve_code
 from aimdvc.model.lock import Pin, parse_lock
 from aimdvc.model.oid import GitId
 from aimdvc.ops.check import UNREADABLE
+from aimdvc.ops.lockmerge import lock_place
 from aimdvc.ops.workspace import Workspace
 
 
@@ -31,13 +30,6 @@ def pins_of(workspace: Workspace, commit: GitId) -> dict[str, Pin]:
         return parse_lock(raw or b"")
     except UNREADABLE as error:
         raise _in_commit(error, commit) from error
-
-
-def lock_place(workspace: Workspace) -> str:
-    """Returns the path of aimdvc.lock in the code repository."""
-    assert workspace.places.work_tree is not None, "the workspace lies in a work tree"
-    inside = os.path.relpath(workspace.root, workspace.places.work_tree)
-    return "aimdvc.lock" if inside == "." else f"{inside.replace(os.sep, '/')}/aimdvc.lock"
 
 
 def _in_commit(error: AimdvcError, commit: GitId) -> UsageError:

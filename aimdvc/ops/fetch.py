@@ -15,7 +15,7 @@ from aimdvc.model.progress import Progress
 from aimdvc.ops.bulk import Bulk, each
 from aimdvc.ops.connect import Connection, Connector, connect_artifact, connect_source
 from aimdvc.ops.depth import WHOLE, Depth, ask, followed_tips
-from aimdvc.ops.lockfile import read_pins
+from aimdvc.ops.lockfile import known_pins
 from aimdvc.ops.maintain import tidy
 from aimdvc.ops.went_back import find_setback, forget, is_version, went_back
 from aimdvc.ops.workspace import Workspace
@@ -55,7 +55,7 @@ def fetch(
     One round trip each when nothing is. What aimdvc.lock pins and isn't here yet comes into the store: `checkout` then
     needs no remote for its history.
     """
-    pins = read_pins(workspace)
+    pins = known_pins(workspace)
     have = {head.name for head in workspace.state.heads()}
 
     def act(name: str) -> Fetched:

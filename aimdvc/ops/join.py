@@ -75,7 +75,7 @@ def join(workspace: Workspace, head: Head, incoming: Incoming, favor: Favor | No
 
     Raises MergeConflict after it was kept what is to settle; LocalChange and UsageError before anything is touched.
     """
-    require_readable(workspace)
+    require_readable(workspace, incoming.kind)
     history = workspace.history(head.name)
     branch = branch_to_commit_on(history, head)
     assert head.commit is not None and head.tree is not None, "what has no version has nothing to apply changes to"

@@ -7,9 +7,15 @@ changed by Git, and `checkout` follows it, or left behind by a crash, and is rew
 from collections.abc import Collection
 from enum import Enum
 
-from aimdvc.model.lock import Pin, dump_lock, parse_lock
+from aimdvc.errors import LockConflict
+from aimdvc.model.lock import Pin, parse_lock
+from aimdvc.model.lockmerge import MergedPins, dump_merged, parse_merged
+from aimdvc.ops.lockmerge import conflict_of
 from aimdvc.ops.workspace import Workspace
 from aimdvc.store.state import Head
+
+_SETTLING = ("checkout", "merge")
+"""The verbs whose result is what is to be pinned, also where a merge of the lock left two versions to choose from."""
 
 
 class LockState(Enum):
@@ -26,8 +32,12 @@ class LockState(Enum):
 
 
 def read_pins(workspace: Workspace) -> dict[str, Pin]:
-    """Returns what aimdvc.lock says, by artifact; every name and path in it was checked."""
-    return parse_lock(read_lock_file(workspace))
+    """Returns what aimdvc.lock says, by artifact; every name and path in it was checked. Raises LockConflict."""
+    raw = read_lock_file(workspace)
+    try:
+        return parse_lock(raw)
+    except LockConflict as error:
+        raise conflict_of(workspace, parse_merged(raw)) from error
 
 
 def read_lock_file(workspace: Workspace) -> bytes:
@@ -38,9 +48,28 @@ def read_lock_file(workspace: Workspace) -> bytes:
         return b""
 
 
-def require_readable(workspace: Workspace) -> None:
-    """Raises for a lock that can't be read: before a verb touches anything that the lock would have to say."""
-    read_pins(workspace)
+def known_pins(workspace: Workspace) -> dict[str, Pin]:
+    """Returns what `read_pins` does, and while a merge is not settled what both sides pin alike, else ours."""
+    merged = read_merged(workspace)
+    ours = {name: pin for name, sides in merged.conflicts.items() if (pin := sides.ours or sides.theirs) is not None}
+    return merged.pins | ours
+
+
+def read_merged(workspace: Workspace) -> MergedPins:
+    """Returns what aimdvc.lock says, also while a merge of it is not settled."""
+    return parse_merged(read_lock_file(workspace))
+
+
+def require_readable(workspace: Workspace, verb: str = "") -> None:
+    """Raises for a lock that can't be read: before a verb touches anything that the lock would have to say.
+
+    A merge that is not settled keeps all verbs away but those that settle an artifact of it.
+    """
+    try:
+        read_pins(workspace)
+    except LockConflict:
+        if verb not in _SETTLING:
+            raise
 
 
 def lock_state(head: Head, pin: Pin | None) -> LockState:
@@ -56,21 +85,26 @@ def sync_lock(workspace: Workspace, moved: Collection[str] = ()) -> None:
     """Writes lock := HEAD for the artifacts in `moved`, and for those whose lock a crash left behind.
 
     Durable and atomic; leaves the file alone when nothing differs, and it is written as aimdvc writes it. Pins that Git
-    changed stay as they are.
+    changed stay as they are. A merge of the lock that is not settled is so for those in `moved`, and stays for others.
     """
     with workspace.state.transaction():
         raw = read_lock_file(workspace)
-        pins = parse_lock(raw)
+        merged = parse_merged(raw)
+        pins = merged.pins
         wanted = dict(pins)
         heads = workspace.state.heads()
         for head in heads:
             if head.commit is None:
                 continue
+            if head.name in merged.conflicts and head.name not in moved:
+                continue
             state = lock_state(head, pins.get(head.name))
             if head.name in moved or state is LockState.BEHIND or (state is LockState.MISSING and head.written is None):
                 wanted[head.name] = Pin(commit=head.commit, path=head.path, source=head.source)
-        if wanted != pins or (raw and raw != dump_lock(wanted)):
-            workspace.replace_file(workspace.lock_path, dump_lock(wanted))
+        left = {name: sides for name, sides in merged.conflicts.items() if name not in wanted}
+        content = dump_merged(MergedPins(wanted, left))
+        if wanted != pins or (raw and raw != content):
+            workspace.replace_file(workspace.lock_path, content)
         for head in heads:
             pin = wanted.get(head.name)
             if pin is not None and pin.commit == head.commit and head.written != head.commit:
@@ -82,14 +116,13 @@ def replace_pin(workspace: Workspace, name: str, path: str | None) -> None:
 
     Within a transaction of the state. Durable and atomic; an artifact without a pin is left alone.
     """
-    pins = read_pins(workspace)
-    pin = pins.pop(name, None)
-    if pin is None or pin.path == path:
+    merged = read_merged(workspace)
+    pin = merged.pins.get(name)
+    if (pin is None and (path is not None or name not in merged.conflicts)) or (pin is not None and pin.path == path):
         return
-    if path is not None:
-        pins[name] = pin._replace(path=path)
-    if pins:
-        workspace.replace_file(workspace.lock_path, dump_lock(pins))
+    left = merged.settle(name, pin._replace(path=path) if pin is not None and path is not None else None)
+    if left.pins or left.conflicts:
+        workspace.replace_file(workspace.lock_path, dump_merged(left))
     else:
         workspace.disk.unlink(workspace.lock_path)
         workspace.disk.sync_directory(workspace.root)

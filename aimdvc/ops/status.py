@@ -14,6 +14,7 @@ from aimdvc.ops.codehead import CodeState, read_code_head
 from aimdvc.ops.create import is_told
 from aimdvc.ops.inplace import EditedBlob, find_edited
 from aimdvc.ops.lockfile import LockState, lock_state, read_pins
+from aimdvc.ops.lockmerge import require_not_deleted
 from aimdvc.ops.merging import open_conflicts
 from aimdvc.ops.revisions import aliases, label, labels, tracking_ref
 from aimdvc.ops.scan import changed_suspects, scan
@@ -117,6 +118,7 @@ class Status:
 
 def status(workspace: Workspace, names: Iterable[str] = ()) -> Status:
     """Returns how the named artifacts stand, or all."""
+    require_not_deleted(workspace)
     pins = read_pins(workspace)
     code = read_code_head(workspace, pins)
     wanted = list(names) or [head.name for head in workspace.state.heads()]

@@ -88,6 +88,8 @@ def test_the_examples_of_the_help_work_as_they_stand(server: EmbeddedServer, tmp
             shutil.copytree(new.here if name in IN_NEW else prepared.here, here)
         if name in IN_CODE:
             assert in_bash(MAKE_CODE, here).returncode == 0
+        for side in ("base", "ours", "theirs") if name == "hook merge-driver" else ():
+            shutil.copyfile(here / "aimdvc.lock", here / f"{side}.lock")
         lines = [line for line in examples(name) if not line.startswith("aimdvc serve ")]
         script = "\n".join(lines).replace("https://aimd.example.org/team", url)
         script = script.replace("https://aimd.example.org", server.url)

@@ -126,11 +126,9 @@ def test_a_worktree_knows_the_user_of_the_repository(tmp_path: Path, monkeypatch
     "command",
     [
         ["commit", "-a", "-m", "x"],
-        ["merge", "data@topic"],
         ["switch", "data@topic"],
         ["reset", "data@HEAD~1"],
         ["reset", "--hard", "data@HEAD~1"],
-        ["checkout", "data@v1?"],
         ["revert", "data@HEAD"],
     ],
 )

@@ -25,6 +25,7 @@ _NOW_S = 1_800_000_000
 _SAMPLES: dict[str, object] = {
     "paths": ["a", "b c", "d", "e", "f", "g", "h"],
     "kinds": {"a": "both modified", "b c": "deleted by us", **dict.fromkeys(["d", "e", "f", "g", "h"], "both added")},
+    "sides": {"a": ("v4", "v5"), "b": (None, "1234aaaa5678")},
     "candidates": ["1234aaaa", "1234bbbb"],
     "line": 3,
     "found": 9,
