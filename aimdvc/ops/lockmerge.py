@@ -104,8 +104,8 @@ def _choice(workspace: Workspace | None, name: str, sides: LockSides, is_here: b
     elif sides.ours is None or sides.theirs is None:
         kept = sides.ours or sides.theirs
         assert kept is not None, "two sides without a pin agree"
-        how = f"`aimdvc checkout {_typed(workspace, name, kept)}` keeps it, `aimdvc rm -r {shlex.quote(kept.path)}` removes it"
-        how = _fetched(workspace, name, kept) + how
+        how = f"`aimdvc checkout {_typed(workspace, name, kept)}` keeps it"
+        how = f"{_fetched(workspace, name, kept)}{how}, `aimdvc rm -r {shlex.quote(kept.path)}` removes it"
     else:
         our, their = _typed(workspace, name, sides.ours), _typed(workspace, name, sides.theirs)
         how = f"`aimdvc checkout {our}` or `aimdvc checkout {their}` keeps one, `aimdvc merge {their}` joins both"
