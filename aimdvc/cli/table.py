@@ -78,6 +78,11 @@ COMMANDS: dict[str, Row] = {
     "hook pre-merge-commit": _row(
         "hook pre-merge-commit", "Stop a merge of code that artifacts disagree with", "hook_pre_commit"
     ),
+    "hook post-checkout": _row("hook post-checkout", "Make artifacts those that the checked out code pins"),
+    "hook post-merge": _row("hook post-merge", "Make artifacts those that the merged code pins", "hook_post_checkout"),
+    "hook post-rewrite": _row(
+        "hook post-rewrite", "Make artifacts those that the rebased code pins", "hook_post_checkout"
+    ),
     "serve": _row("serve", "Serve artifacts to others, over HTTP"),
     "server user": _row("server user", "List, add, disable and promote the users of a server", "server_accounts"),
     "server group": _row("server group", "List and make groups of users, and who is in them", "server_accounts"),
