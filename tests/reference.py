@@ -74,6 +74,7 @@ MEMBERS = {
     "demo": ("files bytes steps identical",),
     "hook pre-commit": ("findings",),
     "hook pre-merge-commit": ("findings",),
+    "hook prepare-commit-msg": ("lines",),
     "hook post-checkout": ("workspaces",),
     "hook post-merge": ("workspaces",),
     "hook post-rewrite": ("workspaces",),
