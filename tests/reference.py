@@ -21,6 +21,7 @@ ENVIRONMENT = {
 MEMBERS = {
     "init": ("workspace store is_new",),
     "status": ("artifacts missing code_lock",),
+    "diff": ("artifacts", "old new artifacts"),
     "check": ("is_good findings", "is_good findings artifacts"),
     "commit": ("commits",),
     "run": ("exit_code inputs code commits unchanged",),

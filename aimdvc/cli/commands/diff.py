@@ -1,16 +1,19 @@
 """`aimdvc diff`."""
 
+import importlib
 import posixpath
 from collections.abc import Iterable, Iterator
 
 import click
 
+from aimdvc.cli.codediff import markdown_lines, plain_lines
 from aimdvc.cli.command import command, zero_option
 from aimdvc.cli.completion import complete_selector
 from aimdvc.cli.context import Cli
 from aimdvc.cli.output import plural, shown_path
 from aimdvc.errors import UsageError
 from aimdvc.model.sizes import size_text
+from aimdvc.ops.codediff import CodeDiff, diff_code
 from aimdvc.ops.diff import Diff, FileDiff, Sides, diff, sides_of
 from aimdvc.store.state import Head
 
@@ -23,6 +26,9 @@ _LETTERS = {"added": "A", "modified": "M", "deleted": "D", "renamed": "R"}
 @click.option("--name-status", is_flag=True, help="A letter and the path by file.")
 @click.option("--name-only", is_flag=True, help="The path alone by file.")
 @click.option("--staged", "--cached", "is_staged", is_flag=True, help="Index from HEAD: what a commit would hold.")
+@click.option("--code", "is_code", is_flag=True, help="A and B are commits of the code; B is else the lock on disk.")
+@click.option("--format", "form", type=click.Choice(["text", "markdown"]), help="With --code: how to print.")
+@click.option("--fetch", "is_fetching", is_flag=True, help="With --code: bring histories that aren't here; no blobs.")
 @zero_option
 @click.option("--exit-code", is_flag=True, help="Exit with 1 when something differs.")
 def diff_command(
@@ -32,6 +38,9 @@ def diff_command(
     name_status: bool,
     name_only: bool,
     is_staged: bool,
+    is_code: bool,
+    form: str | None,
+    is_fetching: bool,
     is_zero: bool,
     exit_code: bool,
 ) -> int:
@@ -42,11 +51,24 @@ def diff_command(
     After `--`, only the PATHs named. --name-only and --name-status print paths as `status -s` does, from the
     workspace's root.
 
+    With --code A and B are commits, branches or tags of the code repository: which artifacts their aimdvc.lock files
+    pin differently, the counts, sizes and the largest changes. --format markdown makes it a comment for a pull request.
+
     \b
     Example:
       aimdvc diff images@v2 images@v3 --stat
       aimdvc diff -- data/images/labels.csv
     """
+    lines: Iterable[str]
+    if is_code:
+        if as_stat or name_status or name_only or is_staged or is_zero or cli.paths:
+            raise UsageError("--code compares commits of the code", hint="give it only --format, --fetch, --exit-code")
+        found_code = _code(cli, selectors, is_fetching)
+        lines = markdown_lines(found_code) if form == "markdown" else plain_lines(found_code)
+        cli.out.result({"old": found_code.old, "new": found_code.new, "artifacts": found_code.artifacts}, lines)
+        return 1 if exit_code and found_code.artifacts else 0
+    if form is not None or is_fetching:
+        raise UsageError("--format and --fetch go with --code", hint="run `aimdvc diff --code REV1 REV2`")
     if len(selectors) > 2:
         raise UsageError("diff takes one or two versions", hint="paths come after `--`")
     if is_zero and not (name_status or name_only):
@@ -57,12 +79,24 @@ def diff_command(
         heads = [(one, cli.workspace.head(one.artifact)) for one in found]
         names = [_names(file, name_only, head) for one, head in heads for file in one.files]
         fields = [field for some in names for field in some]
-        lines: Iterable[str] = ("\t".join(map(shown_path, some)) for some in names)
+        lines = ("\t".join(map(shown_path, some)) for some in names)
         cli.out.result({"artifacts": found}, lines, fields if is_zero else None)
     else:
         lines = (line for one in found for line in (_stat(one) if as_stat else text_lines(one)))
         cli.out.result({"artifacts": found}, lines)
     return 1 if exit_code and any(one.files for one in found) else 0
+
+
+def _code(cli: Cli, revisions: tuple[str, ...], is_fetching: bool) -> CodeDiff:
+    if not 1 <= len(revisions) <= 2:
+        raise UsageError("diff --code takes one or two revisions of the code", hint="such as `diff --code main HEAD`")
+    if is_fetching:
+        # Loaded only when a history has to come from elsewhere: it takes longer than all the rest of a command.
+        network = importlib.import_module("aimdvc.cli.network")
+        histories = importlib.import_module("aimdvc.ops.codehistories")
+        with network.connector(cli) as connector:
+            histories.bring_histories(cli.workspace, connector, revisions, cli.progress)
+    return diff_code(cli.workspace, revisions)
 
 
 def _what(cli: Cli, selectors: tuple[str, ...], is_staged: bool) -> list[tuple[str, Sides]]:
