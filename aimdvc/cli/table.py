@@ -74,6 +74,7 @@ COMMANDS: dict[str, Row] = {
     "hooks": _row("hooks", "Have Git's hooks keep code and artifacts in step"),
     "import git": _row("import git", "Make artifacts of files that Git tracks, with history", "importing"),
     "import lfs": _row("import lfs", "Make artifacts of files that Git LFS keeps, with history", "importing"),
+    "import dvc": _row("import dvc", "Make artifacts of files that DVC keeps, with history", "importing"),
     "hook pre-commit": _row("hook pre-commit", "Stop a code commit that artifacts disagree with"),
     "hook pre-merge-commit": _row(
         "hook pre-merge-commit", "Stop a merge of code that artifacts disagree with", "hook_pre_commit"

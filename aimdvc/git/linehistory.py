@@ -3,7 +3,7 @@
 Reads git objects only; contents of files are catfile.py's.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +13,9 @@ from aimdvc.git.history import History
 from aimdvc.git.trees import Node, compare_trees, find_entry
 from aimdvc.model.commits import Commit
 from aimdvc.model.entries import Mode, path_text
+from aimdvc.model.oid import GitId
+
+_FILES = (Mode.FILE, Mode.EXECUTABLE)
 
 
 class Step(NamedTuple):
@@ -74,3 +77,24 @@ def _changes(history: History, path: str, before: Node | None, now: Node) -> dic
         elif was and old is not None:
             changes[path_text(old.path)] = None
     return changes
+
+
+def iter_files_of_line(
+    git_dir: Path, common_dir: Path, paths: Sequence[str], is_whole: bool = True
+) -> Iterator[tuple[Commit, dict[str, GitId]]]:
+    """Yields each commit from HEAD back by first parents, newest first, with those of these files that it has.
+
+    Without `is_whole` HEAD alone. Raises UnsupportedFormat, CorruptRepository.
+    """
+    check_code_format(common_dir)
+    with History(common_dir, Disk()) as history:
+        current = head_commit(git_dir, common_dir)
+        while current is not None:
+            commit = history.commit(current)
+            nodes = {path: find_entry(history.read_tree, commit.tree, path) for path in paths}
+            yield (
+                commit,
+                {path: node.git_id for path, node in nodes.items() if node is not None and node.mode in _FILES},
+            )
+            is_end = not commit.parents or current in history.shallow or not is_whole
+            current = None if is_end else commit.parents[0]

@@ -52,11 +52,15 @@ IN_NOTHING = ("init", "clone", "get", "demo")
 
 
 IN_NEW = ("add", "remote")
-IN_CODE = ("why", "import git", "import lfs")
+IN_CODE = ("why", "import git", "import lfs", "import dvc")
 """Those that read the code repository around the workspace: it has one commit."""
 
-MAKE_CODE = """mkdir samples && echo 1 > samples/a
-git init -q -b main && aimdvc init && git add . && git commit -q -m 'Pin images'"""
+MAKE_CODE = "git init -q -b main && aimdvc init && git add . && git commit -q -m 'Pin images'"
+SAMPLES = "mkdir samples && echo 1 > samples/a"
+SAMPLES_OF_DVC = """echo 1 > samples && echo /samples > .gitignore
+md5=$(md5sum < samples | cut -c-32) && place=.dvc/cache/files/md5/${md5:0:2}
+mkdir -p $place && cp samples $place/${md5:2} && echo /cache > .dvc/.gitignore
+printf 'outs:\\n- md5: %s\\n  hash: md5\\n  path: samples\\n' $md5 > samples.dvc"""
 
 
 def test_the_examples_of_the_help_work_as_they_stand(server: EmbeddedServer, tmp_path: Path, home: Path) -> None:
@@ -87,7 +91,8 @@ def test_the_examples_of_the_help_work_as_they_stand(server: EmbeddedServer, tmp
         else:
             shutil.copytree(new.here if name in IN_NEW else prepared.here, here)
         if name in IN_CODE:
-            assert in_bash(MAKE_CODE, here).returncode == 0
+            samples = SAMPLES_OF_DVC if name == "import dvc" else SAMPLES
+            assert in_bash(f"{samples}\n{MAKE_CODE}", here).returncode == 0
         for side in ("base", "ours", "theirs") if name == "hook merge-driver" else ():
             shutil.copyfile(here / "aimdvc.lock", here / f"{side}.lock")
         lines = [line for line in examples(name) if not line.startswith("aimdvc serve ")]

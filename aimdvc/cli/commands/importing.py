@@ -1,4 +1,4 @@
-"""`aimdvc import git` and `aimdvc import lfs`."""
+"""`aimdvc import git`, `import lfs` and `import dvc`."""
 
 from collections.abc import Callable, Sequence
 
@@ -12,6 +12,7 @@ from aimdvc.errors import UsageError
 from aimdvc.model.sizes import size_text
 from aimdvc.ops.bulk import each
 from aimdvc.ops.importing import Imported, Source, Wish, import_path
+from aimdvc.ops.importing_dvc import DvcSource
 from aimdvc.ops.importing_git import GitSource
 from aimdvc.ops.targets import workspace_path
 
@@ -59,6 +60,30 @@ def import_lfs_command(cli: Cli, paths: tuple[str, ...], name: str | None, no_hi
         paths,
         name,
         lambda path: GitSource(cli.workspace, path, cli.environment, has_lfs=True, is_whole=not no_history),
+    )
+
+
+@command("import dvc")
+@paths_argument
+@name_option
+@history_option
+def import_dvc_command(cli: Cli, paths: tuple[str, ...], name: str | None, no_history: bool) -> int:
+    """Make artifacts of files that DVC keeps, with history
+
+    PATH is an output of DVC, a file or a directory, or its `.dvc` file; also one of a pipeline (`dvc.lock`). Each
+    commit of the code that changed it becomes a version, with the contents of DVC's cache or of a remote in a local
+    directory, checked by MD5. One that is missing stops it before anything was changed: `dvc fetch --all-commits`
+    brings them. Then the `.dvc` file is removed; the files stay where they are. Needs `pip install 'aimdvc[dvc]'`.
+
+    \b
+    Example:
+      aimdvc import dvc samples
+    """
+    return import_all(
+        cli,
+        [path.removesuffix(".dvc") for path in paths],
+        name,
+        lambda path: DvcSource(cli.workspace, path, cli.environment, is_whole=not no_history),
     )
 
 
