@@ -76,6 +76,7 @@ MEMBERS = {
     "hook pre-commit": ("findings",),
     "hook pre-merge-commit": ("findings",),
     "hook prepare-commit-msg": ("lines",),
+    "hook pre-push": ("findings failed",),
     "hook post-checkout": ("workspaces",),
     "hook post-merge": ("workspaces",),
     "hook post-rewrite": ("workspaces",),
