@@ -9,6 +9,12 @@ from pathlib import Path
 import pytest
 
 
+def shared_directory(factory: pytest.TempPathFactory) -> Path:
+    """Returns a directory that the workers of a run share."""
+    base = factory.getbasetemp()
+    return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared"
+
+
 def program(shared: Path) -> str:
     """Returns the path of `dvc`; installs it in a directory that the workers of a run share, which takes a minute.
 

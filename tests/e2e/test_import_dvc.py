@@ -29,8 +29,7 @@ def save(here: Path, message: str) -> str:
 
 @pytest.fixture(scope="session")
 def dvc_program(tmp_path_factory: pytest.TempPathFactory) -> str:
-    base = tmp_path_factory.getbasetemp()
-    return real.program((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared")
+    return real.program(real.shared_directory(tmp_path_factory))
 
 
 STATES: list[dict[str, bytes]] = [
