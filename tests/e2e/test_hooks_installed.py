@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from aimdvc.cli.table import COMMANDS
 from tests.e2e.frameworks import ROOT, tried
 from tests.e2e.hooking import repository
 from tests.shell import Shell, git
@@ -83,14 +82,18 @@ def test_the_registered_driver_merges_the_lock(inner: Shell) -> None:
     assert "when all are settled" not in stopped(code, "merge", "topic")
 
 
-@pytest.mark.skipif("hook pre-push" not in COMMANDS, reason="`aimdvc hook pre-push` is still to come")
 def test_the_directory_of_hooks_serves_by_a_setting(inner: Shell, tmp_path: Path) -> None:
     git(inner.here, "config", "--global", "core.hooksPath", str(ROOT / "hooks"))
     inner.write("data/a", "2")
     assert "data" in stopped(inner.here, "commit", "--allow-empty", "-m", "part")
     plain = repository(tmp_path / "plain")
     git(tmp_path, "init", "-q", "--bare", "remote")
-    for line in ("commit --allow-empty -m m", "checkout -q -b x", "push -q ../remote x", "commit --amend --no-edit"):
+    for line in (
+        "commit --allow-empty -m m",
+        "checkout -q -b x",
+        "push -q ../remote x",
+        "commit --amend --allow-empty -m n",
+    ):
         done = tried(plain.here, *line.split())
         assert done.returncode == 0
         assert "aimdvc" not in done.stdout
