@@ -34,7 +34,7 @@ MEMBERS = {
     "blame": ("artifact entries",),
     "ls": ("artifacts", "artifact entries"),
     "cat": ("path size content_base64",),
-    "checkout": ("artifacts missing", "artifacts"),
+    "checkout": ("artifacts missing unpinned", "artifacts"),
     "branch": ("artifacts", "artifact branches"),
     "tag": ("artifact tags",),
     "reflog": ("artifact moves",),

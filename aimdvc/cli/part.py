@@ -1,5 +1,6 @@
 """`--include`, `--exclude` and `--all`: the part of an artifact that a command checks out."""
 
+import shlex
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -8,6 +9,7 @@ import click
 from aimdvc.cli.context import Cli
 from aimdvc.cli.output import plural, shown_path
 from aimdvc.model.patterns import WHOLE, Part, parse_part
+from aimdvc.ops.unpinned import Unpinned
 
 Function = Callable[..., Any]
 
@@ -47,6 +49,14 @@ def note_unmatched(cli: Cli, artifact: str, patterns: Iterable[str]) -> None:
     """Says which patterns matched no file: most likely they were mistyped."""
     for pattern in patterns:
         cli.out.note(f"the pattern '{shown_path(pattern)}' matches no file of '{artifact}'")
+
+
+def unpinned_line(one: Unpinned) -> str:
+    """Returns the line for an artifact that the code doesn't pin any more."""
+    if one.is_kept:
+        return f"{one.artifact}: not pinned any more, and has local changes: it stays in '{shown_path(one.path)}'"
+    back = f"`aimdvc checkout {one.artifact}@{one.version} --at {shlex.quote(one.path)}`"
+    return f"{one.artifact}: not pinned any more: {plural(one.deleted, 'file')} deleted; {back} brings them back"
 
 
 def part_line(part: Part, absent: int) -> Iterator[str]:

@@ -22,9 +22,9 @@ from aimdvc.store.walk import is_there
 def adopt(workspace: Workspace, name: str, pin: Pin, part: Part | None = None, is_known: bool = False) -> Head:
     """Adds an artifact whose first checkout will be of a pin, without any file yet. Safe to repeat. Raises UnsafePath.
 
-    `part` is what will be checked out of it, None for all. `is_known` says that the lock had it already: where some of
-    its files are here, state.db was lost, and the others count as not checked out. Where the only entry of the commit
-    has the path's name, the artifact is one file.
+    `part` is what will be checked out of it, None for what was when it left the workspace, else all.
+    `is_known` says that the lock had it already: where some of its files are here, state.db was lost, and the others
+    count as not checked out. Where the only entry of the commit has the path's name, the artifact is one file.
     """
     known = workspace.state.head(name)
     if known is not None:
@@ -35,7 +35,9 @@ def adopt(workspace: Workspace, name: str, pin: Pin, part: Part | None = None, i
     check_artifact_path(workspace, pin.path)
     ensure_ignored(workspace, pin.path)
     is_file = pin.path != "." and _entries(workspace, name, pin.commit) == [pin.path.rpartition("/")[2]]
+    part = part if part is not None else workspace.state.parts.left(name)
     with workspace.state.transaction():
+        workspace.state.parts.forget_left(name)
         head = workspace.state.create_head(name, pin.path, is_file, None, pin.source)
         if part is not None:
             workspace.state.parts.put(head.id, part)

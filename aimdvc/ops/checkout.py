@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from aimdvc.errors import ChangedMeanwhile, LocalChange, UnknownArtifact, UnknownRevision
 from aimdvc.git.history import History
 from aimdvc.model.commits import RefUpdate
-from aimdvc.model.entries import Entry, path_text
+from aimdvc.model.entries import Entry
 from aimdvc.model.lock import Pin
 from aimdvc.model.names import MAIN
 from aimdvc.model.oid import GitId
@@ -20,13 +20,12 @@ from aimdvc.model.patterns import Part
 from aimdvc.model.pointer import Pointer
 from aimdvc.ops.adopt import adopt
 from aimdvc.ops.blobs import Means, ensure_blobs
-from aimdvc.ops.lockfile import LockState, lock_state, read_pins, require_readable, sync_lock
+from aimdvc.ops.lockfile import require_readable, sync_lock
 from aimdvc.ops.merging import require_no_merge
-from aimdvc.ops.part import everything, moving_rows, unmatched_patterns, wanted_paths
+from aimdvc.ops.part import moving_rows, unmatched_patterns, wanted_paths
 from aimdvc.ops.plan import CheckoutPlan, EntryPair, plan_checkout, row_of
-from aimdvc.ops.relocate import relocate
 from aimdvc.ops.revisions import label, resolve, resolve_anew, tracking_ref
-from aimdvc.ops.scan import clock_ns, scan
+from aimdvc.ops.scan import clock_ns
 from aimdvc.ops.settle import settle
 from aimdvc.ops.workspace import Workspace
 from aimdvc.ops.write import write_plan
@@ -98,63 +97,6 @@ def bring_back(workspace: Workspace, name: str, revision: str | None, path: str,
     result = switch(workspace, head, to, False, means)
     sync_lock(workspace, moved={name})
     return result
-
-
-@dataclass(frozen=True, slots=True)
-class Followed:
-    """What `checkout` of the lock did: what moved, and which pinned artifacts aren't here: they need `pull`."""
-
-    moved: list[CheckedOut]
-    missing: list[str]
-
-
-def checkout_lock(workspace: Workspace, force: bool, means: Means) -> Followed:
-    """Makes the workspace what aimdvc.lock says.
-
-    A pinned artifact that this workspace doesn't have is brought when its history is in the store, as in a new worktree
-    or after the loss of state.db.
-    """
-    pins = read_pins(workspace)
-    have = {head.name for head in workspace.state.heads()}
-    moved, missing = [], []
-    for name, pin in pins.items():
-        if name in have:
-            head = settle(workspace, name)
-            if head.path != pin.path:
-                relocate(workspace, head, pin.path)
-                head = workspace.head(name)
-            if lock_state(head, pin) is LockState.MOVED or (force and head.commit == pin.commit):
-                moved.append(follow_pin(workspace, head, pin, force, means))
-            elif head.commit == pin.commit and (restored := _bring_back(workspace, head, means)) is not None:
-                moved.append(restored)
-        elif workspace.repository_path(name).exists() and workspace.history(name).has(pin.commit):
-            head = adopt(workspace, name, pin, is_known=True)
-            moved.append(follow_pin(workspace, head, pin, force, means))
-        else:
-            missing.append(name)
-    sync_lock(workspace, moved={result.artifact for result in moved})
-    return Followed(moved, missing)
-
-
-def _bring_back(workspace: Workspace, head: Head, means: Means) -> CheckedOut | None:
-    """Writes the files that were removed and not staged as removed; None when there are none. Changed ones stay."""
-    gone = scan(workspace, head).deleted
-    if not gone:
-        return None
-    rows = (workspace.state.row(head, path_text(raw)) for raw in gone)
-    entries = [entry for row in rows if row is not None and (entry := entry_of(row)) is not None]
-    plan = plan_checkout(workspace, head, [(entry, entry) for entry in entries], False, everything)
-    if plan.lost:
-        raise LocalChange(f"checkout of '{head.name}' would lose local changes", sorted(set(plan.lost)))
-    ensure_blobs(workspace, head, plan.pointers(), means)
-    with workspace.writing_files():
-        stats = write_plan(workspace, head, plan, means.progress)
-        now_ns = clock_ns(workspace.places.state)
-        with workspace.state.transaction():
-            workspace.state.refresh_stats(head, stats.items(), now_ns)
-    name = label(workspace.history(head.name), head.commit)
-    assert head.commit is not None, "a pin names a commit"
-    return CheckedOut(head.name, head.path, name, head.commit, head.branch, len(plan.write), 0)
 
 
 def follow_pin(workspace: Workspace, head: Head, pin: Pin, force: bool, means: Means) -> CheckedOut:

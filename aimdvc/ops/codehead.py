@@ -4,7 +4,6 @@
 git object is read. Writes nothing else. What can't be read is told as such; it never stops the verb that asks.
 """
 
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,8 +17,10 @@ from aimdvc.git.kinds import BLOB
 from aimdvc.git.packs import git_id_of
 from aimdvc.model.lock import Pin, parse_lock
 from aimdvc.model.oid import GitId
+from aimdvc.ops.codeplace import code_place
 from aimdvc.ops.lockfile import read_lock_file
 from aimdvc.ops.workspace import Workspace
+from aimdvc.store.state import Head
 
 _MEMO = "code-head"
 
@@ -43,7 +44,7 @@ class CodeState(Enum):
 class CodeHead:
     """The pins of the code's HEAD, empty where none are known; `commit` is that HEAD."""
 
-    state: CodeState
+    state: CodeState = CodeState.NONE
     commit: GitId | None = None
     pins: Mapping[str, Pin] = field(default_factory=dict)
 
@@ -56,23 +57,23 @@ class CodeHead:
 def read_code_head(workspace: Workspace, pins: Mapping[str, Pin]) -> CodeHead:
     """Returns what the code's HEAD pins; `pins` are those on disk. No git process runs."""
     places = workspace.places
-    if places.git_dir is None or places.git_common_dir is None:
-        return CodeHead(CodeState.NONE)
-    raw = read_lock_file(workspace) or None
+    if places.git_dir is None or places.git_common_dir is None or places.work_tree is None:
+        return CodeHead()
+    raw = read_lock_file(workspace)
     try:
         commit = head_commit(places.git_dir, places.git_common_dir)
         if commit is None:
-            return CodeHead(CodeState.NONE)
-        if raw is not None and _remembered(workspace) == (commit, git_id_of(BLOB, raw)):
+            return CodeHead()
+        if _remembered(workspace) == (commit, git_id_of(BLOB, raw)):
             return CodeHead(CodeState.SAME, commit, pins)
-        theirs = read_at(places.git_common_dir, commit, code_path(workspace))
+        theirs = read_at(places.git_common_dir, commit, code_place(workspace).lock)
         known = parse_lock(theirs) if theirs is not None else {}
     except AimdvcError:
         # A shallow or partial clone, a damaged one, or a lock of long ago: a pin is told without it.
         return CodeHead(CodeState.UNREAD)
     if theirs is None:
         return CodeHead(CodeState.NEW, commit)
-    if raw is None:
+    if not raw and not workspace.lock_path.exists():
         return CodeHead(CodeState.DELETED, commit, known)
     if theirs == raw:
         _remember(workspace, commit, git_id_of(BLOB, raw))
@@ -80,10 +81,10 @@ def read_code_head(workspace: Workspace, pins: Mapping[str, Pin]) -> CodeHead:
     return CodeHead(CodeState.SAME if known == pins else CodeState.DIFFERENT, commit, known)
 
 
-def code_path(workspace: Workspace, name: str = "aimdvc.lock") -> str:
-    """Returns a file of the workspace as a path of the code's work tree, with `/`."""
-    inside = os.path.relpath(workspace.root, workspace.places.work_tree or workspace.root)
-    return name if inside == "." else f"{inside.replace(os.sep, '/')}/{name}"
+def is_unpinned(head: Head, pins: Mapping[str, Pin], code: CodeHead) -> bool:
+    """Returns whether Git took an artifact out of the lock: it was pinned, and now neither disk nor HEAD pin it."""
+    was_pinned = head.commit is not None and head.written is not None
+    return was_pinned and code.is_known and head.name not in pins and head.name not in code.pins
 
 
 def _memo(workspace: Workspace) -> Path:

@@ -27,6 +27,8 @@ class LockState(Enum):
     BEHIND = "behind"
     """A crash came before the lock was written: the next verb writes it."""
     MISSING = "missing"
+    UNPINNED = "unpinned"
+    """Git took the pin away: `checkout` takes the files away (ops/unpinned.py)."""
     ELSEWHERE = "elsewhere"
     """The lock names another path: `checkout` moves the artifact there."""
 

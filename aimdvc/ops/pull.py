@@ -7,7 +7,7 @@ stops as that of `merge` does.
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from aimdvc.errors import UnknownRevision
+from aimdvc.errors import Refused, UnknownRevision
 from aimdvc.git.history import History
 from aimdvc.model.commits import RefUpdate
 from aimdvc.model.lock import Pin
@@ -18,6 +18,7 @@ from aimdvc.ops.adopt import adopt
 from aimdvc.ops.blobs import Means
 from aimdvc.ops.bulk import Bulk, each
 from aimdvc.ops.checkout import CheckedOut, Destination, follow_pin, switch
+from aimdvc.ops.codehead import read_code_head
 from aimdvc.ops.connect import Connector, connect_artifact, connect_source
 from aimdvc.ops.create import check_artifact_path
 from aimdvc.ops.depth import Depth
@@ -33,16 +34,19 @@ from aimdvc.ops.relocate import relocate
 from aimdvc.ops.revisions import label, short_branch, tracking_ref
 from aimdvc.ops.settle import settle
 from aimdvc.ops.status import count_beyond
+from aimdvc.ops.unpinned import take_away, unpinned_names
 from aimdvc.ops.workspace import Workspace
 from aimdvc.store.state import Head, origin_of_source
 
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
-    """What a pull did to one artifact: `how` is up-to-date, fast-forward, merge, rebase, checkout, detached or local.
+    """What a pull did to one artifact: `how` says it.
 
-    Local is a branch that the remote doesn't have. `unmatched` are new patterns that matched no file. After a checkout
-    of what the lock pins, `behind` counts the commits that the remote's branch has beyond it.
+    It is up-to-date, fast-forward, merge, rebase, checkout, detached, local for a branch that the remote doesn't have,
+    or unpinned for an artifact that the code doesn't pin any more: its files went. `unmatched` are new patterns that
+    matched no file. After a checkout of what the lock pins, `behind` counts the commits that the remote's branch has
+    beyond it.
     """
 
     artifact: str
@@ -79,8 +83,12 @@ def pull(
     """
     pins = read_pins(workspace)
     have = {head.name for head in workspace.state.heads()}
+    wanted = list(names)
+    gone = set() if wanted else set(unpinned_names(workspace, pins, read_code_head(workspace, pins)))
 
     def act(name: str) -> Pulled:
+        if name in gone:
+            return _take_away(workspace, name, means)
         pin = pins.get(name)
         if name not in have and pin is not None:
             return _told(workspace, bring(workspace, connector, name, pin, options, means), options.part)
@@ -91,9 +99,19 @@ def pull(
         done = _told(workspace, done, options.part)
         return replace(done, written=done.written + chosen.written, deleted=done.deleted + chosen.deleted)
 
-    bulk = each(list(names) or sorted(have | pins.keys()), act)
+    bulk = each(wanted or [*sorted(gone), *sorted((have | pins.keys()) - gone)], act)
     keep_within_limit(workspace, connector, means.progress)
     return bulk
+
+
+def _take_away(workspace: Workspace, name: str, means: Means) -> Pulled:
+    done = take_away(workspace, name, means.progress)
+    if done.is_kept:
+        raise Refused(
+            f"'{name}' is not pinned any more, and has local changes: it stays in '{done.path}'",
+            hint=f"commit them; or `aimdvc checkout {name}@HEAD` pins it again",
+        )
+    return Pulled(name, "unpinned", done.version, done.commit, None, deleted=done.deleted)
 
 
 def _told(workspace: Workspace, done: Pulled, part: Part | None) -> Pulled:

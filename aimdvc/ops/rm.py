@@ -79,7 +79,7 @@ def rm(workspace: Workspace, here: Path, paths: Sequence[str], options: RmOption
             require_unmoved(workspace, step.head)
             write_plan(workspace, step.head, step.plan, progress)
             if step.is_artifact:
-                _remove_root(workspace, step.head)
+                remove_root(workspace, step.head)
                 forget_artifact(workspace, step.head)
             else:
                 _unindex(workspace, step.head, step.rows, new)
@@ -204,7 +204,8 @@ def _unindex(workspace: Workspace, head: Head, rows: Sequence[Row], new: Sequenc
         workspace.state.put_rows(head, new)
 
 
-def _remove_root(workspace: Workspace, head: Head) -> None:
+def remove_root(workspace: Workspace, head: Head) -> None:
+    """Removes an artifact's directory, if nothing is left in it."""
     if head.path != "." and not head.is_file:
         with suppress(OSError):  # Untracked files stay, and with them the directory.
             os.rmdir(workspace.artifact_root(head))

@@ -10,7 +10,7 @@ from aimdvc.model.names import MAIN
 from aimdvc.model.oid import GitId
 from aimdvc.model.patterns import WHOLE, Part
 from aimdvc.ops.alias import alias_bases
-from aimdvc.ops.codehead import CodeState, read_code_head
+from aimdvc.ops.codehead import CodeState, is_unpinned, read_code_head
 from aimdvc.ops.create import is_told
 from aimdvc.ops.inplace import EditedBlob, find_edited
 from aimdvc.ops.lockfile import LockState, lock_state, read_pins
@@ -125,7 +125,8 @@ def status(workspace: Workspace, names: Iterable[str] = ()) -> Status:
     found = []
     for name in wanted:
         head = settle(workspace, name)
-        one = _status(workspace, head, lock_state(head, pins.get(name)).value)
+        state = LockState.UNPINNED if is_unpinned(head, pins, code) else lock_state(head, pins.get(name))
+        one = _status(workspace, head, state.value)
         named = labels(workspace.history(name))
         one.pin, one.code_pin = _pinned(named, pins.get(name)), _pinned(named, code.pins.get(name))
         found.append(one)

@@ -15,6 +15,9 @@ PARTS_SCHEMA = """
 CREATE TABLE IF NOT EXISTS pattern (
     artifact INTEGER NOT NULL, position INTEGER NOT NULL, is_exclude INTEGER NOT NULL, pattern BLOB NOT NULL,
     PRIMARY KEY (artifact, position)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS left_pattern (
+    name TEXT NOT NULL COLLATE NOCASE, position INTEGER NOT NULL, is_exclude INTEGER NOT NULL, pattern BLOB NOT NULL,
+    PRIMARY KEY (name, position)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS absent_entry ON entry (artifact, path) WHERE place = 2;
 """
 
@@ -29,11 +32,11 @@ class Parts:
 
     def get(self, artifact: int) -> Part:
         """Returns the patterns that new paths are held against."""
-        rows = self._database.execute(
-            "SELECT is_exclude, pattern FROM pattern WHERE artifact = ? ORDER BY position", (artifact,)
-        ).fetchall()
-        include, exclude = (tuple(path_text(raw) for kind, raw in rows if kind == wanted) for wanted in (0, 1))
-        return Part(include, exclude)
+        return _part(
+            self._database.execute(
+                "SELECT is_exclude, pattern FROM pattern WHERE artifact = ? ORDER BY position", (artifact,)
+            ).fetchall()
+        )
 
     def put(self, artifact: int, part: Part) -> None:
         """Replaces the patterns."""
@@ -47,6 +50,25 @@ class Parts:
     def forget(self, artifact: int) -> None:
         """Forgets the patterns of an artifact."""
         self._database.execute("DELETE FROM pattern WHERE artifact = ?", (artifact,))
+
+    def leave(self, artifact: int, name: str) -> None:
+        """Keeps the patterns by name, for an artifact that leaves the workspace and may come back."""
+        self.forget_left(name)
+        self._database.execute(
+            "INSERT INTO left_pattern SELECT ?, position, is_exclude, pattern FROM pattern WHERE artifact = ?",
+            (name, artifact),
+        )
+
+    def left(self, name: str) -> Part | None:
+        """Returns the patterns that an artifact had when it left, None where it had none."""
+        rows = self._database.execute(
+            "SELECT is_exclude, pattern FROM left_pattern WHERE name = ? ORDER BY position", (name,)
+        ).fetchall()
+        return _part(rows) if rows else None
+
+    def forget_left(self, name: str) -> None:
+        """Forgets the patterns of an artifact that left."""
+        self._database.execute("DELETE FROM left_pattern WHERE name = ?", (name,))
 
     def count_absent(self, artifact: int) -> int:
         """Returns how many entries are not checked out, deletions aside."""
@@ -88,3 +110,9 @@ class Parts:
             "UPDATE entry SET place = 0 WHERE artifact = ? AND path = ?",
             [(artifact, path) for path in self.iter_absent(artifact, paths)],
         )
+
+
+def _part(rows: Iterable[tuple[int, bytes]]) -> Part:
+    kinds = list(rows)
+    include, exclude = (tuple(path_text(raw) for kind, raw in kinds if kind == wanted) for wanted in (0, 1))
+    return Part(include, exclude)

@@ -7,9 +7,9 @@ from aimdvc.model.progress import Silent
 from aimdvc.model.references import Reference
 from aimdvc.ops.alias import delete_alias, set_alias
 from aimdvc.ops.branch import create_branch, delete_branch
-from aimdvc.ops.checkout import checkout_lock
 from aimdvc.ops.config import set_config
 from aimdvc.ops.fetch import FetchOptions, fetch
+from aimdvc.ops.following import checkout_lock
 from aimdvc.ops.maintain import maintain
 from aimdvc.ops.meta import set_metadata
 from aimdvc.ops.references import add_reference, list_references, remove_reference

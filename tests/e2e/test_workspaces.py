@@ -73,7 +73,7 @@ def test_a_lost_state_is_made_anew_from_the_lock(shell: Shell) -> None:
     shell("checkout", "--force")
     assert (shell.here / "data/a").read_text() == "1"
     assert shell("log", "--oneline").out.startswith("v1?")
-    assert shell("checkout", "--json").json == {"artifacts": [], "missing": []}
+    assert shell("checkout", "--json").json == {"artifacts": [], "missing": [], "unpinned": []}
 
 
 def test_a_lost_catalogue_of_blobs_is_made_anew_from_the_packs(shell: Shell) -> None:

@@ -6,10 +6,11 @@ from aimdvc.cli.command import command
 from aimdvc.cli.completion import complete_selector
 from aimdvc.cli.context import Cli
 from aimdvc.cli.output import plural
-from aimdvc.cli.part import absent_text, all_option, note_unmatched, part_of, part_options
+from aimdvc.cli.part import absent_text, all_option, note_unmatched, part_of, part_options, unpinned_line
 from aimdvc.errors import Refused, UsageError
 from aimdvc.model.selector import parse_selector
-from aimdvc.ops.checkout import CheckedOut, CheckoutOptions, bring_back, checkout, checkout_lock
+from aimdvc.ops.checkout import CheckedOut, CheckoutOptions, bring_back, checkout
+from aimdvc.ops.following import checkout_lock
 from aimdvc.ops.relink import Relinked, relink
 from aimdvc.ops.restore import restore_from
 from aimdvc.ops.targets import workspace_path
@@ -78,10 +79,11 @@ def checkout_command(
     if selector is None and part is None:
         followed = checkout_lock(workspace, force, cli.means)
         lines = [_line(one) for one in followed.moved]
+        lines = [unpinned_line(one) for one in followed.unpinned] + lines
         lines += [f"{name}: pinned in aimdvc.lock, not here: `aimdvc pull` brings it" for name in followed.missing]
-        value = {"artifacts": followed.moved, "missing": followed.missing}
+        value = {"artifacts": followed.moved, "missing": followed.missing, "unpinned": followed.unpinned}
         cli.out.result(value, lines or ["Everything is as aimdvc.lock says"])
-        return Refused.exit_code if followed.missing else 0
+        return 0 if followed.is_as_pinned else Refused.exit_code
     name, parsed = cli.selector(selector)
     done = checkout(workspace, name, parsed.revision, CheckoutOptions(force, part), cli.means)
     note_unmatched(cli, name, done.unmatched)

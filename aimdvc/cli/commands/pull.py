@@ -114,6 +114,9 @@ def _pulled(one: Pulled) -> str:
             f": {plural(one.written, 'file')} written, {one.deleted:,} deleted" if one.written or one.deleted else ""
         )
         return f"{one.artifact}: up to date" + (f" at {one.version}" if one.version else "") + files
+    if one.how == "unpinned":
+        files = plural(one.deleted, "file")
+        return f"{one.artifact}: not pinned any more: {files} deleted; the store keeps {one.version}"
     if one.how == "local":
         return f"{one.artifact}: fetched; the remote doesn't have this branch: `aimdvc push {one.artifact}` sends it"
     if one.how == "detached":

@@ -31,6 +31,7 @@ _CONFLICTS = {
 _LOCK_LINES = {
     "moved": "aimdvc.lock names another commit: `aimdvc checkout` follows it",
     "elsewhere": "aimdvc.lock names another path: `aimdvc checkout` moves it there",
+    "unpinned": "the code doesn't pin it any more: `aimdvc checkout` takes its files away, the store keeps them",
     "missing": "aimdvc.lock doesn't pin it: `aimdvc checkout NAME@REV` or the next commit does",
 }
 _DELETED = "aimdvc.lock is gone, and the code's HEAD has it: `git checkout HEAD -- aimdvc.lock` brings it back"
@@ -122,7 +123,7 @@ def _long(found: Status, here: Callable[[str], str]) -> Iterator[str]:
         yield "No artifacts yet: `aimdvc add PATH` makes one"
     for artifact in found.artifacts:
         yield from _artifact(artifact, found.code_lock, here)
-    if found.code_lock is CodeState.DELETED:
+    if found.code_lock is CodeState.DELETED and any(artifact.code_pin for artifact in found.artifacts):
         yield _DELETED
     for name in found.missing:
         yield f"{name}: pinned in aimdvc.lock, not here: `aimdvc pull` brings it"
