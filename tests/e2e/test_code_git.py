@@ -9,7 +9,7 @@ from tests.e2e.coding import Code, clone_code, make_code
 from tests.shell import Shell, files_of, git
 
 
-@pytest.fixture(params=["no hooks"])
+@pytest.fixture(params=["hooks", "no hooks"])
 def code(request: pytest.FixtureRequest, tmp_path: Path) -> Code:
     """A code repository with four versions of `data`, each in a commit of its own; with Git's hooks and without."""
     made = make_code(tmp_path / "code")
