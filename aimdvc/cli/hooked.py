@@ -38,6 +38,10 @@ class Hooked:
         """Whether pre-commit, or what takes its place, calls: no arguments of Git's then, and nothing on stdin."""
         return self.variables.get("PRE_COMMIT") == "1"
 
+    def is_skipped(self, skip_id: str) -> bool:
+        """Returns whether the user named a hook in SKIP, by its id of pre-commit."""
+        return is_skipped(self.variables, skip_id)
+
     @property
     def index_path(self) -> Path | None:
         """The index that `git commit -a` or `git commit PATH` made for this commit; None for the work tree's own."""
@@ -79,7 +83,7 @@ def hook(name: str, skip_id: str) -> Callable[[Function], click.Command]:
         def framed(cli: Cli, /, no_color: bool, **values: Any) -> int:
             variables = cli.environment
             cli.environment = stripped(variables)
-            if skip_id in [word.strip() for word in variables.get("SKIP", "").split(",")]:
+            if is_skipped(variables, skip_id):
                 return 0
             project = find_project(cli.here, _index_path(cli, variables))
             if project is None:
@@ -94,6 +98,11 @@ def hook(name: str, skip_id: str) -> Callable[[Function], click.Command]:
 def _index_path(cli: Cli, variables: Mapping[str, str]) -> Path | None:
     named = variables.get("GIT_INDEX_FILE")
     return cli.here / named if named else None
+
+
+def is_skipped(variables: Mapping[str, str], skip_id: str) -> bool:
+    """Returns whether SKIP has an id, as pre-commit reads it: names with commas between."""
+    return skip_id in [word.strip() for word in variables.get("SKIP", "").split(",")]
 
 
 def stripped(environment: Mapping[str, str]) -> dict[str, str]:

@@ -80,6 +80,7 @@ COMMANDS: dict[str, Row] = {
         "hook pre-merge-commit", "Stop a merge of code that artifacts disagree with", "hook_pre_commit"
     ),
     "hook pre-push": _row("hook pre-push", "Stop a push of code that pins what no one can get"),
+    "hook large-files": _row("hook large-files", "Stop files that should be an artifact's"),
     "hook prepare-commit-msg": _row("hook prepare-commit-msg", "Say in a code commit's message which artifacts move"),
     "hook post-checkout": _row("hook post-checkout", "Make artifacts those that the checked out code pins"),
     "hook post-merge": _row("hook post-merge", "Make artifacts those that the merged code pins", "hook_post_checkout"),

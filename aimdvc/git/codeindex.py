@@ -20,12 +20,16 @@ _STAGE = 0x3000
 
 
 class Staged(NamedTuple):
-    """One file of the index: `stage` is 0, or the side of a conflict. `path` is relative to the work tree."""
+    """One file of the index: `stage` is 0, or the side of a conflict. `path` is relative to the work tree.
+
+    `size` is that of the file when it was added, in bytes; of 4 GiB and more what is beyond that.
+    """
 
     path: bytes
     mode: int
     git_id: GitId
     stage: int
+    size: int
 
 
 def read_raw_index(git_dir: Path, other: Path | None = None) -> bytes:
@@ -50,6 +54,7 @@ def iter_staged(raw: bytes) -> Iterator[Staged]:
         for _ in range(count):
             start = position
             mode = int.from_bytes(raw[start + 24 : start + 28], "big")
+            size = int.from_bytes(raw[start + 36 : start + 40], "big")
             flags = int.from_bytes(raw[start + 60 : start + 62], "big")
             position = start + _FIXED + (2 if flags & _EXTENDED else 0)
             if version == 4:
@@ -61,7 +66,7 @@ def iter_staged(raw: bytes) -> Iterator[Staged]:
                 end = raw.index(b"\0", position)
                 path = raw[position:end]
                 position = start + ((end - start + 8) & ~7)
-            yield Staged(path, mode, GitId(raw[start + 40 : start + 60].hex()), (flags & _STAGE) >> 12)
+            yield Staged(path, mode, GitId(raw[start + 40 : start + 60].hex()), (flags & _STAGE) >> 12, size)
     except (struct.error, ValueError, IndexError) as error:
         raise CorruptRepository("the index of the code repository", "can't be read") from error
 

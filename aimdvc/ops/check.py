@@ -49,7 +49,11 @@ def check_lock(raw: bytes) -> tuple[dict[str, Pin], list[Finding]]:
     try:
         pins = parse_lock(raw)
     except UNREADABLE as error:
-        return {}, [Finding("", "unreadable", error.message.removeprefix("aimdvc.lock, "), error.hint)]
+        return {}, [
+            Finding(
+                "", "unreadable", error.message.removeprefix("aimdvc.lock, ").removeprefix("aimdvc.lock: "), error.hint
+            )
+        ]
     if raw != dump_lock(pins):
         return pins, [Finding("", "not-canonical", "is not written as aimdvc writes it", _REWRITE)]
     return pins, []
