@@ -11,6 +11,7 @@ import pytest
 
 from aimdvc.cli.main import aimdvc
 from aimdvc.cli.table import COMMANDS
+from tests import dvc as real
 from tests.e2e.bash import in_bash
 from tests.shell import Shell, files_of, git
 
@@ -118,6 +119,71 @@ def test_git_lfs_takes_the_data_back(lfs: tuple[Path, Path], paste: Paste, tmp_p
     assert git(mine, "status", "--porcelain") == ""
     assert len(git(mine, "lfs", "ls-files").splitlines()) == 4
     assert files_of(mine / "data/images") == now != before
+
+
+@pytest.fixture
+def dvc(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Paste]:
+    """Two clones of a repository of two commits in which DVC keeps images and a model."""
+    program = real.program(real.shared_directory(tmp_path_factory))
+    start = f'export DVC_NO_ANALYTICS=1\ndvc() {{ "{program}" "$@"; }}\n'
+    git(tmp_path, "init", "-q", "-b", "main", "mine")
+    mine, theirs = tmp_path / "mine", tmp_path / "theirs"
+    run(f"{start}dvc init -q && dvc remote add -q -d storage {tmp_path}/storage", mine)
+    (mine / "data/images").mkdir(parents=True)
+    for number in range(2):
+        (mine / f"data/images/{number}.png").write_bytes(os.urandom(90_000))
+        (mine / "data/images/labels.csv").write_text(f"{number}\n")
+        (mine / "model.bin").write_bytes(b"%d" % number * 200)
+        run(f"{start}dvc add -q data/images model.bin", mine)
+        git(mine, "add", "-A")
+        git(mine, "commit", "-q", "-m", f"State {number}")
+    run(f"{start}dvc push -q --all-commits", mine)
+    git(tmp_path, "clone", "-q", "--bare", "mine", "origin.git")
+    git(mine, "remote", "add", "origin", f"{tmp_path}/origin.git")
+    git(mine, "fetch", "-q")
+    git(mine, "branch", "-q", "-u", "origin/main")
+    git(tmp_path, "clone", "-q", "origin.git", "theirs")
+    run(f"{start}dvc pull -q", theirs)
+    return mine, theirs, lambda lines, here: run(f"{start}{lines}", here)
+
+
+def test_moving_from_dvc_can_be_pasted(dvc: tuple[Path, Path, Paste]) -> None:
+    mine, theirs, in_shell = dvc
+
+    def paste(marker: str, here: Path) -> str:
+        return in_shell(block("moving-from-dvc", marker), here)
+
+    before = files_of(mine / "data/images")
+    paste("fetch", mine)
+    assert "images: 2 versions of 'data/images'" in paste("import", mine)
+    paste("undo", mine)
+    assert git(mine, "status", "--porcelain") == "?? .aimdvc/\n"
+    assert files_of(mine / "data/images") == before
+    paste("import", mine)
+    assert "State 1" in paste("look", mine)
+    for marker in ("commit", "push"):
+        paste(marker, mine)
+    assert git(mine, "status", "--porcelain") == ""
+    paste("others", theirs)
+    assert files_of(mine / "data/images") == files_of(theirs / "data/images") == before
+    paste("after", mine)
+    assert git(mine, "status", "--porcelain") == ""
+    paste("others", theirs)
+    assert (theirs / "data/images/labels.csv").read_text() == "1\nnight,7\n"
+    # Old commits of the code, as DVC checks them out, and the versions.
+    shell = Shell(mine)
+    versions = shell("log", "images", "--json").json["versions"][1:]
+    for version, commit in zip(versions, git(mine, "rev-list", "HEAD~3").split(), strict=True):
+        git(theirs, "checkout", "-q", commit)
+        in_shell("dvc pull -q --force", theirs)
+        shell("checkout", f"images@{version['commit']['id']}")
+        assert files_of(mine / "data/images") == files_of(theirs / "data/images")
+    shell("checkout", "images@main")
+    now = files_of(mine / "data/images")
+    paste("back", mine)
+    assert git(mine, "status", "--porcelain") == ""
+    assert "data/images" in in_shell("dvc list . -R --dvc-only", mine)
+    assert files_of(mine / "data/images") == now
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
