@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from aimdvc.cli.table import COMMANDS
 from aimdvc.model.hooktexts import NAMES, Whose, chained_text, framework_of, plain_text, whose_text
 
 ROOT = Path(__file__).parents[3]
@@ -47,5 +48,7 @@ def test_the_hooks_of_the_manifest_are_in_the_documents_and_say_what_they_are_in
     assert len(ids) == 5
     assert ids == re.findall(r"^      - id: (\S+)$", document, re.MULTILINE)
     assert ids == re.findall(r"^\| `(\S+)` \|", document, re.MULTILINE)
-    assert len(re.findall(r"^  entry: aimdvc hook [a-z-]+$", manifest, re.MULTILINE)) == 5
+    entries = re.findall(r"^  entry: aimdvc (hook [a-z-]+)$", manifest, re.MULTILINE)
+    assert len(entries) == 5
+    assert set(entries) | {f"hook {name}" for name in NAMES} <= set(COMMANDS)
     assert "args:" not in manifest
