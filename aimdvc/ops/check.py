@@ -102,7 +102,7 @@ def _check_artifact(workspace: Workspace, head: Head, pin: Pin | None, written: 
         yield Finding(head.name, "other-commit", _parting(workspace, head, pin), _how(head, is_only_staged_late))
     yield from _unsaved(workspace, head)
     if pin.commit == head.commit:
-        missing = workspace.blobs.missing(workspace.state.parts.blobs_on_disk(head.id))
+        missing = workspace.blobs.missing_raw(workspace.state.parts.blobs_on_disk(head.id))
         if missing:
             message = f"{len(missing):,} of the blobs that it needs are not here"
             yield Finding(head.name, "missing-blobs", message, f"`aimdvc fetch --refetch {head.name}` brings them")

@@ -9,7 +9,7 @@ import sqlite3
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
@@ -183,6 +183,17 @@ class Catalog:
         with self._lock, mapped_sqlite(self.path), self._one_view():
             for batch in _batches(oids):
                 self._find_batch(batch, found)
+        return found
+
+    def packed(self, oids: Sequence[bytes]) -> set[bytes]:
+        """Returns those of the blobs that are packed; fastest where the oids are in their order."""
+        found: set[bytes] = set()
+        with self._lock, mapped_sqlite(self.path), self._one_view():
+            for start in range(0, len(oids), _BATCH):
+                batch = oids[start : start + _BATCH]
+                marks = ",".join("?" * len(batch))
+                rows = self._database.execute(f"SELECT oid FROM blob WHERE oid IN ({marks})", batch)  # noqa: S608
+                found.update(row[0] for row in rows)
         return found
 
     @contextmanager

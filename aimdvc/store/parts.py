@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from aimdvc.model.entries import path_bytes, path_text
-from aimdvc.model.oid import Oid
 from aimdvc.model.patterns import Part
 
 PARTS_SCHEMA = """
@@ -84,14 +83,14 @@ class Parts:
         )
         return [path_text(row[0]) for row in rows]
 
-    def blobs_on_disk(self, artifact: int) -> set[Oid]:
-        """Returns the blobs that the checked out files stand for."""
+    def blobs_on_disk(self, artifact: int) -> set[bytes]:
+        """Returns the blobs that the checked out files stand for, as 32 bytes each."""
         rows = self._database.execute(
-            "SELECT DISTINCT oid FROM entry WHERE artifact = ? AND place = 0 AND is_pointer = 1 AND mode != 0"
+            "SELECT oid FROM entry WHERE artifact = ? AND place = 0 AND is_pointer = 1 AND mode != 0"
             " AND oid IS NOT NULL",
             (artifact,),
         )
-        return {Oid(row[0].hex()) for row in rows}
+        return {row[0] for row in rows}
 
     def iter_absent(self, artifact: int, paths: Iterable[bytes]) -> Iterator[bytes]:
         """Yields those of the paths that the index has and that are not checked out."""
