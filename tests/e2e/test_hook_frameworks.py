@@ -166,6 +166,7 @@ def test_artifacts_go_where_the_code_goes(project: Project) -> None:
     assert (project.shell.here.parent / "tree" / "data" / "a.txt").read_text() == "one\n"
 
 
+@only_pre_commit
 def test_a_repository_without_aimdvc_is_left_alone(project: Project, tmp_path: Path, frameworks: Frameworks) -> None:
     git(tmp_path, "init", "-q", "-b", "main", "plain")
     plain = Project(Shell(tmp_path / "plain"), project.framework)
