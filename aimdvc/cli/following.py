@@ -78,7 +78,7 @@ def _lines(workspace: Workspace, done: LockFollowed) -> list[str]:
     lines += [f"{name}: pinned by this code, not here: `aimdvc pull {name}` brings it" for name in done.missing]
     for name in done.left:
         path = shown_path(workspace.head(name).path)
-        lines.append(f"{name}: not pinned by this code; its files stay at '{path}'")
+        lines.append(f"{name}: not pinned by this code; its files stay at '{path}': `aimdvc checkout` deletes them")
     return lines
 
 

@@ -1,7 +1,7 @@
 """`--include`, `--exclude` and `--all`: the part of an artifact that a command checks out."""
 
 import shlex
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
 import click
@@ -38,6 +38,42 @@ def part_of(include: tuple[str, ...], exclude: tuple[str, ...], is_all: bool = F
     if is_all:
         raise click.UsageError("--all checks out everything: it excludes --include and --exclude")
     return parse_part(include, exclude)
+
+
+def named_parts(
+    known: Collection[str], include: tuple[str, ...], exclude: tuple[str, ...]
+) -> dict[str, Part | None] | None:
+    """Returns the artifacts that `NAME` and `NAME:PATTERN` ask for, and the part of each; None where nothing names one.
+
+    A part is None for all that was checked out of an artifact before, else for all of it. Raises UsageError.
+    """
+    pairs = [[_split(known, text) for text in texts] for texts in (include, exclude)]
+    if not any(name for texts in pairs for name, _ in texts):
+        return None
+    for name, pattern in pairs[0] + pairs[1]:
+        if name is None:
+            raise click.UsageError(f"'{pattern}' is for no artifact, as others are: write NAME:PATTERN")
+    for name, pattern in pairs[1]:
+        if pattern is None:
+            raise click.UsageError(f"--exclude {name} leaves no pattern: write {name}:PATTERN")
+    found: dict[str, Part | None] = {}
+    for name in dict.fromkeys(str(name) for name, _ in pairs[0]) or sorted(known):
+        patterns = [tuple(pattern for one, pattern in texts if one == name and pattern) for texts in pairs]
+        if any(one == name and pattern is None for one, pattern in pairs[0]):
+            patterns[0] = ()
+        found[name] = parse_part(*patterns) if any(patterns) else None
+    stray = [name for name, _ in pairs[1] if name not in found]
+    if stray:
+        raise click.UsageError(f"--exclude names '{stray[0]}', and --include doesn't")
+    return found
+
+
+def _split(known: Collection[str], text: str) -> tuple[str | None, str | None]:
+    """Returns the artifact and the pattern that an option's value means, None for what it leaves out."""
+    name, colon, pattern = text.partition(":")
+    if name not in known or (colon and not pattern):
+        return None, text
+    return name, pattern if colon else None
 
 
 def absent_text(count: int) -> str:

@@ -4,8 +4,8 @@ Order: git objects, blobs, files, then the branch, then index and HEAD, then loc
 stops as that of `merge` does.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from aimdvc.errors import Refused, UnknownRevision
 from aimdvc.git.history import History
@@ -64,14 +64,15 @@ class Pulled:
 class PullOptions:
     """`favor` settles every conflict with one side; `rebase` makes local commits anew on the remote's tip.
 
-    `part` is what to check out from now on, None for what was; `depth` how many versions of a history that is new or
-    shallow are to be here, None for all of a new one.
+    `part` is what to check out from now on, None for what was, and `parts` the same of single artifacts; `depth` how
+    many versions of a history that is new or shallow are to be here, None for all of a new one.
     """
 
     favor: Favor | None = None
     rebase: bool = False
     part: Part | None = None
     depth: int | None = None
+    parts: Mapping[str, Part | None] = field(default_factory=dict)
 
 
 def pull(
@@ -87,16 +88,17 @@ def pull(
     gone = set() if wanted else set(unpinned_names(workspace, pins, read_code_head(workspace, pins)))
 
     def act(name: str) -> Pulled:
+        own = replace(options, part=options.parts.get(name, options.part))
         if name in gone:
             return _take_away(workspace, name, means)
         pin = pins.get(name)
         if name not in have and pin is not None:
-            return _told(workspace, bring(workspace, connector, name, pin, options, means), options.part)
-        chosen = _choose(workspace, name, options.part, means) if options.part is not None else None
-        done = _pull_one(workspace, connector, name, pin, options, means)
+            return _told(workspace, bring(workspace, connector, name, pin, own, means), own.part)
+        chosen = _choose(workspace, name, own.part, means) if own.part is not None else None
+        done = _pull_one(workspace, connector, name, pin, own, means)
         if chosen is None:
             return done
-        done = _told(workspace, done, options.part)
+        done = _told(workspace, done, own.part)
         return replace(done, written=done.written + chosen.written, deleted=done.deleted + chosen.deleted)
 
     bulk = each(wanted or [*sorted(gone), *sorted((have | pins.keys()) - gone)], act)

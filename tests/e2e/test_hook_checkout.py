@@ -79,7 +79,8 @@ def test_an_artifact_that_the_code_pins_no_more_keeps_its_files_and_one_line_say
     git(shell.here, "commit", "-qm", "none")
     git(shell.here, "switch", "-q", "main")
     done = tried(shell.here, "switch", "-q", "none")
-    assert (done.returncode, done.stdout) == (0, "images: not pinned by this code; its files stay at 'data/images'\n")
+    told = "images: not pinned by this code; its files stay at 'data/images': `aimdvc checkout` deletes them\n"
+    assert (done.returncode, done.stdout) == (0, told)
     assert images(shell) == ONE
 
 

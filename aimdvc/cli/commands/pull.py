@@ -9,11 +9,12 @@ from aimdvc.cli.context import Cli
 from aimdvc.cli.depth import depth_option
 from aimdvc.cli.network import blob_fetcher, connector
 from aimdvc.cli.output import plural
-from aimdvc.cli.part import all_option, note_unmatched, part_of, part_options
+from aimdvc.cli.part import all_option, named_parts, note_unmatched, part_of, part_options
 from aimdvc.ops.blobs import Means
 from aimdvc.ops.depth import WHOLE, Depth
 from aimdvc.ops.fetch import Fetched, FetchOptions, fetch
 from aimdvc.ops.join import Favor
+from aimdvc.ops.lockfile import read_pins
 from aimdvc.ops.pull import Pulled, PullOptions, pull
 
 
@@ -85,24 +86,28 @@ def pull_command(
     current branch to the remote's same branch, or merge by path. Where both sides changed one path it stops as `merge`
     does: --ours, --theirs, or `aimdvc merge` afterwards, settle it. Local changes that would be lost stop it, too.
     --rebase changes nothing when there is a conflict; it refuses to make anew what is published, or pinned by a commit
-    of the code. --include and --exclude bring only a part of one artifact's files, from now on, --depth only the newest
-    versions of a history that is not here yet (`aimdvc help partial`).
+    of the code. --include and --exclude bring only a part of one artifact's files, from now on; without NAME they
+    may name artifacts, as `NAME`, which brings no others, or `NAME:PATTERN`. --depth brings only the newest versions of
+    a history that is not here yet (`aimdvc help partial`).
 
     \b
     Example:
       aimdvc pull
       aimdvc pull --theirs images
       aimdvc pull images --include 'train/**'
+      aimdvc pull --include 'images:train/**'
     """
     if rebase and favor:
         raise click.UsageError("--rebase settles no conflicts: it excludes --ours and --theirs")
-    part = part_of(include, exclude, is_all)
-    wanted = cli.names(names, or_pinned=True)
+    known = {*read_pins(cli.workspace), *(head.name for head in cli.workspace.state.heads())}
+    parts = None if names else named_parts(known, include, exclude)
+    part = part_of(include, exclude, is_all) if parts is None or is_all else None
+    wanted = list(parts) if parts is not None else cli.names(names, or_pinned=True)
     if part is not None and not names:
         wanted = [cli.selector(None)[0]]
     with connector(cli) as connections:
         means = Means(blob_fetcher(connections), cli.progress)
-        bulk = pull(cli.workspace, connections, wanted, PullOptions(favor, rebase, part, depth), means)
+        bulk = pull(cli.workspace, connections, wanted, PullOptions(favor, rebase, part, depth, parts or {}), means)
     for one in bulk.done:
         note_unmatched(cli, one.artifact, one.unmatched)
     return finish(cli, bulk, _pulled, "No artifacts here, and none pinned")
