@@ -8,12 +8,14 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-from aimdvc.errors import UsageError
+from aimdvc.errors import RemoteUnreachable, UsageError
 from aimdvc.model.metadata import METADATA, Metadata, parse_metadata
 from aimdvc.model.names import check_alias_name, check_artifact_name
 from aimdvc.ops.workspace import Workspace
 from aimdvc.sdk.arguments import absolute_path, optional_text, text, texts
 from aimdvc.sdk.artifact import Artifact, keep, stored
+from aimdvc.sdk.environment import read_environment
+from aimdvc.sdk.logins import stored_user
 from aimdvc.sdk.place import all_places, find_places, opened
 from aimdvc.sdk.progress import OnProgress, progress_of
 from aimdvc.sdk.record import Record, load_record, new_record
@@ -52,7 +54,8 @@ def grab_artifact(
     """Returns an artifact that is there already: by its directory, else by its id, else by its reference.
 
     A directory is what `local_path()` gave. An id is looked for on this machine, then on the server. A reference is
-    `FOLDER/REPO[:TAG]`, or `REPO_ID[:TAG]`; the tag is a version or an alias, `latest` by default. No file's content
+    `FOLDER/REPO[:TAG]`, or `REPO_ID[:TAG]`; the tag is a version or an alias, `latest` by default. A version `vN` that
+    is known here needs no server; what an alias names, only the server knows. No file's content
     is fetched. Raises UsageError where there is none, UnknownRevision, NotAuthorised, RemoteError.
     """
     if artifact_path is not None:
@@ -131,11 +134,37 @@ def _of_reference(reference: str) -> Artifact:
     tag = match["tag"] or _LATEST
     places = find_places()
     with service() as server, opened(places) as workspace:
-        path = match["path"] if "/" in match["path"] else server.path_of(match["path"])
-        told = server.artifact(path)
+        known = _known_here(server.host, match["path"])
+        if tag in known:
+            return known[tag]
+        try:
+            path = match["path"] if "/" in match["path"] else server.path_of(match["path"])
+            told = server.artifact(path)
+        except RemoteUnreachable as error:
+            if known:
+                error.hint = f"known here, without a server: {', '.join(known)}"
+            raise
         if told is None:
             raise UsageError(f"'{server.host}' has no artifact '{path}'")
         return _grabbed(places, workspace, server, told.path("path"), told.id("id"), tag)
+
+
+def _known_here(host: str, path: str) -> dict[str, Artifact]:
+    """Returns the versions of an artifact of a server that this machine knows, by their numbers, which never change."""
+    user = stored_user(read_environment())
+    wanted = path.strip("/")
+    for full in (wanted, f"{user}/{wanted}") if user else (wanted,):
+        found: dict[str, Artifact] = {}
+        for places in all_places():
+            with opened(places) as workspace:
+                documents = workspace.state.records.find_remote(host, full)
+            for record in map(load_record, documents):
+                for one in record.remote:
+                    if (one["host"], str(one["path"]).strip("/")) == (host, full) and one["version"]:
+                        found.setdefault(str(one["version"]), Artifact._of(places, record))
+        if found:
+            return dict(sorted(found.items(), key=lambda item: (len(item[0]), item[0])))
+    return {}
 
 
 def _grabbed(places: Places, workspace: Workspace, server: Service, path: str, node: str, revision: str) -> Artifact:

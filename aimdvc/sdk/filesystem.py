@@ -13,6 +13,7 @@ from aimdvc.sdk.artifact import Artifact
 from aimdvc.sdk.artifacts import grab_artifact
 
 PROTOCOL = "aimd"
+_READ_ONLY = "a version never changes; make another with aimdvc.create_artifact"
 _FORM = "aimd://FOLDER/NAME@REV/PATH"
 
 
@@ -59,12 +60,32 @@ class AimdFileSystem(AbstractFileSystem):  # type: ignore[misc]
 
     def _open(self, path: str, mode: str = "rb", **options: Any) -> BinaryIO:
         if mode != "rb":
-            raise NotImplementedError("a version never changes; make another with aimdvc.create_artifact")
+            raise NotImplementedError(_READ_ONLY)
         root, inside = self._split(path)
         try:
             return self._artifact(root).open(inside)
         except KeyError:
             raise FileNotFoundError(path) from None
+
+    def mkdir(self, path: str, create_parents: bool = True, **options: Any) -> None:
+        """Raises NotImplementedError, as all do that would change something: fsspec's own say nothing."""
+        raise NotImplementedError(_READ_ONLY)
+
+    def makedirs(self, path: str, exist_ok: bool = False) -> None:
+        """Raises NotImplementedError."""
+        raise NotImplementedError(_READ_ONLY)
+
+    def rmdir(self, path: str) -> None:
+        """Raises NotImplementedError."""
+        raise NotImplementedError(_READ_ONLY)
+
+    def rm(self, path: str, recursive: bool = False, maxdepth: int | None = None) -> None:
+        """Raises NotImplementedError."""
+        raise NotImplementedError(_READ_ONLY)
+
+    def cp_file(self, path1: str, path2: str, **options: Any) -> None:
+        """Raises NotImplementedError."""
+        raise NotImplementedError(_READ_ONLY)
 
     def ukey(self, path: str) -> str:
         """Returns what tells a file's bytes: their SHA-256."""

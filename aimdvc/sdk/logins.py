@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Mapping
 
-from aimdvc.errors import NotAuthorised, RemoteUnreachable, UnsafeUrl, UsageError
+from aimdvc.errors import NotAuthorised, ProtocolError, RemoteUnreachable, UnsafeUrl, UsageError
 from aimdvc.fs.disk import Disk
 from aimdvc.model.gitconfig import ConfigFile
 from aimdvc.ops.login import try_key
@@ -22,6 +22,12 @@ class CannotConnect(RemoteUnreachable, ConnectionError):
     """The server of a login could not be reached; nothing was stored."""
 
 
+class NoAimdServer(ProtocolError, ConnectionError):
+    """What answers at the host of a login is no AIMD server; nothing was stored."""
+
+    hint = "give the URL that `aimdvc serve` printed"
+
+
 def login(
     host: str | None = None,
     api_key: str | None = None,
@@ -35,7 +41,7 @@ def login(
     untried, and None returned. The key is kept for this user alone (mode 0600), and goes to that server only.
 
     Raises ValueError without a host or a key, or for a key that is no UUID; ConnectionError where the server can't be
-    reached; NotAuthorised where it refuses the key.
+    reached, or is no AIMD server; NotAuthorised where it refuses the key.
     """
     environment = read_environment()
     optional_text("host", host)
@@ -61,8 +67,11 @@ def login(
     except RemoteUnreachable as error:
         if not unable_to_connect_ok:
             raise CannotConnect(shown(host), error.message) from error
+    else:
+        if user is None:
+            raise NoAimdServer(shown(origin), "it doesn't say whose the key is, as an AIMD server does")
     _keys(environment).set(origin, key)
-    _remember_host(host, environment)
+    _remember(host, user, environment)
     return user
 
 
@@ -72,7 +81,7 @@ def logout() -> None:
     host = _stored_host(environment)
     if host is not None:
         _keys(environment).remove(origin_of(host))
-        _remember_host(None, environment)
+        _remember(None, None, environment)
 
 
 def current_host(environment: Mapping[str, str]) -> str:
@@ -82,6 +91,13 @@ def current_host(environment: Mapping[str, str]) -> str:
         raise NotAuthorised("no server is known", hint="call aimdvc.login(host, api_key), or set AIMDVC_HOST")
     check_url(host)
     return host.rstrip("/")
+
+
+def stored_user(environment: Mapping[str, str]) -> str | None:
+    """Returns whose the key is that `login` stored, None where that isn't known. Short paths lie in that user's folders."""
+    config: ConfigFile = read_config_file(user_directory(environment) / "config")
+    is_stored = environment.get("AIMDVC_HOST", _stored_host(environment)) == _stored_host(environment)
+    return config.get("login", None, "user") if is_stored and "AIMDVC_API_KEY" not in environment else None
 
 
 def session(environment: Mapping[str, str]) -> Session:
@@ -113,13 +129,14 @@ def _try_key(origin: str, key: str, timeout: float | None, environment: Mapping[
         opened.close()
 
 
-def _remember_host(host: str | None, environment: Mapping[str, str]) -> None:
+def _remember(host: str | None, user: str | None, environment: Mapping[str, str]) -> None:
     path = user_directory(environment) / "config"
     config = read_config_file(path)
-    if host is None:
-        config.unset("login", None, "host")
-    else:
-        config.set("login", None, "host", host)
+    for key, value in (("host", host), ("user", user)):
+        if value is None:
+            config.unset("login", None, key)
+        else:
+            config.set("login", None, key, value)
     disk = Disk()
     disk.make_directory(path.parent)
     disk.replace_file(path, config.dump())

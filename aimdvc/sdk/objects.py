@@ -92,7 +92,8 @@ def tree_of(history: History, record: Record) -> GitId:
 def find_source(workspace: Workspace, record: Record, key: str) -> Source | None:
     """Returns a file of an artifact by its key, None where there is none."""
     if record.commit is None:
-        return next((one for one in iter_sources(workspace, record) if one.key == key), None)
+        one = workspace.state.records.find_object(record.id, key)
+        return Source(key, one.mode, Pointer(one.oid or _EMPTY, one.size)) if one is not None and not one.uri else None
     history = workspace.history(record.repository)
     entry = history.entry(tree_of(history, record), key)
     if entry is None or is_hidden(entry, lambda entry: history.read_blob(entry.git_id)):

@@ -6,6 +6,7 @@ change of it is saved, too. A list comes as a copy, since nothing tells that it 
 
 import copy
 import dataclasses
+import json
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
@@ -19,6 +20,8 @@ Save = Callable[[Values, list[str]], None]
 """Takes what is set, by name, and the names that go."""
 
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|[+-]?inf|nan")
+_MOST_BYTES = 4 << 20
+"""Of one parameter: a server takes 8 MiB in one request."""
 _LITERALS = {"True": True, "False": False, "None": None}
 
 
@@ -111,11 +114,23 @@ class Params(MutableMapping[str, Any]):
             held = value.to_dict() if isinstance(value, Params) else value
             new[str(name)] = plain(held, f"parameter '{name}'", is_lenient)
         if new:
+            _check_size(new)
             self._save(new, [])
 
     def to_dict(self) -> Values:
         """Returns a copy, of plain dictionaries."""
         return copy.deepcopy(self._read())
+
+
+def _check_size(new: Values) -> None:
+    """Raises ValueError for parameters that no server would take: told where they are set, not at the upload."""
+    for name, value in new.items():
+        # A text that is short, or a number, needs no measuring.
+        size = len(json.dumps(value)) if isinstance(value, (dict, list, str)) else 0
+        if size > _MOST_BYTES:
+            raise ValueError(
+                f"parameter '{name}' has {size >> 10} KiB as JSON, expected at most {_MOST_BYTES >> 10} KiB"
+            )
 
 
 def _found_in(given: Any) -> Mapping[Any, Any]:

@@ -35,6 +35,8 @@ from aimdvc.server.tree import MAX_DEPTH, add_node, chain_of, check_name, child
 _OURS = re.compile(r"latest|v[0-9]+", re.IGNORECASE)
 """Aliases that nobody gives: clients send back what they were told."""
 
+_TYPE_LENGTH = 200
+
 
 def add_artifact(call: Call) -> Response:
     """Begins an upload, of what becomes a version of the artifact `repo` in a folder; makes that where need be."""
@@ -43,10 +45,13 @@ def add_artifact(call: Call) -> Response:
     document = _document(call.json)
     artifact = _ensure_artifact(call, query.get("folder", ""), query.get("repo", ""))
     metadata = call.json.get("metadata")
+    kind = query.get("type", "")
+    if len(kind) > _TYPE_LENGTH:
+        raise HttpError(400, f"the type has {len(kind)} characters, expected at most {_TYPE_LENGTH}")
     wanted = find_id(metadata.get("id")) if isinstance(metadata, dict) else None
     if wanted is not None and (there := _visible_version(call, wanted)) is not None:
         raise HttpError(400, f"artifact {dashed(there)} already exists")
-    wish = Draft("", artifact, call.caller.id, query.get("type", "")[:200], document, 0.0)
+    wish = Draft("", artifact, call.caller.id, kind, document, 0.0)
     begun = begin(site.database, wanted, wish) or begin(site.database, None, wish)
     assert begun is not None
     return answer({"id": dashed(begun.id)})

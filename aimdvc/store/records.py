@@ -61,6 +61,25 @@ class Records:
         while batch := list(islice(pending, _BATCH)):
             self._database.executemany("INSERT OR REPLACE INTO record_object VALUES (?, ?, ?, ?, ?, ?)", batch)
 
+    def find_object(self, record: str, key: str) -> RecordObject | None:
+        """Returns an artifact's object by its key, None where there is none."""
+        row = self._database.execute(
+            "SELECT mode, oid, size, uri FROM record_object WHERE record = ? AND key = ?", (record, path_bytes(key))
+        ).fetchone()
+        if row is None:
+            return None
+        mode, oid, size, uri = row
+        return RecordObject(key, mode, Oid(oid.hex()) if oid is not None else None, size, uri)
+
+    def find_remote(self, host: str, path: str) -> list[dict[str, object]]:
+        """Returns what is known of the artifacts that were uploaded to a path of a host, or came from there."""
+        rows = self._database.execute(
+            "SELECT document FROM record WHERE EXISTS (SELECT 1 FROM json_each(document, '$.remote')"
+            " WHERE json_extract(value, '$.host') = ? AND trim(json_extract(value, '$.path'), '/') = ?)",
+            (host, path),
+        )
+        return [dict(json.loads(row[0])) for row in rows]
+
     def drop_objects(self, record: str) -> None:
         """Forgets an artifact's objects."""
         self._database.execute("DELETE FROM record_object WHERE record = ?", (record,))

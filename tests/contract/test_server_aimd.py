@@ -5,6 +5,7 @@ import subprocess
 import time
 from hashlib import md5
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -227,3 +228,11 @@ def test_a_body_that_breaks_off_leaves_nothing(server: EmbeddedServer, alice: Ai
     assert alice.ls(artifact) == {}
     assert client.request("POST", path, iter([whole, end]), kind, chunked=True).status == 200
     assert alice.ls(artifact) == {"x": line(b"1" * 100_000)}
+
+
+def test_a_type_that_is_too_long_is_refused_not_cut(alice: AimdClient) -> None:
+    folder = alice.make_folder("default")
+    body = document(str(uuid4()))
+    reply = alice.post(ARTIFACTS, json=body, folder=folder, repo="a", type="x" * 201)
+    assert reply.status_code == 400 and "the type has 201 characters" in reply.text
+    assert alice.post(ARTIFACTS, json=body, folder=folder, repo="a", type="x" * 200).status_code == 200

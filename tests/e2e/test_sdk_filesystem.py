@@ -68,3 +68,19 @@ def test_files_are_read(system: AimdFileSystem) -> None:
 def test_pandas_reads_by_url(system: AimdFileSystem) -> None:
     frame = pandas.read_csv("aimd://default/a@best/t/x.csv")
     assert frame.to_dict("list") == {"a": [1, 3], "b": [2, 4]}
+
+
+def test_what_would_change_something_says_why_not(system: AimdFileSystem) -> None:
+    changes = (
+        lambda: system.mkdir(f"{ROOT}/new"),
+        lambda: system.makedirs(f"{ROOT}/new/deep"),
+        lambda: system.rmdir(f"{ROOT}/t"),
+        lambda: system.rm(f"{ROOT}/large"),
+        lambda: system.cp_file(f"{ROOT}/large", f"{ROOT}/copy"),
+        lambda: system.pipe_file(f"{ROOT}/large", b""),
+        lambda: system.touch(f"{ROOT}/new"),
+    )
+    for change in changes:
+        with pytest.raises(NotImplementedError, match="a version never changes"):
+            change()
+    assert system.info(f"{ROOT}/large")["size"] == len(LARGE)

@@ -12,6 +12,7 @@ import aimdvc
 from aimdvc.errors import NotAuthorised, UnsafeUrl
 from aimdvc.sdk.logins import current_host
 from aimdvc.server.embedded import EmbeddedServer
+from tests.e2e.elsewhere import Elsewhere
 from tests.shell import Shell
 
 OTHER = "11111111-2222-4333-8444-555555555555"
@@ -95,3 +96,13 @@ def test_importing_aimdvc_loads_nothing_of_it() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         aimdvc.nothing  # noqa: B018
     assert {"login", "logout"} <= set(dir(aimdvc))
+
+
+def test_a_host_that_is_no_aimd_server_is_refused(elsewhere: Elsewhere, home: Path) -> None:
+    elsewhere.files["/api/v1/whoami"] = (b"<html>", '"x"')
+    with pytest.raises(ConnectionError, match="doesn't say whose the key is") as raised:
+        aimdvc.login(elsewhere.url, OTHER)
+    assert OTHER not in str(raised.value)
+    with pytest.raises(ConnectionError):
+        aimdvc.login(elsewhere.url, OTHER, unable_to_connect_ok=True)
+    assert not keys(home).exists() or OTHER not in keys(home).read_text()

@@ -213,3 +213,23 @@ def test_references_are_fetched_when_asked_and_held_to_what_was_recorded(
     with pytest.raises(ReferenceChanged):
         artifact.download(references=True)
     assert fetched.read_bytes() == CONTENT[::-1]
+
+
+def test_a_version_that_is_known_here_needs_no_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIMDVC_HOME", str(tmp_path / "user"))
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with EmbeddedServer(tmp_path / "srv") as running:
+        aimdvc.login(running.url, running.admin_key)
+        one = uploaded(tmp_path, {"f": b"1"})
+        two = uploaded(tmp_path, {"f": b"2"})
+    assert aimdvc.grab_artifact(artifact_ref="default/a:v1").id == one.id
+    assert aimdvc.grab_artifact(artifact_ref="/default/a:v2").id == two.id
+    path = aimdvc.grab_artifact(artifact_ref="default/a:v2").local_path("f")
+    assert path is not None and Path(path).read_bytes() == b"2"
+    for reference in ("default/a", "default/a:best", "default/a:v3"):
+        with pytest.raises(RemoteUnreachable) as raised:
+            aimdvc.grab_artifact(artifact_ref=reference)
+        assert raised.value.hint == "known here, without a server: v1, v2"
+    with pytest.raises(RemoteUnreachable):
+        aimdvc.grab_artifact(artifact_ref="default/other:v1")

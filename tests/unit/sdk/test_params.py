@@ -185,3 +185,12 @@ def test_floats_that_json_has_not_come_back_too_and_strict_readers_take_them() -
     assert str(jsonvalues.parse(jsonvalues.dump(float("nan")))) == "nan"
     with pytest.raises(ValueError, match="NaN is not JSON"):
         jsonvalues.parse("NaN")
+
+
+def test_what_no_server_would_take_is_refused_where_it_is_set() -> None:
+    saved = Saved()
+    with pytest.raises(ValueError, match=r"parameter 'big' has 5120 KiB as JSON, expected at most 4096 KiB"):
+        saved.params["big"] = "x" * (5 << 20)
+    assert not saved.changes
+    saved.params["fits"] = "x" * (3 << 20)
+    assert len(saved.changes) == 1
