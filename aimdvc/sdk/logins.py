@@ -94,7 +94,7 @@ def current_host(environment: Mapping[str, str]) -> str:
 
 
 def stored_user(environment: Mapping[str, str]) -> str | None:
-    """Returns whose the key is that `login` stored, None where that isn't known. Short paths lie in that user's folders."""
+    """Returns whose the key is that `login` stored, None where that isn't known: short paths lie in their folders."""
     config: ConfigFile = read_config_file(user_directory(environment) / "config")
     is_stored = environment.get("AIMDVC_HOST", _stored_host(environment)) == _stored_host(environment)
     return config.get("login", None, "user") if is_stored and "AIMDVC_API_KEY" not in environment else None
