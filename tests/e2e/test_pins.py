@@ -137,3 +137,28 @@ def test_a_pull_brings_only_the_artifacts_and_parts_that_are_included(pushed: Co
     shell("pull", "--exclude", "images:train/")
     assert "data/images/test/a" in files_of(shell.here)
     assert "data/images/train/a" not in files_of(shell.here)
+
+
+def test_gitignore_follows_an_artifact_as_it_is_made_moved_and_removed(tmp_path: Path) -> None:
+    code = make_code(tmp_path / "code")
+    code.shell.write("data/set/a", "1")
+    code.shell.commit("data/set")
+    assert (code.here / "data/.gitignore").read_text() == "/set\n"
+    (code.here / "data/.gitignore").write_text("*.tmp\n/set\n")
+    code.record()
+    assert code.git("ls-files", "data").split() == ["data/.gitignore"]
+    code.shell("mv", "data/set", "kept")
+    assert (code.here / "data/.gitignore").read_text() == "*.tmp\n"
+    assert "/kept" in (code.here / ".gitignore").read_text().splitlines()
+    assert code.git("status", "--porcelain", "kept") == ""
+    code.shell("rm", "-r", "-f", "kept")
+    assert not (code.here / ".gitignore").exists() or "/kept" not in (code.here / ".gitignore").read_text()
+
+
+def test_a_file_that_git_tracks_is_refused_with_the_command_that_moves_it_over(tmp_path: Path) -> None:
+    code = make_code(tmp_path / "code")
+    code.shell.write("data/a", "1")
+    code.record()
+    told = code.shell("add", "data", code=4).err
+    assert "Git tracks files there" in told
+    assert "`aimdvc import git 'data'` moves them over" in told
