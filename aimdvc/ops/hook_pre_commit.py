@@ -5,18 +5,22 @@ an artifact that was never pulled here stands in the way of nothing, and a merge
 it. Asks no network. The rules, and why: docs/decisions/0029.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from aimdvc.errors import UsageError
 from aimdvc.git.code import head_commit
+from aimdvc.git.codeindex import iter_staged, read_raw_index
 from aimdvc.git.coderevs import read_at, read_staged
+from aimdvc.model.entries import Mode, path_bytes
 from aimdvc.model.lock import Pin
 from aimdvc.model.oid import GitId
 from aimdvc.ops.check import Finding, check_local, check_lock
 from aimdvc.ops.lockfile import read_lock_file
 from aimdvc.ops.project import Project
+from aimdvc.ops.scan import git_blob_id
 from aimdvc.ops.workspace import Workspace
 
 _STATES = ("rebase-merge", "rebase-apply")
@@ -41,34 +45,44 @@ def check_staged(project: Project, workspace: Workspace, commit: NextCommit) -> 
     """
     path = project.lock(workspace.root)
     try:
-        raw = read_staged(project.git_dir, project.common_dir, path, commit.index_path)
+        raw = _staged(project, workspace, path, commit.index_path)
     except UsageError as error:
         if "in conflict" not in error.message:
             raise
         return [Finding("", "in-conflict", "is in conflict", error.hint)]
-    parents = _parents(project, commit)
-    before = [check_lock(read_at(project.common_dir, parent, path) or b"")[0] for parent in parents]
+    # Only what has to be told about needs the commits before: reading them takes as long as all the rest.
+    before = cache(lambda: _locks_before(project, path, commit))
     if raw is None:
         return _without_lock(workspace, path, before)
     pins, found = check_lock(raw)
     if any(finding.kind == "unreadable" for finding in found):
         return found
-    if commit.merged or _is_rebasing(project):
-        followed = [name for name, pin in pins.items() if any(pin == known.get(name) for known in before)]
-    else:
-        followed = []
+    is_followed = bool(commit.merged) or _is_rebasing(project)
     for finding in check_local(workspace, pins):
-        if finding.kind == "not-here" and any(
-            pins[finding.artifact] == known.get(finding.artifact) for known in before
-        ):
-            continue
-        if finding.kind in ("other-commit", "other-path") and finding.artifact in followed:
-            continue
-        found.append(finding)
-    found += _gone(workspace, pins, before, {finding.artifact for finding in found})
+        is_excused = finding.kind == "not-here" or (is_followed and finding.kind in ("other-commit", "other-path"))
+        name = finding.artifact
+        if not is_excused or not any(pins[name] == known.get(name) for known in before()):
+            found.append(finding)
+    if any(head.name not in pins for head in workspace.state.heads()):
+        found += _gone(workspace, pins, before(), {finding.artifact for finding in found})
     if not found and read_lock_file(workspace) != raw:
         found.append(Finding("", "not-staged", "was changed and is not staged so", f"`git add {path}`"))
     return found
+
+
+def _staged(project: Project, workspace: Workspace, path: str, index_path: Path | None) -> bytes | None:
+    """Returns the staged lock: that on disk where Git has the same, with no git object read; None for none."""
+    raw, name = read_lock_file(workspace), path_bytes(path)
+    sides = [entry for entry in iter_staged(read_raw_index(project.git_dir, index_path)) if entry.path == name]
+    if len(sides) == 1 and sides[0].stage == 0 and sides[0].mode == Mode.FILE and sides[0].git_id == git_blob_id(raw):
+        return raw
+    return read_staged(project.git_dir, project.common_dir, path, index_path)
+
+
+def _locks_before(project: Project, path: str, commit: NextCommit) -> list[dict[str, Pin]]:
+    """Returns what each parent of the commit pins, HEAD's first."""
+    parents = _parents(project, commit)
+    return [check_lock(read_at(project.common_dir, parent, path) or b"")[0] for parent in parents]
 
 
 def _parents(project: Project, commit: NextCommit) -> list[GitId]:
@@ -83,11 +97,11 @@ def _is_rebasing(project: Project) -> bool:
     return any((project.git_dir / name).is_dir() for name in _STATES)
 
 
-def _without_lock(workspace: Workspace, path: str, before: list[dict[str, Pin]]) -> list[Finding]:
+def _without_lock(workspace: Workspace, path: str, before: Callable[[], list[dict[str, Pin]]]) -> list[Finding]:
     """Returns what is wrong with a code commit that has no lock: the artifacts of the workspace are pinned nowhere."""
     if not any(head.commit is not None for head in workspace.state.heads()):
         return []
-    if any(before):
+    if any(before()):
         hint = f"`git restore --staged --worktree {path}` brings it back, `aimdvc rm` takes artifacts out of it"
         return [Finding("", "removed", "is removed by this commit, and artifacts are here", hint)]
     hint = f"`git add {path}`" if read_lock_file(workspace) else f"`aimdvc checkout`, then `git add {path}`"
