@@ -202,3 +202,35 @@ def test_import_git_of_pointers_names_the_command_that_follows_them(
     _, shell, _ = code
     assert "`aimdvc import lfs` follows it" in shell("import", "git", "data", code=4).err
     assert "data/a.bin" in git(shell.here, "ls-files").split()
+
+
+def test_commits_from_before_the_import_keep_the_files_that_git_has(
+    code: tuple[str, Shell, list[dict[str, bytes]]],
+) -> None:
+    kind, shell, states = code
+    shell.write("other/f", "1")
+    shell.commit("other")
+    before = save(shell.here, "Another artifact", 6)
+    done = shell("import", kind, "data")
+    assert "`git add aimdvc.lock .aimdvc .gitignore`" in done.err
+    save(shell.here, "Use the artifact", 7)
+    git(shell.here, "checkout", "-q", before)
+    shell("checkout")
+    assert git(shell.here, "status", "--porcelain") == ""
+    assert {path: (shell.here / "data" / path).read_bytes() for path in states[-1]} == states[-1]
+    git(shell.here, "checkout", "-q", "main")
+    assert not (shell.here / "data").exists()
+    shell("checkout")
+    assert {path: (shell.here / "data" / path).read_bytes() for path in states[-1]} == states[-1]
+    assert shell("status", "-s").out == ""
+
+
+def test_an_import_that_the_code_took_back_can_be_made_again(code: tuple[str, Shell, list[dict[str, bytes]]]) -> None:
+    kind, shell, _ = code
+    save(shell.here, "Workspace", 6)
+    shell("import", kind, "data")
+    save(shell.here, "Use the artifact", 7)
+    git(shell.here, "revert", "--no-edit", "HEAD")
+    shell("checkout")
+    assert git(shell.here, "status", "--porcelain") == ""
+    assert shell("import", kind, "data").out.startswith("data: 3 versions")

@@ -1,5 +1,7 @@
 """`aimdvc import git`, `import lfs` and `import dvc`."""
 
+import posixpath
+import shlex
 from collections.abc import Callable, Sequence
 
 import click
@@ -102,7 +104,9 @@ def import_all(cli: Cli, paths: Sequence[str], name: str | None, source: Callabl
         for note in one.notes:
             cli.out.note(note)
     if bulk.done:
-        cli.out.note("Git tracks aimdvc.lock instead: `git add aimdvc.lock .aimdvc` and `git commit` record the change")
+        ignoring = sorted({shlex.quote(posixpath.join(posixpath.dirname(one.path), ".gitignore")) for one in bulk.done})
+        told = " ".join(["aimdvc.lock", ".aimdvc", *ignoring])
+        cli.out.note(f"Git tracks aimdvc.lock instead: `git add {told}` and `git commit` record the change")
     return code
 
 
