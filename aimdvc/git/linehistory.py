@@ -10,7 +10,7 @@ from typing import NamedTuple
 from aimdvc.fs.disk import Disk
 from aimdvc.git.code import check_code_format, head_commit
 from aimdvc.git.history import History
-from aimdvc.git.trees import Node, compare_trees, find_entry
+from aimdvc.git.trees import Node, compare_trees, find_entry, iter_files
 from aimdvc.model.commits import Commit
 from aimdvc.model.entries import Mode, path_text
 from aimdvc.model.oid import GitId
@@ -31,6 +31,16 @@ def node_at_head(git_dir: Path, common_dir: Path, path: str) -> Node | None:
     head = head_commit(git_dir, common_dir)
     with History(common_dir, Disk()) as history:
         return find_entry(history.read_tree, history.commit(head).tree, path) if head is not None else None
+
+
+def find_submodule(git_dir: Path, common_dir: Path, path: str) -> str | None:
+    """Returns the path of a submodule that HEAD has below a directory of the work tree, None where it has none."""
+    node = node_at_head(git_dir, common_dir, path)
+    if node is None or node.mode != Mode.TREE:
+        return None
+    with History(common_dir, Disk()) as history:
+        files = iter_files(history.read_tree, node.git_id)
+        return next((f"{path}/{path_text(one.path)}" for one in files if one.mode == Mode.GITLINK), None)
 
 
 def iter_steps(git_dir: Path, common_dir: Path, path: str, is_whole: bool = True) -> Iterator[Step]:

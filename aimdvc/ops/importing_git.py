@@ -12,7 +12,7 @@ from aimdvc.fs.system import open_any
 from aimdvc.git.catfile import CatFile
 from aimdvc.git.cleanliness import changed_below
 from aimdvc.git.code import is_tracked
-from aimdvc.git.linehistory import Step, is_shallow, iter_steps, node_at_head
+from aimdvc.git.linehistory import Step, find_submodule, is_shallow, iter_steps, node_at_head
 from aimdvc.git.program import Git
 from aimdvc.model.entries import Mode, path_bytes
 from aimdvc.model.gitconfig import parse
@@ -37,7 +37,7 @@ class GitSource:
     notes: list[str] = field(default_factory=list)
 
     def require_ready(self) -> None:
-        """Raises UsageError where Git tracks nothing, Refused for changes that aren't committed, MissingBlob."""
+        """Raises UsageError where Git tracks nothing, UnsafePath, Refused for what isn't committed, MissingBlob."""
         place = self._place
         node = node_at_head(place.git_dir, place.common_dir, self._inside)
         if node is None:
@@ -45,6 +45,9 @@ class GitSource:
             raise UsageError(f"the code's HEAD has nothing at '{self.path}'", hint=f"{hint} makes it an artifact")
         if node.mode not in (Mode.TREE, Mode.FILE, Mode.EXECUTABLE):
             raise UnsafePath(self.path, "is a symbolic link or a submodule, and an artifact's path may not be")
+        submodule = find_submodule(place.git_dir, place.common_dir, self._inside)
+        if submodule is not None:
+            raise UnsafePath(submodule, "is a submodule, which no artifact holds", hint="`git mv` it elsewhere first")
         if is_tracked(place.git_dir, self._inside):
             changed = changed_below(place.git_dir, place.common_dir, self._work_tree, path_bytes(self._inside))
             if changed:

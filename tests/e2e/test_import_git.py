@@ -234,3 +234,12 @@ def test_an_import_that_the_code_took_back_can_be_made_again(code: tuple[str, Sh
     shell("checkout")
     assert git(shell.here, "status", "--porcelain") == ""
     assert shell("import", kind, "data").out.startswith("data: 3 versions")
+
+
+def test_a_submodule_stops_it(code: tuple[str, Shell, list[dict[str, bytes]]], tmp_path: Path) -> None:
+    kind, shell, _ = code
+    git(shell.here, "-c", "protocol.file.allow=always", "clone", "-q", str(shell.here), str(tmp_path / "other"))
+    git(shell.here, "-c", "protocol.file.allow=always", "submodule", "add", str(tmp_path / "other"), "data/lib")
+    save(shell.here, "A submodule", 7)
+    assert "'data/lib' is a submodule" in shell("import", kind, "data", code=4).err.replace(": is", " is")
+    assert "data/lib" in git(shell.here, "ls-files").split()
