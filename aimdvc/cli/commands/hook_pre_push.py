@@ -12,7 +12,7 @@ from aimdvc.errors import Refused
 from aimdvc.git.codepush import local_tips, remote_tips
 from aimdvc.model.oid import GitId, is_git_id
 from aimdvc.ops.bulk import Failure
-from aimdvc.ops.hook_pre_push import CodePush, PushChecked, check_push, upload
+from aimdvc.ops.hook_pre_push import CodePush, PushChecked, check_push
 from aimdvc.ops.workspace import Workspace
 
 
@@ -44,7 +44,7 @@ def hook_pre_push_command(hooked: Hooked, remote: str | None, url: str | None, i
             place = hooked.place(workspace)
             lines += [f"aimdvc: {place}{finding.line}" for finding in done.findings]
             found += done.findings
-            failed += done.failed + done.pushed.failed
+            failed += done.failed
     told = [{"artifact": one.artifact, **described(one.error)} for one in failed]
     hooked.cli.out.result({"findings": found, "failed": told}, lines)
     sys.stdout.flush()
@@ -56,22 +56,22 @@ def hook_pre_push_command(hooked: Hooked, remote: str | None, url: str | None, i
 
 
 def _check(hooked: Hooked, workspace: Workspace, code: CodePush, is_upload: bool) -> PushChecked:
-    progress = hooked.cli.progress
-    done = check_push(hooked.project, workspace, code, None, progress)
-    if done is not None:
+    done, unproven = check_push(hooked.project, workspace, code)
+    if not unproven:
         return done
     # What was not fetched nor pushed yet: only now anything of the network is loaded.
     network = importlib.import_module("aimdvc.cli.network")
+    asking = importlib.import_module("aimdvc.ops.hook_pre_push_remote")
+    progress = hooked.cli.progress
     with network.connector(hooked.cli) as connector:
-        done = check_push(hooked.project, workspace, code, connector, progress)
-        assert done is not None, "a remote could be asked"
+        asking.ask_remotes(workspace, connector, unproven, done, progress)
         if is_upload and done.findings:
-            sent = upload(workspace, dict.fromkeys(one.artifact for one in done.findings), connector, progress)
+            sent = asking.upload(workspace, dict.fromkeys(one.artifact for one in done.findings), connector, progress)
             for one in sent.done:
                 hooked.cli.out.note(f"{one.artifact}: pushed {', '.join(one.versions) or one.branch} to {one.url}")
-            done = check_push(hooked.project, workspace, code, connector, progress)
-            assert done is not None, "a remote could be asked"
-            done.pushed = sent
+            done, unproven = check_push(hooked.project, workspace, code)
+            asking.ask_remotes(workspace, connector, unproven, done, progress)
+            done.failed += sent.failed
     return done
 
 

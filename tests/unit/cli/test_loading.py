@@ -11,7 +11,7 @@ def test_local_commands_load_no_network() -> None:
     code = (
         "import importlib, sys\n"
         "from aimdvc.cli.table import COMMANDS\n"
-        f"for name in '{LOCAL}'.split():\n"
+        f"for name in ['hook pre-push', 'hook prepare-commit-msg', *'{LOCAL}'.split()]:\n"
         "    importlib.import_module(COMMANDS[name].module)\n"
         "    assert not {'urllib3', 'requests', 'http.client'} & sys.modules.keys(), name\n"
     )
