@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import cases, sdk, server
+from tests.bench import cases, hooks, sdk, server
 from tests.bench.cases import Bench
 from tests.bench.measure import Report
 
@@ -24,6 +24,7 @@ CASES: dict[str, Callable[[Bench], None]] = {
     "maintenance": cases.maintenance,
     "server": server.server,
     "sdk": sdk.sdk,
+    "hooks": hooks.hooks,
 }
 
 
