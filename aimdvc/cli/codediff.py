@@ -6,6 +6,7 @@ Names in the Markdown may come from anyone: nothing in one is markup, a mention 
 from collections.abc import Iterator
 
 from aimdvc.cli.output import plural, shown_path
+from aimdvc.model.counts import Counts
 from aimdvc.model.sizes import size_text
 from aimdvc.ops.codediff import ArtifactDiff, CodeDiff, FileChange
 
@@ -88,8 +89,11 @@ def _versions(one: ArtifactDiff, is_markdown: bool = False) -> str:
 
 
 def _counts(one: ArtifactDiff) -> str:
-    renamed = f", {one.renamed:,} renamed" if one.renamed else ""
-    return f"+{one.added:,} −{one.removed:,} ~{one.modified:,} files{renamed}"
+    counts = Counts(one.added, one.removed, one.modified)
+    if not one.renamed:
+        return counts.text
+    renamed = f"{plural(one.renamed, 'file')} renamed"
+    return f"{counts.text}, {renamed}" if any(counts) else renamed
 
 
 def _total(one: ArtifactDiff) -> int:

@@ -58,7 +58,7 @@ def test_added_moved_and_removed_artifacts_have_counts_sizes_and_the_largest_cha
     assert (net["kind"], net["new"], net["new_path"], net["size_change"]) == ("added", "v1", "net.bin", 70_000)
     told = code("diff", "--code", "main~2", "main~1").out
     assert "data: v1 → v2: +1 −1 ~1 files, 1 renamed, +2.9 MiB" in told
-    assert "net.bin: added at v1 (net.bin): +1 −0 ~0 files, +68.4 KiB" in told
+    assert "net.bin: added at v1 (net.bin): +1 file, +68.4 KiB" in told
     assert "data: removed, was v2" in code("diff", "--code", "main~1", "main").out
     assert "data: added at v1 (data)" in code("diff", "--code", "main~3", "main~2").out
     assert code("diff", "--code", "main", "main", "--exit-code").out == "No artifact is pinned differently\n"
