@@ -92,7 +92,7 @@ def _counts(one: ArtifactDiff) -> str:
     counts = Counts(one.added, one.removed, one.modified)
     if not one.renamed:
         return counts.text
-    renamed = f"{plural(one.renamed, 'file')} renamed"
+    renamed = f"{one.renamed:,} renamed"
     return f"{counts.text}, {renamed}" if any(counts) else renamed
 
 
