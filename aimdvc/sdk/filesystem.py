@@ -67,25 +67,11 @@ class AimdFileSystem(AbstractFileSystem):  # type: ignore[misc]
         except KeyError:
             raise FileNotFoundError(path) from None
 
-    def mkdir(self, path: str, create_parents: bool = True, **options: Any) -> None:
-        """Raises NotImplementedError, as all do that would change something: fsspec's own say nothing."""
+    def _refuse(self, *arguments: Any, **options: Any) -> None:
+        # As fsspec's own classes refuse what they can't; its `mkdir` and `touch` would say nothing instead.
         raise NotImplementedError(_READ_ONLY)
 
-    def makedirs(self, path: str, exist_ok: bool = False) -> None:
-        """Raises NotImplementedError."""
-        raise NotImplementedError(_READ_ONLY)
-
-    def rmdir(self, path: str) -> None:
-        """Raises NotImplementedError."""
-        raise NotImplementedError(_READ_ONLY)
-
-    def rm(self, path: str, recursive: bool = False, maxdepth: int | None = None) -> None:
-        """Raises NotImplementedError."""
-        raise NotImplementedError(_READ_ONLY)
-
-    def cp_file(self, path1: str, path2: str, **options: Any) -> None:
-        """Raises NotImplementedError."""
-        raise NotImplementedError(_READ_ONLY)
+    mkdir = makedirs = rmdir = rm = cp_file = touch = _refuse
 
     def ukey(self, path: str) -> str:
         """Returns what tells a file's bytes: their SHA-256."""
