@@ -149,7 +149,7 @@ def test_bisect_finds_the_commit_and_stops_where_it_can_not_know(
 ) -> None:
     lines = re.findall(r"^git bisect run .*$", (DOCS / "ci.md").read_text("utf-8"), re.MULTILINE)
     assert len(lines) == 2
-    commits = []
+    commits: list[str] = []
     for content in ("3\n", "4\n", "", "\n", "\n\n"):
         code.write("data/small", content)
         code.commit("data")
