@@ -39,6 +39,11 @@ def parse_lock(raw: bytes) -> dict[str, Pin]:
     differing = _differing(*sides) if sides is not None else {}
     if differing:
         raise LockConflict({name: (_called(pair.ours), _called(pair.theirs)) for name, pair in differing.items()})
+    return _parse_plain(raw)
+
+
+def _parse_plain(raw: bytes) -> dict[str, Pin]:
+    """Returns the pins by artifact of a lock in which a merge's marks mean nothing: they are no syntax."""
     config = parse(raw, _SOURCE, _SETTLE)
     pins: dict[str, Pin] = {}
     seen: dict[str, str] = {}
@@ -85,7 +90,7 @@ def split_sides(raw: bytes) -> tuple[bytes, bytes] | None:
 def _differing(ours: bytes, theirs: bytes) -> dict[str, LockSides]:
     """Returns the artifacts that two files pin differently; none where one of them is no lock."""
     try:
-        our, their = parse_lock(ours), parse_lock(theirs)
+        our, their = _parse_plain(ours), _parse_plain(theirs)
     except AimdvcError:
         return {}
     names = sorted(name for name in our.keys() | their.keys() if our.get(name) != their.get(name))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aimdvc.errors import AimdvcError, LockConflict
+from aimdvc.errors import AimdvcError, ConfigSyntaxError, LockConflict
 from aimdvc.model.lock import LockSides, Pin, dump_lock, parse_lock
 from aimdvc.model.lockmerge import MergedPins, dump_merged, merge_pins, parse_merged
 from aimdvc.model.oid import GitId
@@ -107,3 +107,13 @@ def test_the_marks_of_git_are_understood_too() -> None:
 def test_an_artifact_of_theirs_inside_another_is_to_settle() -> None:
     merged = merge_pins({}, {"a": Pin(COMMITS[0], "x", None)}, {"b": Pin(COMMITS[1], "x/in", None)})
     assert merged.conflicts == {"b": LockSides(None, Pin(COMMITS[1], "x/in", None))}
+
+
+@pytest.mark.parametrize(
+    "raw", [b"x <<<<<<< y", b"# <<<<<<<\n", b"<<<<<<< a\n<<<<<<< b\n=======\n>>>>>>> c\n", b"<<<<<<<"]
+)
+def test_marks_that_hold_no_two_locks_are_read_once(raw: bytes) -> None:
+    try:
+        assert parse_lock(raw) == {}
+    except ConfigSyntaxError as error:
+        assert not isinstance(error, LockConflict)
