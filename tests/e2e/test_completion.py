@@ -36,7 +36,7 @@ def completed(line: str, here: Path) -> list[str]:
 
 
 COMPLETED = [
-    ("aimdvc chec", ["checkout"]),
+    ("aimdvc chec", ["check", "checkout"]),
     ("aimdvc status --sh", ["--short"]),
     ("aimdvc push sc", ["scenes"]),
     ("aimdvc checkout ", ["scenes"]),
