@@ -20,6 +20,7 @@ from aimdvc.model.oid import GitId
 from aimdvc.model.pointer import POINTER_LIMIT, Pointer, find_pointer
 from aimdvc.ops.codeplace import CodePlace, code_place
 from aimdvc.ops.importing import Content, Snapshot, SourceFile
+from aimdvc.ops.scan import git_blob_id
 from aimdvc.ops.workspace import Workspace
 
 _CHUNK = 1 << 20
@@ -181,7 +182,9 @@ class GitSource:
         for path in last:
             place = base / path if base.is_dir() else base
             is_small = place.is_file() and not place.is_symlink() and place.stat().st_size < POINTER_LIMIT
-            if is_small and find_pointer(place.read_bytes()) is not None:
+            content = place.read_bytes() if is_small else b""
+            # One that was written since is the user's: what Git has of it is another.
+            if find_pointer(content) is not None and git_blob_id(content) == last[path]:
                 yield place
 
 
