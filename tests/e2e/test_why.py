@@ -1,17 +1,10 @@
 """`why`: which commits, branches and tags of the code pin a version; real Git makes the code's history."""
 
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.shell import Shell
-
-
-def git(here: Path, *arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], cwd=here, capture_output=True, text=True)
-    assert done.returncode == 0, (arguments, done.stderr)
-    return done.stdout.strip()
+from tests.shell import Shell, git
 
 
 @pytest.fixture
