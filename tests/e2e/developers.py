@@ -1,27 +1,13 @@
 """Developers of one project: each with a clone of the code, real hooks, and a memory of what each commit held."""
 
-import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
-
-import pytest
 
 from tests.e2e.projects import tried
 from tests.shell import Shell, files_of, git
 
 ROOT = Path(__file__).parents[2]
 Memory = dict[str, dict[str, bytes]]
-
-
-def put_on_path(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Has every process that is started find the `aimdvc` of this source by its PATH."""
-    program = place / "bin" / "aimdvc"
-    program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m aimdvc "$@"\n')
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ def command(framework: str) -> list[str]:
         if importlib.util.find_spec("pre_commit") is None:
             pytest.skip("pre-commit is not installed: pip install -e '.[test]'")
         return [sys.executable, "-m", "pre_commit"]
-    prek = shutil.which("prek", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+    prek = shutil.which("prek")
     if prek is None:
         pytest.skip("prek is not installed: pip install -e '.[test]'")
     return [prek]

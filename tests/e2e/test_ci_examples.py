@@ -8,7 +8,6 @@ import importlib
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,6 @@ def environment(tmp_path: Path, server: EmbeddedServer) -> dict[str, str]:
     programs = tmp_path / "bin"
     programs.mkdir()
     for name, line in (
-        ("aimdvc", f'exec {sys.executable} -m aimdvc "$@"'),
         ("gh", 'while [ $# -gt 1 ]; do shift; done; cp "$1" "$RUNNER_TEMP/comment"'),
         ("pip", 'test "$*" = "install aimdvc"'),
     ):

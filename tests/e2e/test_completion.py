@@ -5,7 +5,6 @@ import pty
 import select
 import shlex
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -63,7 +62,6 @@ def test_bash_completes_file_names_where_nothing_of_ours_fits(versions: Shell) -
         **os.environ,
         "PS1": "",
         "TERM": "dumb",
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
     }
     with subprocess.Popen(
         ["bash", "--norc", "--noprofile", "-i"],

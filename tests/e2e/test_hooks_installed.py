@@ -1,7 +1,5 @@
 """Installed hooks, and the directory `hooks/` by core.hooksPath, at work: real Git calls the real aimdvc."""
 
-import os
-import sys
 from pathlib import Path
 
 import pytest
@@ -9,16 +7,6 @@ import pytest
 from tests.e2e.frameworks import ROOT, tried
 from tests.e2e.hooking import repository
 from tests.shell import Shell, git
-
-
-@pytest.fixture(autouse=True)
-def _on_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    program = tmp_path / "bin" / "aimdvc"
-    program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m aimdvc "$@"\n')
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
 
 
 @pytest.fixture

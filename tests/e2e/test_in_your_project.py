@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from aimdvc.server.embedded import EmbeddedServer
-from tests.e2e.developers import ROOT, put_on_path
+from tests.e2e.developers import ROOT
 from tests.shell import Shell, files_of, git
 
 PAGE = (ROOT / "docs" / "in-your-project.md").read_text("utf-8")
@@ -42,7 +42,6 @@ class Page:
 
 
 def test_the_page_can_be_pasted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
-    put_on_path(tmp_path, monkeypatch)
     with EmbeddedServer(tmp_path / "server") as server:
         server.site.folders.make_root("team")
         page = Page(tmp_path, server)

@@ -1,9 +1,6 @@
 """Git merges aimdvc.lock by artifact: merges, rebases and cherry-picks with real Git, and what settles a conflict."""
 
-import os
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
@@ -11,13 +8,8 @@ from tests.shell import Shell, files_of, git
 
 
 @pytest.fixture
-def code(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
+def code(shell: Shell) -> Shell:
     """A code repository with `data`, `net` and `far`, and Git's merge driver; `topic` stands where main does."""
-    program = tmp_path / "bin/aimdvc"
-    program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m aimdvc "$@"\n')
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
     git(shell.here, "init", "-q", "-b", "main")
     shell("init")
     for name in ("data", "far", "net"):

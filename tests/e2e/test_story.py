@@ -4,19 +4,16 @@ import os
 import re
 from pathlib import Path
 
-import pytest
-
 from aimdvc.server.embedded import EmbeddedServer
-from tests.e2e.developers import Developer, join, put_on_path
+from tests.e2e.developers import Developer, join
 from tests.shell import Shell, files_of, git
 
 LARGE = os.urandom(200_000)
 
 
 def test_at_every_code_commit_of_a_project_are_the_bytes_that_were_there(
-    server: EmbeddedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: EmbeddedServer, tmp_path: Path
 ) -> None:
-    put_on_path(tmp_path, monkeypatch)
     server.site.folders.make_root("team")
     git(tmp_path, "init", "-q", "--bare", "-b", "main", "code.git")
     ana = join(tmp_path / "ana", {})
