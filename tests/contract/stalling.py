@@ -64,6 +64,18 @@ def refusal(client: Client, method: str, url: str, body: bytes | None = None) ->
     raise AssertionError(f"{url} was not refused")
 
 
+def settle(client: Client, held: int = 0) -> None:
+    """Waits until only `held` requests run: one counts until the server has noticed that its answer was sent."""
+    end_s = time.monotonic() + 20
+    while time.monotonic() < end_s:
+        text = client.request("GET", "/metrics").body.decode()
+        # The question itself runs, too.
+        if f"\naimdvc_running_requests {held + 1}\n" in text:
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"other than {held} requests run")
+
+
 def refusals(client: Client) -> int:
     """Returns how many requests were refused so far."""
     text = client.request("GET", "/metrics").body.decode()
