@@ -16,7 +16,7 @@ def shared_directory(factory: pytest.TempPathFactory) -> Path:
 
 
 def program(shared: Path) -> str:
-    """Returns the path of `dvc`; installs it in a directory that the workers of a run share, which takes a minute.
+    """Returns the path of `dvc`; installs it in a directory that the workers of a run share, which takes 10 s.
 
     Skips the test where PyPI has none to give.
     """
@@ -28,8 +28,9 @@ def program(shared: Path) -> str:
     with (shared / "dvc.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (made / "done").exists():
-            subprocess.run([sys.executable, "-m", "venv", made], check=True)
-            done = subprocess.run([made / "bin/pip", "install", "-q", "dvc>=3"], capture_output=True, text=True)
+            uv = [sys.executable, "-m", "uv"]
+            subprocess.run([*uv, "venv", "-q", "-p", sys.executable, made], check=True)
+            done = subprocess.run([*uv, "pip", "install", "-p", made, "dvc>=3"], capture_output=True, text=True)
             if done.returncode:
                 pytest.skip(f"DVC can't be installed: {done.stderr.strip()[-200:]}")
             (made / "done").touch()

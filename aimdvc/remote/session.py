@@ -30,7 +30,6 @@ Body = bytes | Iterable[bytes] | None
 TRIES = 5
 _REDIRECTS = 5
 _RETRIED = (408, 429, 500, 502, 503, 504)
-_LONGEST_WAIT_S = 60.0
 # An LFS action may put its permission into any header (batch.md § Successful Responses), so these are all that travel.
 _HARMLESS = frozenset({"accept", "content-type", "content-length", "range", "if-range", "git-protocol"})
 _MESSAGE_BYTES = 64 << 10
@@ -38,11 +37,12 @@ _MESSAGE_BYTES = 64 << 10
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long to wait, in seconds: for a connection, for the next byte, and the first pause before a retry."""
+    """How long to wait, in seconds: for a connection, for the next byte, and before the first and any other retry."""
 
     connect_s: float = 15.0
     read_s: float = 120.0
     pause_s: float = 0.25
+    longest_pause_s: float = 60.0
 
 
 class Reply:
@@ -181,7 +181,7 @@ class Session:
         """Pauses before the next try: what Retry-After says within bounds, else ever longer, with jitter."""
         asked = _retry_after(headers.get("retry-after"))
         pause = self.patience.pause_s * 2**attempt * random.uniform(0.75, 1.25)
-        time.sleep(min(_LONGEST_WAIT_S, pause if asked is None else max(pause, asked)))
+        time.sleep(min(self.patience.longest_pause_s, pause if asked is None else max(pause, asked)))
 
     def close(self) -> None:
         """Closes all connections."""
@@ -313,12 +313,12 @@ def _retry_after(value: str | None) -> float | None:
     if not value:
         return None
     if value.isascii() and value.isdecimal():
-        return min(float(value[:9]), _LONGEST_WAIT_S)
+        return float(value[:9])
     try:
         when = email.utils.parsedate_to_datetime(value).timestamp()
     except (ValueError, TypeError, OverflowError):
         return None
-    return min(max(when - time.time(), 0.0), _LONGEST_WAIT_S)
+    return max(when - time.time(), 0.0)
 
 
 def _reason(error: Exception) -> str:

@@ -86,7 +86,7 @@ class HttpScene:
     def run(self, server: EmbeddedServer, fault: Fault) -> None:
         keys = KeyFile(self.root / "keys.json", Disk())
         credentials = Credentials(keys, {server.url: self.key}, {})
-        connector = Connector(lambda: Session(credentials, Patience(pause_s=0.001)))
+        connector = Connector(lambda: Session(credentials, Patience(pause_s=0.001, longest_pause_s=0.01)))
         try:
             with Workspace.open(self.work, Disk(fault), author) as workspace:
                 if self._verb == "push":
