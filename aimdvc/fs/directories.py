@@ -9,6 +9,7 @@ import os
 import stat
 from pathlib import Path
 from types import TracebackType
+from typing import NamedTuple
 
 from aimdvc.fs import system
 
@@ -17,6 +18,18 @@ Handle = int | bytes
 
 Name = str | bytes
 """A name in a directory, without a slash."""
+
+
+class Place(NamedTuple):
+    """Where files go: a directory at `inner` below `base`. No link between them is followed."""
+
+    base: str
+    inner: str
+
+    @property
+    def full(self) -> str:
+        """The whole path."""
+        return os.path.normpath(os.path.join(self.base, self.inner))
 
 
 class Directories:

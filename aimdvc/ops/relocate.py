@@ -7,12 +7,12 @@ Order: `.gitignore` covers the new path, then one rename on disk, then in one tr
 import os
 
 from aimdvc.errors import Refused, UnknownPath, UsageError
+from aimdvc.fs.directories import Place
 from aimdvc.model.entries import path_bytes
 from aimdvc.ops.create import check_artifact_path, ensure_ignored, ensure_not_ignored
 from aimdvc.ops.lockfile import replace_pin
 from aimdvc.ops.plan import lstat
 from aimdvc.ops.workspace import Workspace
-from aimdvc.store.materialise import Place
 from aimdvc.store.moving import is_same_entry, move
 from aimdvc.store.state import Head
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 
 from aimdvc.errors import NoAuthor, UnknownArtifact, UnsafePath, UsageError
+from aimdvc.fs.directories import Place
 from aimdvc.fs.disk import Disk
 from aimdvc.fs.leftovers import remove_leftovers
 from aimdvc.fs.locks import exclusive
@@ -24,7 +25,6 @@ from aimdvc.model.nearest import did_you_mean
 from aimdvc.model.settings import LocalSettings, Settings, parse_local_settings, parse_settings
 from aimdvc.store.blobs import BlobStore
 from aimdvc.store.locate import Places, find_workspace, has_left_store
-from aimdvc.store.materialise import Place
 from aimdvc.store.roots import PATH_FILE
 from aimdvc.store.state import Head, State
 

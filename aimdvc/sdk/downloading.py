@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from aimdvc.errors import MissingBlob
+from aimdvc.fs.directories import Place
 from aimdvc.fs.faults import mapped
 from aimdvc.fs.system import open_any
 from aimdvc.model.entries import Mode, path_bytes
@@ -27,7 +28,7 @@ from aimdvc.ops.workspace import Workspace
 from aimdvc.remote.session import Session
 from aimdvc.sdk.objects import Source, iter_references, read_inline
 from aimdvc.sdk.record import Record
-from aimdvc.store.materialise import Job, Place, materialise
+from aimdvc.store.materialise import Job, materialise
 from aimdvc.store.state import Stat, stat_of
 
 _BATCH = 10_000

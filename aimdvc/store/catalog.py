@@ -9,7 +9,7 @@ import sqlite3
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
@@ -34,6 +34,12 @@ CREATE TABLE IF NOT EXISTS blob (
 CREATE TABLE IF NOT EXISTS file (oid BLOB PRIMARY KEY, seen INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS blob_of_pack ON blob (pack, offset);
 CREATE TABLE IF NOT EXISTS checksum (oid BLOB PRIMARY KEY, md5 BLOB NOT NULL) WITHOUT ROWID;
+"""
+
+_UNPACKED = """
+WITH RECURSIVE wanted(at) AS (
+    SELECT 1 WHERE length(?1) > 0 UNION ALL SELECT at + 32 FROM wanted WHERE at + 32 <= length(?1))
+SELECT substr(?1, at, 32) FROM wanted WHERE NOT EXISTS (SELECT 1 FROM blob WHERE oid = substr(?1, at, 32))
 """
 
 
@@ -185,16 +191,12 @@ class Catalog:
                 self._find_batch(batch, found)
         return found
 
-    def packed(self, oids: Sequence[bytes]) -> set[bytes]:
-        """Returns those of the blobs that are packed; fastest where the oids are in their order."""
-        found: set[bytes] = set()
-        with self._lock, mapped_sqlite(self.path), self._one_view():
-            for start in range(0, len(oids), _BATCH):
-                batch = oids[start : start + _BATCH]
-                marks = ",".join("?" * len(batch))
-                rows = self._database.execute(f"SELECT oid FROM blob WHERE oid IN ({marks})", batch)  # noqa: S608
-                found.update(row[0] for row in rows)
-        return found
+    def unpacked(self, oids: Iterable[bytes]) -> list[bytes]:
+        """Returns those of the blobs, of 32 bytes each, that are not packed; holds all of them once more."""
+        # Given as one value and in their order, 20,000 take 20 ms; by the hundred, and answered, they take 45.
+        with self._lock, mapped_sqlite(self.path):
+            rows = self._database.execute(_UNPACKED, (b"".join(sorted(oids)),)).fetchall()
+        return [row[0] for row in rows]
 
     @contextmanager
     def _one_view(self) -> Iterator[None]:

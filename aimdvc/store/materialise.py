@@ -17,6 +17,7 @@ from aimdvc.errors import AimdvcError, ChangedMeanwhile, CorruptBlob, MissingBlo
 from aimdvc.fs.directories import (
     Directories,
     Handle,
+    Place,
     close_directory,
     create_in,
     link_in,
@@ -58,18 +59,6 @@ class Job(NamedTuple):
     mode: int
     source: Pointer | bytes
     seen: Stat | None
-
-
-class Place(NamedTuple):
-    """Where files go: a directory at `inner` below `base`. No link between them is followed."""
-
-    base: str
-    inner: str
-
-    @property
-    def full(self) -> str:
-        """The whole path."""
-        return os.path.normpath(os.path.join(self.base, self.inner))
 
 
 def materialise(

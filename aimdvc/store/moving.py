@@ -5,11 +5,11 @@ import stat
 from pathlib import Path
 
 from aimdvc.errors import ChangedMeanwhile, UnsafePath
-from aimdvc.fs.directories import rename_in, stat_in, unlink_in
+from aimdvc.fs.directories import Place, rename_in, stat_in, unlink_in
 from aimdvc.fs.disk import Disk
 from aimdvc.fs.faults import mapped
 from aimdvc.model.entries import path_bytes
-from aimdvc.store.materialise import Place, opened
+from aimdvc.store.materialise import opened
 from aimdvc.store.state import Stat, stat_of
 
 
