@@ -5,9 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aimdvc.errors import CorruptRepository
-
-METADATA = ".aimd/metadata.json"
-"""Where it lies in an artifact's tree."""
+from aimdvc.model.own import METADATA
 
 
 @dataclass(frozen=True, slots=True)

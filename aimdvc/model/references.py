@@ -12,9 +12,9 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 from aimdvc.errors import CorruptRepository, UnsafePath, UnsafeUrl
 from aimdvc.model.entries import path_bytes, path_text
+from aimdvc.model.own import REFERENCES
 from aimdvc.model.paths import check_entry_path
 
-REFERENCES = ".aimd/references"
 URI_LIMIT = 8192
 """Bytes of one URI."""
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from aimdvc.errors import ChangedMeanwhile, UnknownPath, UnsafePath, UsageError
 from aimdvc.model.attributes import DEFAULT_ATTRIBUTES, Attributes
 from aimdvc.model.entries import path_bytes, path_text
+from aimdvc.model.own import ATTRIBUTES
 from aimdvc.model.paths import check_entry_path, windows_reason
 from aimdvc.model.progress import Progress
 from aimdvc.ops.create import create_artifact, restore_default_attributes
@@ -21,7 +22,7 @@ from aimdvc.ops.merging import has_conflict, settle_named
 from aimdvc.ops.references import require_no_reference
 from aimdvc.ops.scan import Scan, clock_ns, scan
 from aimdvc.ops.settle import settle
-from aimdvc.ops.stage import ATTRIBUTES, Stager, Vanished, attribute_files, read_rules, reattribute
+from aimdvc.ops.stage import Stager, Vanished, attribute_files, read_rules, reattribute
 from aimdvc.ops.targets import Target, find_target, heads_below, near_path, workspace_path
 from aimdvc.ops.workspace import Workspace
 from aimdvc.store.blobwriter import BlobWriter

@@ -9,11 +9,11 @@ from functools import partial
 from aimdvc.model.entries import Entry, path_bytes
 from aimdvc.model.lock import Pin
 from aimdvc.model.oid import GitId
+from aimdvc.model.own import ATTRIBUTES, is_own
 from aimdvc.model.patterns import Part
 from aimdvc.ops.content import read_inline
 from aimdvc.ops.create import check_artifact_path, ensure_ignored
 from aimdvc.ops.plan import is_hidden, row_of
-from aimdvc.ops.stage import ATTRIBUTES
 from aimdvc.ops.workspace import Workspace
 from aimdvc.store.state import Head, Place, Row
 from aimdvc.store.walk import is_there
@@ -49,7 +49,7 @@ def adopt(workspace: Workspace, name: str, pin: Pin, part: Part | None = None, i
 def _entries(workspace: Workspace, name: str, commit: GitId) -> list[str]:
     history = workspace.history(name)
     paths = (entry.path for entry in history.iter_entries(history.commit(commit).tree))
-    return [path for path in paths if not path.startswith(".aimd/") and path != ATTRIBUTES]
+    return [path for path in paths if not is_own(path) and path != ATTRIBUTES]
 
 
 def _absent(workspace: Workspace, head: Head, commit: GitId) -> list[Row]:

@@ -10,11 +10,11 @@ from aimdvc.git.code import iter_file_versions
 from aimdvc.model.commits import Signature, trailer
 from aimdvc.model.lock import parse_lock
 from aimdvc.model.oid import GitId
+from aimdvc.model.own import ATTRIBUTES, is_own
 from aimdvc.ops.content import read_inline
 from aimdvc.ops.plan import is_hidden
 from aimdvc.ops.revisions import labels, resolve, unknown_path
 from aimdvc.ops.settle import settle
-from aimdvc.ops.stage import ATTRIBUTES
 from aimdvc.ops.workspace import Workspace
 
 CODE_TRAILER = "Aimd-Code"
@@ -53,7 +53,7 @@ def blame(workspace: Workspace, name: str, revision: str | None, path: str) -> I
     found = False
 
     def is_told(one: str) -> bool:
-        return not (one.startswith(".aimd/") or (one == ATTRIBUTES and is_own_rules))
+        return not (is_own(one) or (one == ATTRIBUTES and is_own_rules))
 
     for commit, paths in iter_blame(history, start, path, is_told):
         code = trailer(commit.message, CODE_TRAILER)

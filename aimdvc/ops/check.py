@@ -11,7 +11,7 @@ from aimdvc.errors import ConfigSyntaxError, InvalidName, UnsafePath
 from aimdvc.model.entries import path_text
 from aimdvc.model.lock import Pin, dump_lock, parse_lock
 from aimdvc.model.oid import GitId
-from aimdvc.ops.create import is_told
+from aimdvc.model.own import is_told
 from aimdvc.ops.lockfile import LockState, lock_state, read_pins
 from aimdvc.ops.revisions import label
 from aimdvc.ops.scan import changed_suspects, scan

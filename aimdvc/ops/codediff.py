@@ -12,10 +12,10 @@ from aimdvc.model.changes import Change, with_renames
 from aimdvc.model.entries import Entry, path_bytes
 from aimdvc.model.lock import Pin
 from aimdvc.model.oid import GitId
+from aimdvc.model.own import ATTRIBUTES, is_own
 from aimdvc.ops.codepins import pins_of, resolve_in
 from aimdvc.ops.lockfile import read_pins
 from aimdvc.ops.revisions import label
-from aimdvc.ops.stage import ATTRIBUTES
 from aimdvc.ops.workspace import Workspace
 
 LARGEST = 10
@@ -148,7 +148,7 @@ def _count(history: History, found: ArtifactDiff, before: Pin | None, after: Pin
 
 def _is_hidden(pair: tuple[Entry | None, Entry | None]) -> bool:
     path = (pair[1] or pair[0]).path  # type: ignore[union-attr]
-    return path.startswith(".aimd/") or path == ATTRIBUTES
+    return is_own(path) or path == ATTRIBUTES
 
 
 def _file(history: History, change: Change) -> FileChange:

@@ -3,7 +3,7 @@
 from aimdvc.git.history import History
 from aimdvc.model.counts import Counts
 from aimdvc.model.oid import GitId
-from aimdvc.ops.stage import ATTRIBUTES
+from aimdvc.model.own import ATTRIBUTES, is_own
 
 
 def count_changes(history: History, old: GitId | None, new: GitId | None) -> Counts:
@@ -11,7 +11,7 @@ def count_changes(history: History, old: GitId | None, new: GitId | None) -> Cou
     added = removed = modified = 0
     for before, after in history.tree_changes(old, new):
         path = (after or before).path  # type: ignore[union-attr]
-        if path.startswith(".aimd/") or path == ATTRIBUTES:
+        if is_own(path) or path == ATTRIBUTES:
             continue
         added += before is None
         removed += after is None

@@ -6,17 +6,14 @@ from aimdvc.errors import UnsafePath, UsageError
 from aimdvc.git.code import is_tracked
 from aimdvc.model.attributes import AIMD_ATTRIBUTES, DEFAULT_ATTRIBUTES
 from aimdvc.model.entries import Mode
-from aimdvc.model.metadata import METADATA, Metadata, dump_metadata
+from aimdvc.model.metadata import Metadata, dump_metadata
 from aimdvc.model.names import MAIN, check_artifact_name
+from aimdvc.model.own import AIMD_DIRECTORY_ATTRIBUTES, ATTRIBUTES, METADATA
 from aimdvc.model.paths import check_workspace_path
-from aimdvc.model.references import REFERENCES
 from aimdvc.ops.lockfile import read_pins, replace_pin
-from aimdvc.ops.stage import ATTRIBUTES, inline_row
+from aimdvc.ops.stage import inline_row
 from aimdvc.ops.workspace import Workspace
 from aimdvc.store.state import Head, Place, Row
-
-AIMD_DIRECTORY_ATTRIBUTES = ".aimd/.gitattributes"
-_TOLD = (METADATA, REFERENCES)
 
 
 def create_artifact(workspace: Workspace, path: str, name: str | None, kind: str | None) -> Head:
@@ -181,8 +178,3 @@ def _escaped(name: str) -> bytes:
     for special in (b"\\", b"*", b"?", b"["):
         raw = raw.replace(special, b"\\" + special)
     return raw[:-1] + b"\\ " if raw.endswith(b" ") else raw
-
-
-def is_told(path: str) -> bool:
-    """Returns whether an entry below `.aimd/` is what a user set, and so is shown as changed."""
-    return path in _TOLD

@@ -11,9 +11,9 @@ from aimdvc.git.trees import DEPTH_LIMIT, Node, RawEntry, iter_files, parse_tree
 from aimdvc.model.attributes import Attributes
 from aimdvc.model.entries import Mode, path_text
 from aimdvc.model.oid import EMPTY_BLOB, GitId, Oid
+from aimdvc.model.own import REFERENCES
 from aimdvc.model.pointer import Pointer, find_pointer
 from aimdvc.model.progress import Progress
-from aimdvc.model.references import REFERENCES
 from aimdvc.ops.lockfile import read_pins
 from aimdvc.ops.references import MALFORMED, clashes
 from aimdvc.ops.revisions import labels, version_numbers

@@ -20,15 +20,16 @@ from aimdvc.model.lineage import Making, trailers_of
 from aimdvc.model.lock import Pin
 from aimdvc.model.names import MAIN, check_artifact_name
 from aimdvc.model.oid import GitId
+from aimdvc.model.own import AIMD_DIRECTORY_ATTRIBUTES, ATTRIBUTES
 from aimdvc.model.paths import check_entry_path
 from aimdvc.model.pointer import POINTER_LIMIT, encode_pointer, find_pointer
 from aimdvc.ops.adopt import adopt
 from aimdvc.ops.blobs import Means
 from aimdvc.ops.checkout import follow_pin
-from aimdvc.ops.create import AIMD_DIRECTORY_ATTRIBUTES, base_name, check_free, check_place
+from aimdvc.ops.create import base_name, check_free, check_place
 from aimdvc.ops.lockfile import require_readable, sync_lock
 from aimdvc.ops.maintain import tidy
-from aimdvc.ops.stage import ATTRIBUTES, INLINE_LIMIT, SMALL, too_large_for_git
+from aimdvc.ops.stage import INLINE_LIMIT, SMALL, too_large_for_git
 from aimdvc.ops.workspace import Workspace
 from aimdvc.store.blobwriter import BlobWriter
 

@@ -18,8 +18,9 @@ from aimdvc.model.commits import CommitDraft, RefUpdate
 from aimdvc.model.entries import Entry, Mode, path_bytes
 from aimdvc.model.merge import Conflict, merge_entries
 from aimdvc.model.oid import EMPTY_BLOB, GitId
+from aimdvc.model.own import ATTRIBUTES, REFERENCES, is_own
 from aimdvc.model.pointer import encode_pointer
-from aimdvc.model.references import REFERENCES, References, dump_references, merge_references, parse_references
+from aimdvc.model.references import References, dump_references, merge_references, parse_references
 from aimdvc.ops.blobs import Means, ensure_blobs
 from aimdvc.ops.checkout import CheckedOut, Destination, files_written, removed, require_unmoved, staged_rows, switch
 from aimdvc.ops.commit import branch_to_commit_on
@@ -27,7 +28,7 @@ from aimdvc.ops.lockfile import require_readable
 from aimdvc.ops.merging import conflict_error
 from aimdvc.ops.references import require_distinct
 from aimdvc.ops.revisions import label
-from aimdvc.ops.stage import ATTRIBUTES, INLINE_LIMIT, too_large_for_git
+from aimdvc.ops.stage import INLINE_LIMIT, too_large_for_git
 from aimdvc.ops.workspace import Workspace
 from aimdvc.store.merging import Merging, OpenConflict, Side
 from aimdvc.store.state import Head
@@ -209,7 +210,7 @@ def _one_representation(workspace: Workspace, head: Head, tree: GitId, means: Me
         for entry in entries
         if attributes.is_lfs(entry.path) != (entry.pointer is not None)
         and entry.git_id != EMPTY_BLOB
-        and not entry.path.startswith(".aimd/")
+        and not is_own(entry.path)
     ]
     ensure_blobs(workspace, head, [entry.pointer for entry in other if entry.pointer is not None], means)
     edits: _TreeEdits = {}

@@ -11,11 +11,11 @@ from aimdvc.model.changes import with_renames
 from aimdvc.model.commits import Commit
 from aimdvc.model.entries import Entry
 from aimdvc.model.oid import GitId
-from aimdvc.model.references import REFERENCES, can_read, scheme_of
+from aimdvc.model.own import REFERENCES, is_told
+from aimdvc.model.references import can_read, scheme_of
 from aimdvc.model.selector import Selector
 from aimdvc.ops.blobs import Means, ensure_blobs
 from aimdvc.ops.content import content_size, iter_content, read_inline
-from aimdvc.ops.create import is_told
 from aimdvc.ops.diff import is_wanted
 from aimdvc.ops.plan import is_hidden
 from aimdvc.ops.references import MALFORMED, references_of

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from aimdvc.errors import UsageError
 from aimdvc.model.entries import Mode
-from aimdvc.model.metadata import METADATA, Metadata, dump_metadata, parse_metadata
+from aimdvc.model.metadata import Metadata, dump_metadata, parse_metadata
+from aimdvc.model.own import METADATA
 from aimdvc.ops.revisions import resolve
 from aimdvc.ops.settle import settle
 from aimdvc.ops.stage import inline_row, row_content

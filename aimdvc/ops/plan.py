@@ -13,12 +13,12 @@ from functools import partial
 from aimdvc.model.attributes import is_ours
 from aimdvc.model.entries import Entry, Mode, path_bytes, path_text
 from aimdvc.model.oid import Oid
+from aimdvc.model.own import ATTRIBUTES, is_own
 from aimdvc.model.paths import check_entry_path
 from aimdvc.model.pointer import Pointer
 from aimdvc.ops.content import read_inline
 from aimdvc.ops.part import IsWanted
 from aimdvc.ops.scan import is_same_content
-from aimdvc.ops.stage import ATTRIBUTES
 from aimdvc.ops.workspace import Workspace
 from aimdvc.store.state import Head, Place, Row, Stat, stat_of
 from aimdvc.store.walk import git_mode, is_there
@@ -88,7 +88,7 @@ def plan_checkout(
 
 def is_hidden(entry: Entry, read: ReadInline) -> bool:
     """Returns whether an entry is of the tree only: `.aimd/`, aimdvc's own `.gitattributes`, a gitlink."""
-    if entry.mode == Mode.GITLINK or entry.path.startswith(".aimd/"):
+    if entry.mode == Mode.GITLINK or is_own(entry.path):
         return True
     return entry.path == ATTRIBUTES and entry.pointer is None and is_ours(read(entry))
 

@@ -16,18 +16,18 @@ from aimdvc.git.writer import HistoryWriter
 from aimdvc.model.attributes import AIMD_ATTRIBUTES, DEFAULT_ATTRIBUTES, Attributes
 from aimdvc.model.commits import CommitDraft, RefUpdate, Signature
 from aimdvc.model.entries import Mode
-from aimdvc.model.metadata import METADATA, Metadata, dump_metadata
+from aimdvc.model.metadata import Metadata, dump_metadata
 from aimdvc.model.names import MAIN, VERSION_TAG, check_alias_name
 from aimdvc.model.oid import GitId, Oid
+from aimdvc.model.own import AIMD_DIRECTORY_ATTRIBUTES, ATTRIBUTES, METADATA, REFERENCES
 from aimdvc.model.pointer import Pointer, encode_pointer
 from aimdvc.model.progress import Progress
-from aimdvc.model.references import REFERENCES, References, dump_references
+from aimdvc.model.references import References, dump_references
 from aimdvc.ops.connect import Connection
-from aimdvc.ops.create import AIMD_DIRECTORY_ATTRIBUTES
 from aimdvc.ops.depth import Depth
 from aimdvc.ops.fetch import FetchOptions, fetch_history, follow_remote
 from aimdvc.ops.push import NUMBERING, new_pointers, refs_for_push
-from aimdvc.ops.stage import ATTRIBUTES, INLINE_LIMIT, too_large_for_git
+from aimdvc.ops.stage import INLINE_LIMIT, too_large_for_git
 from aimdvc.ops.workspace import Workspace
 
 _TRIES = 20

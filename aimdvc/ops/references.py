@@ -8,8 +8,8 @@ from aimdvc.git.history import History
 from aimdvc.git.trees import iter_files
 from aimdvc.model.entries import Mode, path_bytes, path_text
 from aimdvc.model.oid import GitId
+from aimdvc.model.own import REFERENCES
 from aimdvc.model.references import (
-    REFERENCES,
     Reference,
     References,
     check_reference,

@@ -5,7 +5,8 @@ from itertools import chain
 
 from aimdvc.model.attributes import DEFAULT_ATTRIBUTES, Attributes
 from aimdvc.model.entries import Mode
-from aimdvc.ops.stage import ATTRIBUTES, attribute_files, inline_row, reattribute, row_content
+from aimdvc.model.own import ATTRIBUTES
+from aimdvc.ops.stage import attribute_files, inline_row, reattribute, row_content
 from aimdvc.ops.workspace import Workspace
 from aimdvc.store.state import Head, Place, Row
 

@@ -15,6 +15,7 @@ from aimdvc.git.history import History
 from aimdvc.model.attributes import DEFAULT_ATTRIBUTES, Attributes
 from aimdvc.model.entries import Mode, path_bytes
 from aimdvc.model.oid import EMPTY_BLOB, GitId
+from aimdvc.model.own import ATTRIBUTES
 from aimdvc.model.pointer import POINTER_LIMIT, Pointer, encode_pointer, find_pointer
 from aimdvc.model.settings import Link
 from aimdvc.ops.scan import git_blob_id
@@ -29,7 +30,6 @@ INLINE_LIMIT = 16 << 20
 SMALL = 64 << 10
 """Bytes; files below this are read whole."""
 
-ATTRIBUTES = ".gitattributes"
 
 _RULES_LIMIT = 100 << 20
 """Bytes; Git ignores larger ones, too (attr.h)."""

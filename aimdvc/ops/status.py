@@ -8,10 +8,10 @@ from aimdvc.model.entries import path_text
 from aimdvc.model.lock import Pin
 from aimdvc.model.names import MAIN
 from aimdvc.model.oid import GitId
+from aimdvc.model.own import is_told
 from aimdvc.model.patterns import WHOLE, Part
 from aimdvc.ops.alias import alias_bases
 from aimdvc.ops.codehead import CodeState, is_unpinned, read_code_head
-from aimdvc.ops.create import is_told
 from aimdvc.ops.inplace import EditedBlob, find_edited
 from aimdvc.ops.lockfile import LockState, lock_state, read_pins
 from aimdvc.ops.lockmerge import require_not_deleted

@@ -10,8 +10,9 @@ from pathlib import Path
 from aimdvc.errors import UsageError
 from aimdvc.model.attributes import DEFAULT_ATTRIBUTES, Attributes, with_tracked, with_untracked
 from aimdvc.model.entries import Mode
+from aimdvc.model.own import ATTRIBUTES
 from aimdvc.ops.settle import settle
-from aimdvc.ops.stage import ATTRIBUTES, attribute_files, inline_row, read_rules, reattribute, row_content
+from aimdvc.ops.stage import attribute_files, inline_row, read_rules, reattribute, row_content
 from aimdvc.ops.workspace import Workspace
 from aimdvc.store.state import Head, Place
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from aimdvc.errors import RemoteUnreachable, UsageError
-from aimdvc.model.metadata import METADATA, Metadata, parse_metadata
+from aimdvc.model.metadata import Metadata, parse_metadata
 from aimdvc.model.names import check_alias_name, check_artifact_name
+from aimdvc.model.own import METADATA
 from aimdvc.ops.workspace import Workspace
 from aimdvc.sdk.arguments import absolute_path, optional_text, text, texts
 from aimdvc.sdk.artifact import Artifact, keep, stored

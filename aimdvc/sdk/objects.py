@@ -9,9 +9,10 @@ from typing import Any
 from aimdvc.git.history import History
 from aimdvc.model.entries import Entry
 from aimdvc.model.oid import GitId, Oid
+from aimdvc.model.own import REFERENCES
 from aimdvc.model.paths import check_entry_path
 from aimdvc.model.pointer import Pointer
-from aimdvc.model.references import REFERENCES, Reference, parse_references
+from aimdvc.model.references import Reference, parse_references
 from aimdvc.ops.plan import is_hidden
 from aimdvc.ops.workspace import Workspace
 from aimdvc.sdk.record import Record

@@ -15,9 +15,10 @@ from aimdvc.git.graph import Graph
 from aimdvc.git.trees import find_entry
 from aimdvc.model.commits import Commit, Signature
 from aimdvc.model.entries import Mode
-from aimdvc.model.metadata import METADATA, Metadata, parse_metadata
+from aimdvc.model.metadata import Metadata, parse_metadata
 from aimdvc.model.names import check_alias_name
 from aimdvc.model.oid import GitId
+from aimdvc.model.own import METADATA
 from aimdvc.server.aimd_folders import answer
 from aimdvc.server.aimd_ids import dashed, find_id, find_version, id_of, note_ids
 from aimdvc.server.aimd_nodes import require

@@ -16,10 +16,10 @@ from aimdvc.git.trees import find_entry, iter_files
 from aimdvc.model.attributes import is_ours
 from aimdvc.model.entries import Mode, path_text
 from aimdvc.model.oid import EMPTY_BLOB, GitId, Oid
+from aimdvc.model.own import ATTRIBUTES, REFERENCES
 from aimdvc.model.paths import check_entry_path
 from aimdvc.model.pointer import POINTER_LIMIT, Pointer, find_pointer
-from aimdvc.model.references import REFERENCES, parse_references
-from aimdvc.ops.stage import ATTRIBUTES
+from aimdvc.model.references import parse_references
 from aimdvc.server import draft_parts, drafts
 from aimdvc.server.aimd_artifacts import asked_for, own_draft, read_commit
 from aimdvc.server.aimd_folders import answer

@@ -16,9 +16,10 @@ from aimdvc.git.graph import Graph
 from aimdvc.git.trees import find_entry
 from aimdvc.model.commits import RefUpdate
 from aimdvc.model.entries import Mode
-from aimdvc.model.metadata import METADATA, Metadata, parse_metadata
+from aimdvc.model.metadata import Metadata, parse_metadata
 from aimdvc.model.names import MAIN
 from aimdvc.model.oid import GitId
+from aimdvc.model.own import METADATA
 from aimdvc.server.schema import described, described_values
 
 _FILE_BYTES = 256 << 10

@@ -20,12 +20,12 @@ from aimdvc.git.trees import Edits, edit_tree
 from aimdvc.model.attributes import AIMD_ATTRIBUTES, DEFAULT_ATTRIBUTES, Attributes, with_tracked
 from aimdvc.model.commits import CommitDraft, RefUpdate, Signature
 from aimdvc.model.entries import Mode
-from aimdvc.model.metadata import METADATA, Metadata, dump_metadata
+from aimdvc.model.metadata import Metadata, dump_metadata
 from aimdvc.model.names import MAIN
 from aimdvc.model.oid import EMPTY_BLOB, GitId
+from aimdvc.model.own import AIMD_DIRECTORY_ATTRIBUTES, ATTRIBUTES, METADATA
 from aimdvc.model.pointer import encode_pointer
-from aimdvc.ops.create import AIMD_DIRECTORY_ATTRIBUTES
-from aimdvc.ops.stage import ATTRIBUTES, INLINE_LIMIT
+from aimdvc.ops.stage import INLINE_LIMIT
 from aimdvc.server.aimd_ids import ID_TRAILER, dashed
 from aimdvc.server.database import now_s
 from aimdvc.server.drafts import AlreadySealed, Draft, DraftObject, end_within, objects_of

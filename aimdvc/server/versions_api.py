@@ -15,11 +15,12 @@ from aimdvc.git.graph import Graph
 from aimdvc.git.trees import RawEntry, compare_trees, find_entry, iter_files
 from aimdvc.model.commits import Commit
 from aimdvc.model.entries import Mode, path_text
-from aimdvc.model.metadata import METADATA, parse_metadata
+from aimdvc.model.metadata import parse_metadata
 from aimdvc.model.names import MAIN
 from aimdvc.model.oid import GitId
+from aimdvc.model.own import METADATA, REFERENCES
 from aimdvc.model.pointer import Pointer, find_pointer
-from aimdvc.model.references import REFERENCES, References, parse_references
+from aimdvc.model.references import References, parse_references
 from aimdvc.server.bodies import JSON
 from aimdvc.server.catalogue import Artifact
 from aimdvc.server.etags import half_lives, tagged
