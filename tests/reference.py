@@ -115,7 +115,7 @@ def reference() -> str:
         "",
         "| command | what it does |",
         "|---|---|",
-        *(f"| [`{name}`](#aimdvc-{name}) | {row.help} |" for name, row in COMMANDS.items()),
+        *(f"| [`{name}`](#aimdvc-{name.replace(' ', '-')}) | {row.help} |" for name, row in COMMANDS.items()),
         "",
     ]
     context = click.Context(aimdvc, info_name="aimdvc")

@@ -10,21 +10,15 @@ from pathlib import Path
 import pytest
 
 from tests import dvc as real
-from tests.shell import Shell
+from tests.shell import Shell, git
 
 Dvc = Callable[..., str]
-
-
-def git(here: Path, *arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], cwd=here, capture_output=True, text=True)
-    assert done.returncode == 0, (arguments, done.stderr)
-    return done.stdout.strip()
 
 
 def save(here: Path, message: str) -> str:
     git(here, "add", "-A")
     git(here, "commit", "-q", "-m", message)
-    return git(here, "rev-parse", "HEAD")
+    return git(here, "rev-parse", "HEAD").strip()
 
 
 @pytest.fixture(scope="session")
@@ -104,7 +98,7 @@ def test_a_file_and_its_dvc_file_are_one_name(code: Shell) -> None:
 
 
 def test_the_code_commit_records_it_and_dvc_has_nothing_left(code: Shell, dvc_program: str) -> None:
-    before = git(code.here, "rev-parse", "HEAD")
+    before = git(code.here, "rev-parse", "HEAD").strip()
     code("import", "dvc", "data", "model.bin")
     save(code.here, "Use artifacts")
     assert git(code.here, "status", "--porcelain") == ""
