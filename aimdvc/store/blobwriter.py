@@ -22,6 +22,7 @@ from aimdvc.model.oid import Oid
 from aimdvc.model.pointer import Pointer
 from aimdvc.model.settings import Link
 from aimdvc.store.catalog import Catalog
+from aimdvc.store.hashing import Sha256
 from aimdvc.store.layout import SMALL, Layout
 from aimdvc.store.partial import PartialBlob
 
@@ -213,16 +214,14 @@ class BlobWriter:
 
     def _take_hashed(self, temp: TempFile, chunks: Iterable[bytes], expected: Pointer | None) -> Pointer:
         """Hashes what a temporary file holds, as it comes, and makes it a blob."""
-        digest = hashlib.sha256()
-        size = 0
-        for chunk in chunks:
-            digest.update(chunk)
-            size += len(chunk)
-            if expected is not None and size > expected.size:
-                raise CorruptBlob(expected.oid, f"more than {expected.size} bytes arrived")
-        pointer = Pointer(Oid(digest.hexdigest()), size)
+        with Sha256() as digest:
+            for chunk in chunks:
+                digest.update(chunk)
+                if expected is not None and digest.size_bytes > expected.size:
+                    raise CorruptBlob(expected.oid, f"more than {expected.size} bytes arrived")
+            pointer = Pointer(Oid(digest.hexdigest()), digest.size_bytes)
         if expected is not None and pointer != expected:
-            raise CorruptBlob(expected.oid, f"{size} other bytes arrived")
+            raise CorruptBlob(expected.oid, f"{pointer.size} other bytes arrived")
         self._take(temp, pointer)
         return pointer
 

@@ -133,6 +133,16 @@ def run_aimdvc(bench: Bench) -> Iterator[Ours]:
             process.terminate()
 
 
+@contextmanager
+def run_granian() -> Iterator[str]:
+    """Runs granian as `aimdvc serve` does, but with an application that does nothing; yields its URL."""
+    port = _free_port()
+    command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--http", "1", "--log-level", "error"]
+    command += ["--workers", "2", "--blocking-threads", "64", "--port", str(port)]
+    with _process([*command, "tests.bench.fixed:application"], port, cwd=Path(__file__).parents[2]):
+        yield f"http://127.0.0.1:{port}"
+
+
 def giftless_python(bench: Bench) -> str | None:
     """Returns a Python with giftless, in an environment of its own; None where it can't be installed."""
     place = bench.scratch / "giftless-env"

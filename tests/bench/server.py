@@ -27,6 +27,7 @@ from tests.bench.peers import (
     request,
     run_aimdvc,
     run_giftless,
+    run_granian,
     run_nginx,
     target_of,
     with_jwt,
@@ -89,6 +90,8 @@ def _small_gets(bench: Bench, nginx: str, servers: Sequence[Server]) -> None:
     wanted = [Prepared("GET", f"/small/{path.name}") for path in files]
     limit = rate(nginx, wanted, bench.scratch)
     bench.report.add(Figure(work, "nginx", _thousand(limit)))
+    with run_granian() as bare:
+        bench.report.add(Figure(work, "granian, a fixed answer", _thousand(rate(bare, wanted, bench.scratch))))
     for server in servers:
         _put_all(server, "gets", files)
         blobs = [(oid_of(path.read_bytes()), SMALL) for path in files]
