@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -55,6 +56,9 @@ IN_NEW = ("add", "remote")
 IN_CODE = ("why", "import git", "import lfs", "import dvc")
 """Those that read the code repository around the workspace: it has one commit."""
 
+_OF_SHELLS = re.compile(r"[|<>$&;`*~]|aimdvc hook")
+"""What only a shell, or a process with a standard input of its own, makes sense of."""
+
 MAKE_CODE = "git init -q -b main && aimdvc init && git add . && git commit -q -m 'Pin images'"
 SAMPLES = "mkdir samples && echo 1 > samples/a"
 SAMPLES_OF_DVC = """echo 1 > samples && echo /samples > .gitignore
@@ -106,10 +110,22 @@ def test_the_examples_of_the_help_work_as_they_stand(server: EmbeddedServer, tmp
             before = [f"aimdvc server {line} -C /srv/aimd" for line in BEFORE.get(name, [])]
             script = "\n".join([*before, script]).replace("/srv/aimd", f"{here}/srv")
         typed = "exec < key.txt\n" if name == "login" else ""
-        done = in_bash(f"set -e\n{typed}{script}", here)
-        if done.returncode:
-            failed.append((name, done.stderr))
+        if told := _failure(f"{typed}{script}", here):
+            failed.append((name, told))
     assert not failed, "\n".join(f"{name}: {told}" for name, told in failed)
+
+
+def _failure(script: str, here: Path) -> str:
+    """Returns what the first command that failed said, "" for none; only what needs a shell gets one."""
+    lines = [shlex.split(line) for line in script.splitlines()]
+    if _OF_SHELLS.search(script) or any(words[:1] != ["aimdvc"] for words in lines):
+        done = in_bash(f"set -e\n{script}", here)
+        return done.stderr if done.returncode else ""
+    for words in lines:
+        done_here = Shell(here)(*words[1:], code=-1)
+        if done_here.code:
+            return f"{words}: {done_here.err}"
+    return ""
 
 
 def test_the_local_commands_of_the_tutorial_run(tmp_path: Path) -> None:
