@@ -1,4 +1,4 @@
-"""Kill, and a failing disk, at every durable step of the verbs: the invariants hold, and a rerun finishes it."""
+"""Kill, and a failing disk, at the durable steps of the verbs: the invariants hold, and a rerun finishes it."""
 
 import errno
 import gc
@@ -14,11 +14,13 @@ from tests.crash.scenarios import ACT, Fault, Killed, Scene
 EVERY = 10_000
 
 
-@pytest.mark.parametrize("verb", ACT)
-@pytest.mark.parametrize("number", [None, errno.ENOSPC, errno.EIO], ids=["kill", "full", "io-error"])
-def test_cut_at_every_durable_step(verb: str, number: int | None, tmp_path: Path) -> None:
-    scene = Scene(tmp_path, verb)
-    for stop_at in range(1, EVERY):
+VERBS = pytest.mark.parametrize("verb", ACT)
+ERRORS = pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO], ids=["full", "io-error"])
+
+
+def cut(scene: Scene, number: int | None, points: range) -> None:
+    """Cuts the verb at each of the points: by a kill, or by an error of the disk with this number."""
+    for stop_at in points:
         scene.reset()
         fault = Fault(stop_at, number)
         try:
@@ -36,7 +38,26 @@ def test_cut_at_every_durable_step(verb: str, number: int | None, tmp_path: Path
         assert scene.outcome() == scene.final, f"cut at step {stop_at}: {fault.steps[-3:]}"
 
 
-@pytest.mark.parametrize("verb", ACT)
+@VERBS
+def test_cut_at_every_durable_step(verb: str, tmp_path: Path) -> None:
+    cut(Scene(tmp_path, verb), None, range(1, EVERY))
+
+
+@VERBS
+@ERRORS
+def test_the_disk_fails_at_some_durable_steps(verb: str, number: int, tmp_path: Path) -> None:
+    cut(Scene(tmp_path, verb), number, range(2 if number == errno.EIO else 1, EVERY, 4))
+
+
+@pytest.mark.sweep
+@pytest.mark.timeout(3600)
+@VERBS
+@ERRORS
+def test_the_disk_fails_at_every_durable_step(verb: str, number: int, tmp_path: Path) -> None:
+    cut(Scene(tmp_path, verb), number, range(1, EVERY))
+
+
+@VERBS
 def test_running_it_again_changes_nothing(verb: str, tmp_path: Path) -> None:
     scene = Scene(tmp_path, verb)
     scene.run(Fault())
