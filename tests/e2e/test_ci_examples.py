@@ -23,7 +23,8 @@ CI = DOCS / "examples" / "ci"
 
 @pytest.fixture
 def environment(tmp_path: Path, server: EmbeddedServer) -> dict[str, str]:
-    """What the job's variables are; `aimdvc` is ours, and the user's stored key is out of reach."""
+    """What the job's variables are: a key that may only read, and the user's stored one out of reach."""
+    accounts = server.site.accounts
     programs = tmp_path / "bin"
     programs.mkdir()
     for name, line in (
@@ -40,7 +41,7 @@ def environment(tmp_path: Path, server: EmbeddedServer) -> dict[str, str]:
         "RUNNER_TEMP": str(tmp_path / "empty"),
         "GITHUB_STEP_SUMMARY": str(tmp_path / "empty/summary"),
         "AIMDVC_HOST": server.url,
-        "AIMDVC_API_KEY": server.admin_key or "",
+        "AIMDVC_API_KEY": accounts.add_key(accounts.user("admin").id, "read"),
         "CACHE": str(tmp_path / "cache"),
     }
 
@@ -125,6 +126,15 @@ def test_the_shell_script_runs_and_its_cache_spares_the_remote(
     offline = environment | {"AIMDVC_HOST": "http://127.0.0.1:9"}
     done = bash("aimdvc checkout && aimdvc check && ./test.sh", here, offline)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_pull_request_of_a_fork_has_no_key_and_is_told(
+    code: Shell, environment: dict[str, str], tmp_path: Path
+) -> None:
+    here = clone(code, tmp_path / "job").here
+    done = bash("aimdvc check --remote", here, environment | {"AIMDVC_API_KEY": ""})
+    assert done.returncode == 7
+    assert done.stderr.count("\n") == 1 and "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("name", ["github-actions.yml", "gitlab-ci.yml"])
