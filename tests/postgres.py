@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from aimdvc.server.database import Database
+
 _SETTINGS = {
     # The tests look at what the server does, not at what a power cut leaves of PostgreSQL.
     "fsync": "off",
@@ -43,6 +45,7 @@ class Postgres:
         self._numbers = count(1)
         self.made: list[str] = []
         self._unneeded: list[str] = []
+        self._prepared: str | None = None
         self._as = [] if os.geteuid() else ["runuser", "-u", "postgres", "--"]
         directory.mkdir(parents=True)
         if self._as:
@@ -68,9 +71,26 @@ class Postgres:
 
     def database(self) -> str:
         """Makes an empty database and returns its URL."""
+        return self._database("template1")
+
+    def with_tables(self) -> str:
+        """Makes a database that has the server's tables already, as after its first start, and returns its URL.
+
+        A copy of one that all share, so their secrets are the same: four times as fast as making the tables anew.
+        """
+        if self._prepared is None:
+            self._prepared = "prepared"
+            self.sql(f"CREATE DATABASE {self._prepared}")
+            Database(self._url(self._prepared)).close()
+        return self._database(self._prepared)
+
+    def _database(self, template: str) -> str:
         name = f"made_{next(self._numbers)}"
-        self.sql(f"CREATE DATABASE {name}")
+        self.sql(f"CREATE DATABASE {name} TEMPLATE {template}")
         self.made.append(name)
+        return self._url(name)
+
+    def _url(self, name: str) -> str:
         return f"postgresql://aimdvc@127.0.0.1:{self.port}/{name}"
 
     def drop_after(self, count_made: int) -> None:

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture(params=["granian", "cheroot", "granian-postgresql-s3"])
 def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[EmbeddedServer]:
     backend, *others = request.param.split("-")
-    url = request.getfixturevalue("postgres").database() if others else None
+    url = request.getfixturevalue("postgres").with_tables() if others else None
     bucket = request.getfixturevalue("nanio").bucket() if others else None
     start: StartBackend = GranianBackend if backend == "granian" else CherootBackend
     with EmbeddedServer(tmp_path / "srv", backend=start, database_url=url, storage_url=bucket) as running:

@@ -33,7 +33,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture
 def server(served_by: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[EmbeddedServer]:
     backend, *others = served_by.split("-")
-    url = request.getfixturevalue("postgres").database() if others else None
+    url = request.getfixturevalue("postgres").with_tables() if others else None
     bucket = request.getfixturevalue("nanio").bucket() if others else None
     start: StartBackend = GranianBackend if backend == "granian" else CherootBackend
     with EmbeddedServer(tmp_path / "srv", backend=start, database_url=url, storage_url=bucket) as running:
@@ -61,7 +61,7 @@ def shared(
 ) -> Iterator[EmbeddedServer]:
     """One server for all tests of a module: they leave nothing behind that the others would trip over."""
     backend, _, database = shared_by.partition("-")
-    url = request.getfixturevalue("postgres").database() if database else None
+    url = request.getfixturevalue("postgres").with_tables() if database else None
     start: StartBackend = GranianBackend if backend == "granian" else CherootBackend
     with EmbeddedServer(tmp_path_factory.mktemp("shared") / "srv", backend=start, database_url=url) as running:
         yield running

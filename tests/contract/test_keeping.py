@@ -18,7 +18,7 @@ from tests.contract.server_client import pointer_of
 @pytest.fixture(params=["local", "nanio", "moto-postgresql"])
 def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
     kind, *database = request.param.split("-")
-    url = request.getfixturevalue("postgres").database() if database else None
+    url = request.getfixturevalue("postgres").with_tables() if database else None
     bucket = None if kind == "local" else request.getfixturevalue(kind).bucket()
     made = open_site(Location(tmp_path / "srv", url, bucket))
     yield made

@@ -32,7 +32,7 @@ def test_no_request_makes_the_server_fail(
     tmp_path: Path, postgres: Postgres, scope: str, examples: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "schemathesis.toml").write_text("".join(map(expecting_500, told_by_500())))
-    with EmbeddedServer(tmp_path / "srv", database_url=postgres.database()) as server:
+    with EmbeddedServer(tmp_path / "srv", database_url=postgres.with_tables()) as server:
         first_version(Client(server.url, server.admin_key))
         command = [str(Path(sys.executable).with_name("st")), "run", f"{server.url}/openapi.json"]
         command += ["--checks", "not_a_server_error", "--max-examples", str(examples), "--seed", "1", "--no-color"]

@@ -31,7 +31,7 @@ KIND = "application/offset+octet-stream"
 def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[EmbeddedServer]:
     """With local files: a bucket's large blobs go by hrefs of the bucket."""
     backend, _, database = request.param.partition("-")
-    url = request.getfixturevalue("postgres").database() if database else None
+    url = request.getfixturevalue("postgres").with_tables() if database else None
     start: StartBackend = GranianBackend if backend == "granian" else CherootBackend
     with EmbeddedServer(tmp_path / "srv", backend=start, database_url=url) as running:
         yield running

@@ -1,4 +1,4 @@
-"""Init and clone, cut at every durable step: what is left never looks like a whole workspace, and a rerun ends it."""
+"""Init and clone, cut at durable steps: what is left never looks like a whole workspace, and a rerun ends it."""
 
 import errno
 import shutil
@@ -19,9 +19,9 @@ from tests.shell import Shell, files_of, git
 EVERY = 1000
 
 
-def cut_everywhere(place: Path, act: Callable[[Disk], None], number: int | None, check: Callable[[], None]) -> int:
-    """Cuts at each step, looks at what is left, and runs it again; returns the number of steps."""
-    for stop_at in range(1, EVERY):
+def cut(place: Path, act: Callable[[Disk], None], number: int | None, check: Callable[[], None], step: int = 1) -> int:
+    """Cuts at each step, or each `step`th, looks at what is left, and runs it again; returns how far it came."""
+    for stop_at in range(1, EVERY, step):
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir()
         fault = Fault(stop_at, number)
@@ -58,12 +58,15 @@ def test_init_is_cut_at_every_step(tmp_path: Path, number: int | None) -> None:
     def check() -> None:
         assert Shell(place)("status", code=-1).code in (0, 2)
 
-    assert cut_everywhere(place, act, number, check) > 3
+    assert cut(place, act, number, check) > 3
 
 
 @FAULTS
 @pytest.mark.parametrize(("depth", "is_inside"), [(None, False), (1, False), (None, True)])
-def test_clone_is_cut_at_every_step(tmp_path: Path, number: int | None, depth: int | None, is_inside: bool) -> None:
+@pytest.mark.parametrize("step", [4, pytest.param(1, marks=pytest.mark.sweep)], ids=["some", "every"])
+def test_clone_is_cut_at_many_steps(
+    tmp_path: Path, number: int | None, depth: int | None, is_inside: bool, step: int
+) -> None:
     """Case L06."""
     shell = first_version(tmp_path / "origin")
     shell.write("data/text.txt", "second\n")
@@ -94,7 +97,7 @@ def test_clone_is_cut_at_every_step(tmp_path: Path, number: int | None, depth: i
         else:
             assert files_of(own.parent) == wanted
 
-    assert cut_everywhere(here, act, number, check) > 10
+    assert cut(here, act, number, check, step) > 10
 
 
 @FAULTS
@@ -120,7 +123,7 @@ def test_a_store_that_moves_into_git_is_cut_at_every_step(tmp_path: Path, number
         else:
             assert [one["message"].strip() for one in _log(here / "work")] == ["first"]
 
-    assert cut_everywhere(here, act, number, check) > 10
+    assert cut(here, act, number, check) > 10
     shutil.rmtree(here)
     here.mkdir()
     uncut = Fault()
