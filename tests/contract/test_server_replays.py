@@ -69,7 +69,6 @@ def test_a_key_is_made_once_by_each_request_that_has_a_name(shared: EmbeddedServ
     assert [admin.request("POST", "/api/v1/keys", b"{}", {"Content-Type": "application/json"}).status] == [201]
 
 
-@pytest.mark.timeout(120)
 def test_requests_in_any_order_make_no_route_fail(shared: EmbeddedServer, shared_by: str, place: Place) -> None:
     """Each after each other one: what the other has made or taken away is there, or is not, and that is all."""
     clients = {False: Client(shared.url, shared.admin_key), True: place.client("alice", "write")}
