@@ -130,14 +130,15 @@ def fold_log(path: Path) -> None:
 def locked(database: sqlite3.Connection) -> Iterator[None]:
     """Holds the database for writing; commits durably at the end, rolls back on any exception. Maps SQLite's errors."""
     with mapped_sqlite(_name(database)):
-        database.execute("BEGIN IMMEDIATE")
         try:
+            database.execute("BEGIN IMMEDIATE")
             yield
+            # With a rollback journal a reader can keep it from committing: then the transaction is still open.
+            database.execute("COMMIT")
         except BaseException:  # An interrupt, too, must not leave the database locked, nor half a change in it.
             if database.in_transaction:
                 database.execute("ROLLBACK")
             raise
-        database.execute("COMMIT")
 
 
 @contextmanager
