@@ -227,19 +227,25 @@ class _Writer:
         if self._link == "hardlink" and job.mode == Mode.FILE and self._link_file(pointer, blob, name, directory):
             return
         source = os.open(blob, READ)
+        try:
+            self._copy(source, pointer, blob, job, name, directory)
+        except CorruptBlob:
+            self._store.set_aside(pointer.oid)
+            raise
+        finally:
+            os.close(source)
+
+    def _copy(self, source: int, pointer: Pointer, blob: Path, job: Job, name: bytes, directory: Handle) -> None:
         target = create_in(directory, name, self._mode(job))
         try:
             if self._link == "reflink" and reflink(source, target):
                 self._check(pointer, blob)
             else:
                 copy_hashed(source, target, pointer, self._advance, may_share=self._link == "reflink")
-        except BaseException as error:  # An interrupt, too, leaves no half-written file behind.
+        except BaseException:  # An interrupt, too, leaves no half-written file behind.
             unlink_in(directory, name)
-            if isinstance(error, CorruptBlob):
-                self._store.set_aside(pointer.oid)
             raise
         finally:
-            os.close(source)
             os.close(target)
 
     def _link_file(self, pointer: Pointer, blob: Path, name: bytes, directory: Handle) -> bool:
