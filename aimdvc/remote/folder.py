@@ -49,7 +49,7 @@ class FolderBlobs:
                     self._disk.publish_all(group, 0o444)
                     group, grouped = [], 0
             self._disk.publish_all(group, 0o444)
-        except Exception:  # Whatever failed, and is raised on: the unpublished copies are of no use to anybody.
+        except BaseException:  # After an interrupt, too, the unpublished copies are of no use to anybody.
             for temporary, _ in group:
                 temporary.unlink(missing_ok=True)
             raise

@@ -200,9 +200,8 @@ class BlobWriter:
             self._disk.publish(self._temp, self._layout.packs / name, 0o444)
             blobs = ((oid, offset, size) for oid, (offset, size) in self._blobs.items())
             self._catalog.insert_pack(name, blobs)
-        except (
-            BaseException
-        ):  # After an interrupt, too, it is never synced again; under its name the next open finds it.
+        except BaseException:
+            # After an interrupt, too, it is never synced again; under its name the next open finds it.
             self.discard()
             raise
         self._temp = None
@@ -258,7 +257,7 @@ class BlobWriter:
         files, self._files, self._files_bytes = self._files, [], 0
         try:
             self._disk.publish_all(files, 0o444)
-        except Exception:  # Whatever failed, and is raised on: files that a failed sync left are never trusted.
+        except BaseException:  # After an interrupt, too, nobody publishes them; nor is a failed sync trusted.
             for temporary, _ in files:
                 temporary.unlink(missing_ok=True)
             raise
