@@ -26,7 +26,7 @@ def expecting_500(route: Route) -> str:
     )
 
 
-@pytest.mark.parametrize("examples", [3, pytest.param(150, marks=[pytest.mark.sweep, pytest.mark.timeout(3600)])])
+@pytest.mark.parametrize("examples", [6, pytest.param(150, marks=[pytest.mark.sweep, pytest.mark.timeout(3600)])])
 @pytest.mark.parametrize("scope", ["admin", "none"])
 def test_no_request_makes_the_server_fail(
     tmp_path: Path, postgres: Postgres, scope: str, examples: int, caplog: pytest.LogCaptureFixture

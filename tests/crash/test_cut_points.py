@@ -69,7 +69,7 @@ def test_running_it_again_changes_nothing(verb: str, tmp_path: Path) -> None:
 def test_a_cut_leaves_no_file_open(tmp_path: Path) -> None:
     """What lives on after an interrupt, as a notebook does, must not hold what was being written."""
     scene = Scene(tmp_path, "pull")
-    for stop_at in range(1, EVERY, 3):
+    for stop_at in range(1, EVERY):
         scene.reset()
         fault = Fault(stop_at)
         with suppress(Killed):
