@@ -169,7 +169,7 @@ def run(arguments: list[str]) -> int:
         return _left_alone()
     except BrokenPipeError:
         return _left_alone()
-    except Exception as error:  # the boundary: what is not in our tree is a bug, said in one line
+    except Exception as error:  # the boundary: every error becomes one line and an exit code; an unknown one is a bug
         return _ended(error, options, as_json)
 
 

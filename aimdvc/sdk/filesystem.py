@@ -60,7 +60,7 @@ class AimdFileSystem(AbstractFileSystem):  # type: ignore[misc]
 
     def _open(self, path: str, mode: str = "rb", **options: Any) -> BinaryIO:
         if mode != "rb":
-            raise NotImplementedError(_READ_ONLY)
+            self._refuse()
         root, inside = self._split(path)
         try:
             return self._artifact(root).open(inside)
@@ -68,7 +68,7 @@ class AimdFileSystem(AbstractFileSystem):  # type: ignore[misc]
             raise FileNotFoundError(path) from None
 
     def _refuse(self, *arguments: Any, **options: Any) -> None:
-        # As fsspec's own classes refuse what they can't; its `mkdir` and `touch` would say nothing instead.
+        # A version never changes. fsspec's own classes refuse so what they can't; its `mkdir` would say nothing.
         raise NotImplementedError(_READ_ONLY)
 
     mkdir = makedirs = rmdir = rm = cp_file = touch = _refuse

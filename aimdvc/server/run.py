@@ -71,16 +71,15 @@ def serve(
 ) -> None:
     """Serves what lies at a location until SIGTERM, SIGINT, or a SIGHUP that isn't ignored; call it in the main thread.
 
-    Running requests get `kill_timeout_s` to finish. `ready` is called
-    once, when connections are taken already.
+    Running requests get `kill_timeout_s` to finish. `ready` is called once, when connections are taken already.
     """
     if options.access_log is not None:
         # The workers open it, and could tell nobody what is wrong with it.
         AccessLog(options.access_log).close()
-    # The key is told once: where the port is taken it must not have been made yet.
     # Systems give 1,024 unless asked; connections, and the packs that are kept open, each take one.
     allow_open_files(_OPEN_FILES)
     workers = min(os.cpu_count() or 1, _MAX_WORKERS)
+    # The key is told once: where the port is taken it must not have been made yet.
     sockets = listen_apart(host, port, workers)
     try:
         admin_key = _first_start(location)
