@@ -27,16 +27,22 @@ class Sha256:
     def update(self, chunk: bytes) -> None:
         """Takes the next bytes, and waits where too many aren't hashed yet."""
         self.size_bytes += len(chunk)
-        if self._thread is None:
-            if self.size_bytes < _LARGE:
-                self._digest.update(chunk)
-                return
-            self._thread = threading.Thread(target=self._hash, name="sha256", daemon=True)
-            self._thread.start()
+        if self._thread is None and (self.size_bytes < _LARGE or not self._begin()):
+            self._digest.update(chunk)
+            return
         self._part.append(chunk)
         self._part_bytes += len(chunk)
         if self._part_bytes >= _PART:
             self._hand_over()
+
+    def _begin(self) -> bool:
+        thread = threading.Thread(target=self._hash, name="sha256", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            return False  # The system has no more threads to give, or no memory for one: it goes on without.
+        self._thread = thread
+        return True
 
     def _hand_over(self) -> None:
         self._waiting.put(self._part)

@@ -38,3 +38,15 @@ def test_the_thread_ends_when_the_chunks_break_off() -> None:
         assert [thread for thread in threading.enumerate() if thread.name == "sha256"]
         raise KeyboardInterrupt
     assert not [thread for thread in threading.enumerate() if thread.name == "sha256"]
+
+
+def test_without_a_thread_to_have_it_is_hashed_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    content = random.Random(2).randbytes(_LARGE + 3 * _PART)
+    with Sha256() as digest:
+        for chunk in cut(content, [1 << 20]):
+            digest.update(chunk)
+        assert digest.hexdigest() == hashlib.sha256(content).hexdigest()
