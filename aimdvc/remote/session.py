@@ -37,7 +37,7 @@ _MESSAGE_BYTES = 64 << 10
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long to wait, in seconds: for a connection, for the next byte, and before the first and any other retry."""
+    """How long to wait, in seconds: for a connection, for the next byte, before the first retry, at most before any."""
 
     connect_s: float = 15.0
     read_s: float = 120.0

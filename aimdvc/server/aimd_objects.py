@@ -16,7 +16,7 @@ from aimdvc.git.trees import find_entry, iter_files
 from aimdvc.model.attributes import is_ours
 from aimdvc.model.entries import Mode, path_text
 from aimdvc.model.oid import EMPTY_BLOB, GitId, Oid
-from aimdvc.model.own import ATTRIBUTES, REFERENCES
+from aimdvc.model.own import ATTRIBUTES, REFERENCES, is_own
 from aimdvc.model.paths import check_entry_path
 from aimdvc.model.pointer import POINTER_LIMIT, Pointer, find_pointer
 from aimdvc.model.references import parse_references
@@ -253,7 +253,7 @@ def get_object(call: Call) -> Response:
 
 def _file(graph: Graph, tree: GitId, key: str) -> bytes:
     """Returns a file as Git keeps it. Raises HttpError (404)."""
-    entry = find_entry(graph.tree, tree, key) if key and not key.startswith(".aimd/") else None
+    entry = find_entry(graph.tree, tree, key) if key and not is_own(key) else None
     if entry is None or entry.mode not in _FILES:
         raise HttpError(404, "there is no such object")
     return b"" if entry.git_id == EMPTY_BLOB else graph.read(entry.git_id)[1]
