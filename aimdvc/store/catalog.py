@@ -41,6 +41,7 @@ WITH RECURSIVE wanted(at) AS (
     SELECT 1 WHERE length(?1) > 0 UNION ALL SELECT at + 32 FROM wanted WHERE at + 32 <= length(?1))
 SELECT substr(?1, at, 32) FROM wanted WHERE NOT EXISTS (SELECT 1 FROM blob WHERE oid = substr(?1, at, 32))
 """
+"""Cuts one value into oids of 32 bytes, and gives those that no row has."""
 
 
 class PackedBlob(NamedTuple):
