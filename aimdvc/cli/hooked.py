@@ -8,9 +8,8 @@ import functools
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -25,8 +24,7 @@ _KEPT = ("GIT_SSH", "GIT_ASKPASS", "GIT_CONFIG_", "GIT_TERMINAL_PROMPT", "GIT_SS
 _WHO = ("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL")
 
 
-@dataclass(frozen=True, slots=True)
-class Hooked:
+class Hooked(NamedTuple):
     """One call of a hook: `variables` is the whole environment, as Git or pre-commit set it."""
 
     cli: Cli

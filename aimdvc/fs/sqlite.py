@@ -3,7 +3,7 @@
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -38,7 +38,7 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def _opened(path: Path, locking: str) -> sqlite3.Connection:
-    database = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+    database = _connected(_uri(path))
     try:
         database.execute(f"PRAGMA locking_mode = {locking}")
         database.execute("PRAGMA user_version").fetchone()  # The first look meets what keeps it from being read.
@@ -50,14 +50,38 @@ def _opened(path: Path, locking: str) -> sqlite3.Connection:
 
 
 def _connect_to_read(path: Path) -> sqlite3.Connection:
-    """Opens a database beside which no log can be made; a log that a crash left there is read, too."""
+    with mapped_sqlite(path):
+        return _connected(_uri_to_read(path))
+
+
+def _connected(uri: str) -> sqlite3.Connection:
+    return sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+
+
+def _uri(path: Path) -> str:
+    return f"file:{quote(os.fsencode(path))}"
+
+
+def _uri_to_read(path: Path) -> str:
+    """Names a database beside which no log can be made; a log that a crash left there is read, too."""
     log = path.with_name(f"{path.name}-wal")
     # Nobody writes where nobody can: without a log the file alone is all of it (sqlite.org/wal.html, read-only).
     mode = "mode=ro" if log.exists() and log.stat().st_size else "mode=ro&immutable=1"
-    with mapped_sqlite(path):
-        return sqlite3.connect(
-            f"file:{quote(os.fsencode(path))}?{mode}", uri=True, isolation_level=None, check_same_thread=False
-        )
+    return f"{_uri(path)}?{mode}"
+
+
+@contextmanager
+def beside(path: Path, other: Path, name: str) -> Iterator[sqlite3.Connection]:
+    """Opens a database with another one beside it as `name`, so that one statement reads both. Maps SQLite's errors."""
+    with closing(connect(path)) as database, mapped_sqlite(other):
+        uri = _uri(other) if os.access(other.parent, os.W_OK) else _uri_to_read(other)
+        database.execute("ATTACH ? AS " + name, (uri,))  # The name is ours, a word.
+        yield database
+
+
+def is_alone(database: sqlite3.Connection) -> bool:
+    """Returns whether the connection keeps the database to itself, as on a disk without a free byte."""
+    return str(database.execute("PRAGMA locking_mode").fetchone()[0]) == "exclusive"
 
 
 def open_database(path: Path, schema: str, version: int) -> sqlite3.Connection:

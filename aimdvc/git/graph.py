@@ -6,7 +6,7 @@ the work goes with what is missing, not with the length of the history.
 
 import heapq
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from aimdvc.errors import CorruptRepository
 from aimdvc.git.commits import parse_commit, tag_target
@@ -20,8 +20,7 @@ WHOLE_DEPTH = 0x7FFFFFFF
 _TAG_LIMIT = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Ends:
+class Ends(NamedTuple):
     """Where histories end early, before their first commit.
 
     `sent` are commits whose parents don't go along; `held` those that the receiver has without their parents.
@@ -31,8 +30,7 @@ class Ends:
     held: Collection[GitId] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Deepening:
+class Deepening(NamedTuple):
     """What a depth makes of a history: commits at which it ends from now on, and those at which it does no longer."""
 
     shallow: frozenset[GitId]
@@ -78,7 +76,7 @@ class Graph:
         if kind != COMMIT:
             raise CorruptRepository(self._place, f"git object {git_id} is no commit")
         commit = parse_commit(git_id, content)
-        return replace(commit, parents=()) if git_id in self.shallow else commit
+        return commit._replace(parents=()) if git_id in self.shallow else commit
 
     def parents_of(self, commits: Iterable[GitId]) -> set[GitId]:
         """Returns the parents of commits as these name them, also where they are not here."""

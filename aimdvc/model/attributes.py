@@ -7,6 +7,7 @@ patterns, negative ones, the limit of 2048 bytes a line (gitattributes(5); attr.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from aimdvc.errors import UnsafePath
 from aimdvc.model.entries import path_bytes
@@ -81,8 +82,7 @@ def _encode_pattern(pattern: str) -> bytes:
     return b'"' + escaped + b'"'
 
 
-@dataclass(frozen=True, slots=True)
-class _Rule:
+class _Rule(NamedTuple):
     pattern: str
     is_path: bool
     matcher: re.Pattern[str] | None

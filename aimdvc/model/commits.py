@@ -1,6 +1,5 @@
 """A commit of an artifact, and what must be known to write one."""
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from aimdvc.model.oid import GitId
@@ -18,8 +17,7 @@ class Signature(NamedTuple):
     zone_s: int
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(NamedTuple):
     """A commit as read. The message holds the trailers too and ends with one newline."""
 
     id: GitId
@@ -35,8 +33,7 @@ class Commit:
         return self.message.partition("\n")[0]
 
 
-@dataclass(frozen=True, slots=True)
-class CommitDraft:
+class CommitDraft(NamedTuple):
     """All that a new commit holds; its id follows from it."""
 
     tree: GitId

@@ -2,7 +2,7 @@
 
 import posixpath
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from aimdvc.errors import InvalidSelector
 from aimdvc.model.names import check_artifact_name
@@ -11,8 +11,7 @@ _STEP = re.compile(r"([~^])([0-9]*)")
 _REVISION = re.compile(r"[^\s~^:\x00-\x1f\x7f\\*\[@]+(@\{[0-9]{1,9}\})?")
 
 
-@dataclass(frozen=True, slots=True)
-class Selector:
+class Selector(NamedTuple):
     """What a selector names; None for a part that it leaves out. `path` has no `/` at its end, and is never "."."""
 
     name: str | None
@@ -20,8 +19,7 @@ class Selector:
     path: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Revision:
+class Revision(NamedTuple):
     """A base and the steps from it: each the number of the parent to go to, `~2` being (1, 1), `^2` being (2,).
 
     A base that ends in `@{N}` is where a ref stood before its N last moves.

@@ -1,8 +1,8 @@
 """Blobs that a verb needs on this machine: those missing are fetched, all at once, before anything is written."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from aimdvc.model.pointer import Pointer
 from aimdvc.model.progress import Progress
@@ -13,8 +13,7 @@ FetchBlobs = Callable[[Workspace, Head, Sequence[Pointer], Progress], None]
 """Brings blobs into the store, verified and durable, or raises. What needs no network never loads one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Means:
+class Means(NamedTuple):
     """What a verb works with beside the workspace: how to fetch blobs, where to show progress, the user's settings."""
 
     fetch: FetchBlobs

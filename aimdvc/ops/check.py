@@ -17,6 +17,7 @@ from aimdvc.ops.revisions import label
 from aimdvc.ops.scan import changed_suspects, scan
 from aimdvc.ops.settle import settle
 from aimdvc.ops.workspace import Workspace
+from aimdvc.store.presence import missing_on_disk
 from aimdvc.store.state import Head, Place
 
 _REWRITE = "`aimdvc checkout` writes it anew; then `git add aimdvc.lock`"
@@ -102,7 +103,7 @@ def _check_artifact(workspace: Workspace, head: Head, pin: Pin | None, written: 
         yield Finding(head.name, "other-commit", _parting(workspace, head, pin), _how(head, is_only_staged_late))
     yield from _unsaved(workspace, head)
     if pin.commit == head.commit:
-        missing = workspace.blobs.missing_raw(workspace.state.parts.blobs_on_disk(head.id))
+        missing = missing_on_disk(workspace.state, workspace.blobs, head)
         if missing:
             message = f"{len(missing):,} of the blobs that it needs are not here"
             yield Finding(head.name, "missing-blobs", message, f"`aimdvc fetch --refetch {head.name}` brings them")

@@ -10,6 +10,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from aimdvc.fs.disk import Disk
 from aimdvc.fs.faults import mapped
@@ -27,8 +28,7 @@ _IMAGES = (".png", ".jpg", ".jpeg", ".gif", ".tif", ".tiff", ".webp", ".dcm", ".
 _RULES = ".gitattributes"
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """From where on a file is stopped, in KB of 1024 bytes; `kind_kb` for one of an artifact's kind of content."""
 
     max_kb: int = 500

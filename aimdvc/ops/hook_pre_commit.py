@@ -6,9 +6,9 @@ it. Asks no network. The rules, and why: docs/decisions/0029.
 """
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from aimdvc.errors import UsageError
 from aimdvc.git.code import head_commit
@@ -26,8 +26,7 @@ from aimdvc.ops.workspace import Workspace
 _STATES = ("rebase-merge", "rebase-apply")
 
 
-@dataclass(frozen=True, slots=True)
-class NextCommit:
+class NextCommit(NamedTuple):
     """What is known of the code commit that is to be made.
 
     `index_path` is the index that it is made from, None for the work tree's; `merged` are the other parents of a merge
@@ -35,7 +34,7 @@ class NextCommit:
     """
 
     index_path: Path | None = None
-    merged: Collection[GitId] = field(default=())
+    merged: Collection[GitId] = ()
 
 
 def check_staged(project: Project, workspace: Workspace, commit: NextCommit) -> list[Finding]:

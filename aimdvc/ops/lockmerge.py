@@ -6,6 +6,7 @@ The merge itself is in model/lockmerge.py. Called by Git's merge driver, and by 
 import os
 import shlex
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from aimdvc.errors import AimdvcError, LockConflict, UsageError
 from aimdvc.git.code import deleting_side, is_merging_code
@@ -32,8 +33,7 @@ class Choice:
         return f"{self.artifact}: {self.ours or 'removed'} in ours, {self.theirs or 'removed'} in theirs: {self.how}"
 
 
-@dataclass(frozen=True, slots=True)
-class MergedLock:
+class MergedLock(NamedTuple):
     """The bytes that a merge made, and what of it is to settle; `fault` says why it could not be merged at all."""
 
     content: bytes

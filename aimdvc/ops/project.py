@@ -5,8 +5,8 @@ Opens none. What a work tree without any has to do with aimdvc is nothing: hooks
 """
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from aimdvc.git.codeindex import iter_staged, read_raw_index
 from aimdvc.model.entries import path_text
@@ -16,8 +16,7 @@ from aimdvc.store.roots import workspace_path
 _LOCK = b"aimdvc.lock"
 
 
-@dataclass(frozen=True, slots=True)
-class Project:
+class Project(NamedTuple):
     """A Git work tree with workspaces; `roots` are their directories, sorted."""
 
     work_tree: Path

@@ -2,9 +2,9 @@
 
 import hashlib
 import os
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from aimdvc.fs.faults import mapped
 from aimdvc.fs.system import open_any
@@ -17,8 +17,7 @@ from aimdvc.store.walk import DiskStat, Walked, walk
 CHUNK = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Scan:
+class Scan(NamedTuple):
     """What the walk found against the stat cache: `suspects` are tracked and may have changed."""
 
     suspects: dict[bytes, DiskStat]

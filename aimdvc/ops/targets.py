@@ -1,8 +1,8 @@
 """From what was typed to what is meant: paths and artifact names, relative to the current directory."""
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from aimdvc.errors import UnknownPath, UnsafePath, UsageError
 from aimdvc.model.nearest import nearest_path
@@ -10,8 +10,7 @@ from aimdvc.ops.workspace import Workspace
 from aimdvc.store.state import Head, Place
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """A place inside an artifact: `inner` is relative to its root, "" for all of it."""
 
     head: Head

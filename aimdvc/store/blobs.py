@@ -59,14 +59,6 @@ class BlobStore:
         wanted -= self.catalog.find_many(wanted).keys()
         return {oid for oid in wanted if not os.path.exists(self.layout.blob_path(oid))}
 
-    def missing_raw(self, oids: Iterable[bytes]) -> set[Oid]:
-        """Returns what `missing` does for oids of 32 bytes each: in a third of the time, where most are packed."""
-        return {
-            oid
-            for raw in self.catalog.unpacked(oids)
-            if not os.path.exists(self.layout.blob_path(oid := Oid(raw.hex())))
-        }
-
     def claim(self, oids: Iterable[Oid]) -> set[Oid]:
         """Returns those of the blobs that aren't here; the others are noted as wanted now, so that prune leaves them.
 

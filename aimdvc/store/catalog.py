@@ -36,13 +36,6 @@ CREATE INDEX IF NOT EXISTS blob_of_pack ON blob (pack, offset);
 CREATE TABLE IF NOT EXISTS checksum (oid BLOB PRIMARY KEY, md5 BLOB NOT NULL) WITHOUT ROWID;
 """
 
-_UNPACKED = """
-WITH RECURSIVE wanted(at) AS (
-    SELECT 1 WHERE length(?1) > 0 UNION ALL SELECT at + 32 FROM wanted WHERE at + 32 <= length(?1))
-SELECT substr(?1, at, 32) FROM wanted WHERE NOT EXISTS (SELECT 1 FROM blob WHERE oid = substr(?1, at, 32))
-"""
-"""Cuts one value into oids of 32 bytes, and gives those that no row has."""
-
 
 class PackedBlob(NamedTuple):
     """Where a blob lies in a pack: the pack's file name, byte offset and size."""
@@ -191,13 +184,6 @@ class Catalog:
             for batch in _batches(oids):
                 self._find_batch(batch, found)
         return found
-
-    def unpacked(self, oids: Iterable[bytes]) -> list[bytes]:
-        """Returns those of the blobs, of 32 bytes each, that are not packed; holds all of them once more."""
-        # Given as one value and in their order, 20,000 take 20 ms; by the hundred, and answered, they take 45.
-        with self._lock, mapped_sqlite(self.path):
-            rows = self._database.execute(_UNPACKED, (b"".join(sorted(oids)),)).fetchall()
-        return [row[0] for row in rows]
 
     @contextmanager
     def _one_view(self) -> Iterator[None]:

@@ -4,8 +4,8 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from aimdvc.model.oid import Oid
 
@@ -16,8 +16,7 @@ SMALL = 64 << 10
 """Bytes; smaller blobs go into blob packs."""
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(NamedTuple):
     """The directories of a store at `root`."""
 
     root: Path

@@ -6,15 +6,14 @@ Reads `.git` itself and runs no process.
 
 import hashlib
 import os
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from aimdvc.errors import NoWorkspace, UnsafePath
 from aimdvc.fs.system import user_id
 
 
-@dataclass(frozen=True, slots=True)
-class Places:
+class Places(NamedTuple):
     """The directories of one workspace. The Git ones are None outside of a code repository."""
 
     root: Path

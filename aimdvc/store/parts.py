@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from aimdvc.model.entries import path_bytes, path_text
+from aimdvc.model.oid import Oid
 from aimdvc.model.patterns import Part
 
 PARTS_SCHEMA = """
@@ -21,6 +22,9 @@ CREATE INDEX IF NOT EXISTS absent_entry ON entry (artifact, path) WHERE place = 
 """
 
 _BATCH = 500
+
+BLOBS_ON_DISK = "FROM entry WHERE artifact = ? AND place = 0 AND is_pointer = 1 AND mode != 0 AND oid IS NOT NULL"
+"""The checked out files of an artifact that stand for blobs."""
 
 
 class Parts:
@@ -83,14 +87,10 @@ class Parts:
         )
         return [path_text(row[0]) for row in rows]
 
-    def blobs_on_disk(self, artifact: int) -> set[bytes]:
-        """Returns the blobs that the checked out files stand for, as 32 bytes each."""
-        rows = self._database.execute(
-            "SELECT oid FROM entry WHERE artifact = ? AND place = 0 AND is_pointer = 1 AND mode != 0"
-            " AND oid IS NOT NULL",
-            (artifact,),
-        )
-        return {row[0] for row in rows}
+    def iter_blobs_on_disk(self, artifact: int) -> Iterator[Oid]:
+        """Yields the blobs that the checked out files stand for, one for each file."""
+        for row in self._database.execute(f"SELECT oid {BLOBS_ON_DISK}", (artifact,)):
+            yield Oid(row[0].hex())
 
     def iter_absent(self, artifact: int, paths: Iterable[bytes]) -> Iterator[bytes]:
         """Yields those of the paths that the index has and that are not checked out."""

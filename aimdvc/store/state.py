@@ -8,13 +8,12 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from enum import IntEnum
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from aimdvc.fs.sqlite import faults_of, locked, mapped_sqlite, open_database
+from aimdvc.fs.sqlite import faults_of, is_alone, locked, mapped_sqlite, open_database
 from aimdvc.model.commits import Signature
 from aimdvc.model.entries import path_bytes, path_text
 from aimdvc.model.oid import GitId, Oid
@@ -104,8 +103,7 @@ class Row(NamedTuple):
         return self._replace(mode=0, git_id=None, oid=None, size=0, is_pointer=False, stat=None)
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """What is checked out of one artifact. `branch` is None when detached; `commit` is None before the first commit.
 
     `path` is relative to the workspace; `written` is the commit that aimdvc last wrote into aimdvc.lock.
@@ -150,6 +148,11 @@ class State:
     def faults(self) -> list[str]:
         """Returns what is wrong with the database itself; reads all of it."""
         return faults_of(self._database)
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether no other connection reads the database meanwhile: on a disk without a free byte."""
+        return is_alone(self._database)
 
     def transaction(self) -> AbstractContextManager[None]:
         """Begins to write, as the only writer; commits durably at the end, rolls back on an exception."""
