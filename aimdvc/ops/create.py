@@ -124,7 +124,11 @@ def ensure_not_ignored(workspace: Workspace, path: str) -> None:
 def _check_overlap(workspace: Workspace, path: str, own: str | None) -> None:
     for head in workspace.state.heads():
         if head.name != own and (_is_below(path, head.path) or _is_below(head.path, path)):
-            raise UnsafePath(path, f"overlaps artifact '{head.name}' at '{head.path}'; artifacts don't nest")
+            is_left = head.written is not None and head.name not in read_pins(workspace)
+            hint = (
+                f"aimdvc.lock doesn't pin '{head.name}' any more: `aimdvc checkout` takes it away" if is_left else None
+            )
+            raise UnsafePath(path, f"overlaps artifact '{head.name}' at '{head.path}'; artifacts don't nest", hint=hint)
 
 
 def ensure_ignored(workspace: Workspace, path: str) -> None:

@@ -278,8 +278,9 @@ class State:
         return [_row(row) for row in cursor]
 
     def count(self, head: Head) -> int:
-        """Returns how many entries the index has, deletions aside."""
-        counted: int = next(self._query("SELECT count(*) FROM entry WHERE artifact = ? AND mode != 0", (head.id,)))[0]
+        """Returns how many files the index has, checked out or not; what is hidden is none."""
+        sql = "SELECT count(*) FROM entry WHERE artifact = ? AND mode != 0 AND place != 1"
+        counted: int = next(self._query(sql, (head.id,)))[0]
         return counted
 
     def iter_stats(self, head: Head, under: str = "") -> Iterator[tuple[bytes, int, int, int, int, int]]:

@@ -231,6 +231,7 @@ def test_an_import_that_the_code_took_back_can_be_made_again(code: tuple[str, Sh
     shell("import", kind, "data")
     save(shell.here, "Use the artifact", 7)
     git(shell.here, "revert", "--no-edit", "HEAD")
+    assert "`aimdvc checkout` takes it away" in shell("import", kind, "data", code=4).err
     shell("checkout")
     assert git(shell.here, "status", "--porcelain") == ""
     assert shell("import", kind, "data").out.startswith("data: 3 versions")

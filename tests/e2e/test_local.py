@@ -17,6 +17,7 @@ def test_a_directory_becomes_an_artifact_and_a_version(shell: Shell) -> None:
     assert (added["artifact"], added["is_new"], added["added"]) == ("data", True, 3)
     made = shell("commit", "-m", "First", "--json").json["commits"][0]
     assert made["version"] == "v1?"
+    assert shell("ls").out == "data  v1?  'data'  3 files\n", "what aimdvc keeps in the tree is no file of the user's"
     listed = shell("ls", "data", "--json").json["entries"]
     assert [entry["path"] for entry in listed] == [
         "a.bin",
