@@ -5,6 +5,7 @@ database is made here and closed again before forking; every worker opens its ow
 """
 
 import ctypes
+import gc
 import multiprocessing
 import os
 import signal
@@ -113,6 +114,8 @@ def serve(
     # In memory that the workers share; so they have to be forked, which is what Python 3.14 no longer does unasked.
     multiprocessing.set_start_method("fork", force=True)
     metrics = new_metrics(workers)
+    # What is loaded stays to the end: no worker stops to look through it, nor writes to the pages that they share.
+    gc.freeze()
     server.serve(target_loader=lambda: _application(location, options, metrics, parent), wrap_loader=False)
 
 
