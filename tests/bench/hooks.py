@@ -3,7 +3,9 @@
 import resource
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.bench import data
 from tests.bench.cases import IDENTITY, Bench
@@ -11,7 +13,16 @@ from tests.bench.measure import AIMDVC, Figure, run
 
 COMMITS = 10_000
 GOAL_S = 0.3
-_TIMES = 7
+_ROUNDS = 25
+"""In each every row is run once, and of each the least counts: other machines on the host are loud for minutes."""
+
+
+class _Row(NamedTuple):
+    work: str
+    program: str
+    command: list[str]
+    typed: str = ""
+    goal: float | None = None
 
 
 def hooks(bench: Bench) -> None:
@@ -21,7 +32,7 @@ def hooks(bench: Bench) -> None:
     message = place / ".git" / "COMMIT_EDITMSG"
     message.write_text("One more\n")
     zero = "0" * 40
-    _yardsticks(bench, place)
+    rows = _yardsticks()
     for work, arguments, typed in (
         ("pre-commit", ["pre-commit"], ""),
         ("pre-merge-commit", ["pre-merge-commit"], ""),
@@ -40,34 +51,37 @@ def hooks(bench: Bench) -> None:
     ):
         # The remote `new` has nothing yet: reading all that it gets is work.
         goal = GOAL_S if "new" not in arguments else None
-        _measure(bench, f"hook {work}", "aimdvc", [AIMDVC, "hook", *arguments], place, typed, goal)
+        rows.append(_Row(f"hook {work}", "aimdvc", [AIMDVC, "hook", *arguments], typed, goal))
+    _measure(bench, place, rows)
 
 
-def _yardsticks(bench: Bench, place: Path) -> None:
-    for program, command in (
-        ("bare Python", [sys.executable, "-c", "pass"]),
-        # How fast the machine is just now: figures of two tables compare by this row.
-        ("bare Python, 3m additions", [sys.executable, "-c", "n = 0\nfor i in range(3_000_000): n += i"]),
-        ("aimdvc --version", [AIMDVC, "--version"]),
-        ("aimdvc status", [AIMDVC, "status"]),
-        ("git status", ["git", "status"]),
-    ):
-        _measure(bench, "hooks, beside them", program, command, place)
+def _yardsticks() -> list[_Row]:
+    return [
+        _Row("hooks, beside them", program, command)
+        for program, command in (
+            ("bare Python", [sys.executable, "-c", "pass"]),
+            # How fast the machine is just now: figures of two tables compare by this row.
+            ("bare Python, 3m additions", [sys.executable, "-c", "n = 0\nfor i in range(3_000_000): n += i"]),
+            ("aimdvc --version", [AIMDVC, "--version"]),
+            ("aimdvc status", [AIMDVC, "status"]),
+            ("git status", ["git", "status"]),
+        )
+    ]
 
 
-def _measure(
-    bench: Bench, work: str, program: str, command: list[str], place: Path, typed: str = "", goal: float | None = None
-) -> None:
-    """Adds two figures: of the clock, and of the processor, which says more where other work goes on beside."""
-    clock, processor, memory = [], [], 0.0
-    for _ in range(_TIMES):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        seconds, memory = run(command, place, bench.environment, typed)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        clock.append(seconds)
-        processor.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    bench.report.add(Figure(work, program, min(clock), memory, goal))
-    bench.report.add(Figure(work, f"{program}, CPU", min(processor)))
+def _measure(bench: Bench, place: Path, rows: Sequence[_Row]) -> None:
+    """Adds two figures for each row: of the clock, and of the processor."""
+    measured: list[list[tuple[float, float, float]]] = [[] for _ in rows]
+    for _ in range(_ROUNDS):
+        for row, one in zip(rows, measured, strict=True):
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            seconds, memory = run(row.command, place, bench.environment, row.typed)
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            one.append((seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, memory))
+    for row, one in zip(rows, measured, strict=True):
+        clock_s, processor_s, memory_mib = zip(*one, strict=True)
+        bench.report.add(Figure(row.work, row.program, min(clock_s), max(memory_mib), row.goal))
+        bench.report.add(Figure(row.work, f"{row.program}, CPU", min(processor_s)))
 
 
 def _project(bench: Bench) -> Path:
