@@ -200,8 +200,7 @@ class BlobWriter:
             self._disk.publish(self._temp, self._layout.packs / name, 0o444)
             blobs = ((oid, offset, size) for oid, (offset, size) in self._blobs.items())
             self._catalog.insert_pack(name, blobs)
-        except BaseException:
-            # After an interrupt, too, it is never synced again; under its name the next open finds it.
+        except BaseException:  # After an interrupt, too: never synced again; named already, the next open finds it.
             self.discard()
             raise
         self._temp = None

@@ -24,8 +24,6 @@ def _committed(place: Path) -> Shell:
     for number in range(_LARGE):
         shell.write(f"data/large-{number}.bin", bytes([number]) * (2 << 20))
     shell.write("data/same.bin", (place / "data/large-0.bin").read_bytes())
-    shell.write(".gitattributes", "")
-    shell.write("data/.gitattributes", "*.bin filter=lfs diff=lfs merge=lfs -text\n")
     shell.commit("data")
     return shell
 
