@@ -3,9 +3,10 @@
 import re
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from select import select
 from threading import Event
 from urllib.parse import urlsplit
 
@@ -14,16 +15,44 @@ from tests.contract.server_client import LFS, Client, Reply, pointer_of
 BLOB = b"x" * 1000
 
 
-@contextmanager
-def stalled(href: str, size: int) -> Iterator[None]:
-    """Sends an upload that never ends, while the `with` lasts."""
-    parts = urlsplit(href)
-    with socket.create_connection((str(parts.hostname), parts.port or 80), timeout=20) as connection:
-        head = f"PUT {parts.path}?{parts.query} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Length: {size}\r\n"
+class Stall:
+    """An upload that never ends."""
+
+    def __init__(self, href: str, size: int) -> None:
+        self._parts = urlsplit(href)
+        self._size = size
+        self._connection = self._begun()
+
+    def _begun(self) -> socket.socket:
+        parts = self._parts
+        connection = socket.create_connection((str(parts.hostname), parts.port or 80), timeout=20)
+        head = f"PUT {parts.path}?{parts.query} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Length: {self._size}\r\n"
         connection.sendall(f"{head}Expect: 100-continue\r\n\r\n".encode())
         # Granian sends it when a handler reads the body; cheroot before it calls one.
         assert connection.recv(100).startswith(b"HTTP/1.1 100")
-        yield
+        return connection
+
+    def hold(self) -> None:
+        """Begins it anew where it has ended: under cheroot another request may have come before it.
+
+        Then it was refused itself; cheroot waits ten seconds for its body before it lets go.
+        """
+        if select([self._connection], [], [], 0)[0]:
+            self.end()
+            self._connection = self._begun()
+
+    def end(self) -> None:
+        self._connection.close()
+
+
+@contextmanager
+def stalled(href: str, size: int) -> Iterator[Stall]:
+    """Sends an upload that never ends, while the `with` lasts."""
+    stall = Stall(href, size)
+    try:
+        yield stall
+    finally:
+        stall.end()
 
 
 @contextmanager
@@ -53,13 +82,15 @@ def is_refused(reply: Reply) -> bool:
     return reply.status == 429
 
 
-def refusal(client: Client, method: str, url: str, body: bytes | None = None) -> Reply:
-    """Asks until it is refused: what was sent before may not have begun yet."""
+def refusal(held: Sequence[Stall], client: Client, method: str, url: str, body: bytes | None = None) -> Reply:
+    """Asks until it is refused because of what is held: that may not have begun yet."""
     end_s = time.monotonic() + 20
     while time.monotonic() < end_s:
         reply = client.request(method, url, body)
         if is_refused(reply):
             return reply
+        for stall in held:
+            stall.hold()
         time.sleep(0.01)
     raise AssertionError(f"{url} was not refused")
 
@@ -88,8 +119,8 @@ def busy(client: Client, times: int = 1) -> Iterator[None]:
     href, is_held = upload_href(client), Event()
 
     def hold() -> bool:
-        with stalled(href, len(BLOB)):
-            refusal(client, "GET", "/api/v1/objects/admin/a")
+        with stalled(href, len(BLOB)) as stall:
+            refusal([stall], client, "GET", "/api/v1/objects/admin/a")
             before = refusals(client)
             is_held.set()
             for _ in range(400):

@@ -37,13 +37,13 @@ def test_one_user_may_not_take_all_and_others_go_on(tmp_path: Path, backend: Sta
         eve = Client(server.url, server.site.accounts.add_key(server.site.accounts.add_user("eve")))
         hrefs = [upload_href(client) for client in (admin, ada, eve)]
         settle(admin)
-        with stalled(hrefs[0], len(BLOB)):
-            assert "your requests" in refusal(admin, "PUT", hrefs[0], BLOB).body.decode()
+        with stalled(hrefs[0], len(BLOB)) as first:
+            assert "your requests" in refusal([first], admin, "PUT", hrefs[0], BLOB).body.decode()
             assert "your requests" in admin.request("GET", "/api/v1/objects/admin/a").body.decode()
             assert ada.request("PUT", hrefs[1], BLOB, key=False).status == 200
             settle(ada, held=1)
-            with stalled(hrefs[1], len(BLOB)):
-                reply = refusal(eve, "PUT", hrefs[2], BLOB)
+            with stalled(hrefs[1], len(BLOB)) as second:
+                reply = refusal([first, second], eve, "PUT", hrefs[2], BLOB)
                 assert reply.json()["message"] == "the server is busy, try again"
                 # What is cheap is answered all the same.
                 assert eve.request("GET", "/api/v1/whoami").status == 200
@@ -58,9 +58,9 @@ def test_when_everything_is_taken_it_still_says_that_it_is_alive(tmp_path: Path,
         client = Client(server.url, server.admin_key)
         href = upload_href(client)
         settle(client)
-        with stalled(href, len(BLOB)), stalled(href, len(BLOB)):
+        with stalled(href, len(BLOB)) as first, stalled(href, len(BLOB)) as second:
             for path in ("/api/v1/whoami", "/a.git/info/refs?service=git-upload-pack", "/nothing"):
-                refusal(client, "GET", path)
+                refusal([first, second], client, "GET", path)
             refused = client.batch("a", "upload", [pointer_of(BLOB)])
             assert is_refused(refused) and refused.headers["content-type"] == "application/vnd.git-lfs+json"
             for path in ("/healthz", "/readyz", "/metrics", "/openapi.json"):
