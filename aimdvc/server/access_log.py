@@ -2,14 +2,17 @@
 
 import json
 import os
+import time
 from contextlib import suppress
-from datetime import datetime, timezone
+from functools import lru_cache
 from pathlib import Path
 
 from aimdvc.errors import UsageError
 from aimdvc.fs.faults import mapped
 
-_ENCODER = json.JSONEncoder(separators=(",", ":"))
+_quoted = json.JSONEncoder().encode
+_quoted_again = lru_cache(maxsize=1024)(_quoted)
+"""For what comes again and again."""
 
 STDERR = Path("-")
 """What stands for the process's standard error."""
@@ -25,13 +28,40 @@ class AccessLog:
                 self._fd = os.dup(2) if path == STDERR else os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
         except FileNotFoundError as error:
             raise UsageError(f"no directory '{path.parent}' for the access log", hint="make it first") from error
+        self._second = 0, ""
+        """The second of the last line, and how it is written."""
 
-    def write(self, **fields: object) -> None:
+    def write(
+        self,
+        *,
+        request: str,
+        method: str,
+        path: str,
+        route: str | None,
+        status: int,
+        seconds: float,
+        received: int,
+        sent: int,
+        user: str | None,
+        key: str | None,
+    ) -> None:
         """Writes one line, with the time. A log that can't be written stops nothing."""
-        now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
-        line = _ENCODER.encode({"time": now, **fields}).encode() + b"\n"
+        line = (
+            f'{{"time":"{self._now()}","id":"{request}","method":{_quoted_again(method)},"path":{_quoted(path)},'
+            f'"route":{_quoted_again(route)},"status":{status},"seconds":{seconds:.4f},"received":{received},"sent":{sent},'
+            f'"user":{_quoted_again(user)},"key":{_quoted_again(key)}}}\n'
+        )
         with suppress(OSError):  # a full disk, a reader that went: requests go on
-            os.write(self._fd, line)
+            os.write(self._fd, line.encode())
+
+    def _now(self) -> str:
+        now_ms = time.time_ns() // 1_000_000
+        second, text = self._second
+        if now_ms // 1000 != second:
+            second = now_ms // 1000
+            text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+            self._second = second, text
+        return f"{text}.{now_ms % 1000:03}+00:00"
 
     def close(self) -> None:
         """Closes the file."""

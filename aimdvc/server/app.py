@@ -8,7 +8,7 @@ import json
 import logging
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from itertools import count
 
 from aimdvc.errors import AimdvcError, Busy, DiskFull, StorageError
 from aimdvc.server.accounts import key_of
@@ -39,12 +39,14 @@ class Application:
         self._url = url
         self._observer = observer or Observer()
         self._slots = Slots(site.limits)
+        # By the process and a number: unlike any other, and no secret.
+        self._ids = map(f"{os.urandom(8).hex()}{{:016x}}".format, count())
         self._wrong_keys = WrongKeys(site.limits)
 
     def __call__(self, environ: Mapping[str, object], start_response: StartResponse) -> Iterable[bytes]:
         """Answers one request."""
         path = str(environ.get("PATH_INFO", ""))
-        trace = Trace(os.urandom(16).hex(), str(environ.get("REQUEST_METHOD", "")), path)
+        trace = Trace(next(self._ids), str(environ.get("REQUEST_METHOD", "")), path)
         self._observer.begin()
         try:
             response = self._response(environ, trace)
@@ -169,7 +171,7 @@ def _handled(call: Call, route: Route) -> Response:
         return route.handler(call)
     raw = read_whole(call.request, body, call.site.limits)
     with call.site.turns.take(len(raw)):
-        return route.handler(replace(call, json=parse_json(raw, body)))
+        return route.handler(call._replace(json=parse_json(raw, body)))
 
 
 def _unknown() -> HttpError:

@@ -9,9 +9,10 @@ environment is in granian's environ; nothing but the names read here leaves this
 import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from functools import lru_cache
 from http import HTTPStatus
-from typing import Protocol
+from types import MappingProxyType
+from typing import NamedTuple, Protocol
 from urllib.parse import parse_qs
 
 from aimdvc.server.limits import CHUNK_BYTES, Limits
@@ -30,8 +31,7 @@ _HEADERS = {
 }
 """The headers that are read, by their names in an environ."""
 
-_PLAIN_QUERY = re.compile(r"(?:[a-z_]+=[A-Za-z0-9_-]*)(?:&[a-z_]+=[A-Za-z0-9_-]*){0,19}")
-"""A query of which nothing is quoted, as that of every href of ours."""
+_MAX_FIELDS = 20
 
 
 class HttpError(Exception):
@@ -141,8 +141,7 @@ class Body:
         return chunk
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """One request, as far as handlers may know it. `path` keeps the bytes of the URL as text (surrogate escapes).
 
     `address` is who connected: behind a proxy that one's. `full_content_type` has what follows the media type, too.
@@ -159,15 +158,14 @@ class Request:
     full_content_type: str = ""
 
 
-@dataclass(frozen=True)
-class Response:
+class Response(NamedTuple):
     """An answer. `body` is bytes, or an iterable with `size` bytes whose `close`, if any, is called at the end."""
 
     status: int = 200
     body: bytes | Iterable[bytes] = b""
     size: int | None = None
     content_type: str = "application/octet-stream"
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = MappingProxyType({})
 
 
 StartResponse = Callable[[str, list[tuple[str, str]]], object]
@@ -178,34 +176,31 @@ def read_request(environ: Mapping[str, object], limits: Limits, url: str | None 
 
     No header of a proxy is believed: whoever reaches the port could send it. Raises HttpError (400, 413, 415, 431).
     """
-    headers: dict[str, str] = {}
-    for key, name in _HEADERS.items():
-        value = environ.get(key)
-        if isinstance(value, str):
-            if len(value) > limits.header_bytes:
-                raise HttpError(431, "a header is too large")
-            headers[name] = value
+    headers = {name: str(environ[key]) for key, name in _HEADERS.items() if key in environ}
+    if headers and max(map(len, headers.values())) > limits.header_bytes:
+        raise HttpError(431, "a header is too large")
     encoding = headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("identity", "gzip", "x-gzip", ""):
         raise HttpError(415, "the body's encoding is not known, expected gzip or none")
-    scheme = "https" if environ.get("wsgi.url_scheme") == "https" else "http"
     source = environ["wsgi.input"]
-    body = Body(source, _length(environ), encoding in ("gzip", "x-gzip"))  # type: ignore[arg-type]
+    content_type = str(environ.get("CONTENT_TYPE") or "")
     return Request(
         method=str(environ.get("REQUEST_METHOD", "")),
         path=_path(str(environ.get("PATH_INFO", "/"))),
         query=_query(str(environ.get("QUERY_STRING", ""))),
         headers=headers,
-        content_type=str(environ.get("CONTENT_TYPE") or "").partition(";")[0].strip().lower(),
-        base_url=url or f"{scheme}://{_host(headers.get('host'), environ)}",
-        body=body,
+        content_type=content_type.partition(";")[0].strip().lower(),
+        base_url=url or _base_url(environ, headers.get("host")),
+        body=Body(source, _length(environ), encoding in ("gzip", "x-gzip")),  # type: ignore[arg-type]
         address=str(environ.get("REMOTE_ADDR", "")),
-        full_content_type=str(environ.get("CONTENT_TYPE") or ""),
+        full_content_type=content_type,
     )
 
 
 def _path(raw: str) -> str:
     """PEP 3333: the path is bytes in latin-1 clothes."""
+    if raw.isascii() and raw.isprintable() and "\\" not in raw:
+        return raw
     try:
         path = raw.encode("latin-1").decode("utf-8")
     except (UnicodeEncodeError, UnicodeDecodeError) as error:
@@ -216,13 +211,16 @@ def _path(raw: str) -> str:
 
 
 def _query(raw: str) -> dict[str, str]:
-    if _PLAIN_QUERY.fullmatch(raw):
-        pieces = raw.split("&")
-        plain = {name: value for name, _, value in (piece.partition("=") for piece in pieces)}
-        if len(plain) == len(pieces):
+    if not raw:
+        return {}
+    # Of every href of ours nothing is quoted; what isn't that plain is read the long way.
+    if raw.isascii() and raw.isprintable() and "%" not in raw and "+" not in raw:
+        pieces = [piece.split("=") for piece in raw.split("&")]
+        plain = {piece[0]: piece[1] for piece in pieces if len(piece) == 2}
+        if len(plain) == len(pieces) <= _MAX_FIELDS:
             return plain
     try:
-        pairs = parse_qs(raw, keep_blank_values=True, max_num_fields=20, errors="strict")
+        pairs = parse_qs(raw, keep_blank_values=True, max_num_fields=_MAX_FIELDS, errors="strict")
     except ValueError as error:
         raise HttpError(400, "the query can't be read") from error
     if any(len(values) > 1 for values in pairs.values()):
@@ -250,12 +248,17 @@ def _length(environ: Mapping[str, object]) -> int | None:
     return int(text)
 
 
-def _host(host: str | None, environ: Mapping[str, object]) -> str:
+def _base_url(environ: Mapping[str, object], host: str | None) -> str:
     if host is None:
         host = f"{environ.get('SERVER_NAME', 'localhost')}:{environ.get('SERVER_PORT', '')}"
-    if not _HOST.fullmatch(host):
+    if not _is_host(host):
         raise HttpError(400, "the Host header is not a host")
-    return host
+    return f"https://{host}" if environ.get("wsgi.url_scheme") == "https" else f"http://{host}"
+
+
+@lru_cache(maxsize=64)
+def _is_host(text: str) -> bool:
+    return _HOST.fullmatch(text) is not None
 
 
 class _Counted:
@@ -298,6 +301,11 @@ def _nothing(sent: int) -> None:
     """Says nothing: what was said once is not said again."""
 
 
+@lru_cache(maxsize=256)
+def _is_header_name(text: str) -> bool:
+    return _HEADER_NAME.fullmatch(text) is not None
+
+
 _STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 
 
@@ -323,7 +331,7 @@ def write_response(
     }
     for name, value in (*response.headers.items(), ("Content-Type", response.content_type)):
         is_plain = value.isascii() and value.isprintable()
-        if not _HEADER_NAME.fullmatch(name) or not (is_plain or _HEADER_VALUE.fullmatch(value)):
+        if not _is_header_name(name) or not (is_plain or _HEADER_VALUE.fullmatch(value)):
             raise RuntimeError(f"header {name!r} can't be sent")
     if response.status in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
         # https://www.rfc-editor.org/rfc/rfc9110#section-8.6

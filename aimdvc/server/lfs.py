@@ -6,7 +6,6 @@ has it" always means: this artifact owns it. A claim to a blob that only another
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from urllib.parse import quote
 
 from aimdvc.errors import CorruptBlob, MalformedPointer, MissingBlob
@@ -204,8 +203,10 @@ def blob_response(blobs: BlobStorage, pointer: Pointer, request: Request) -> Res
     if wanted is None:
         if pointer.size >= _AT_ONCE:
             return Response(200, begun(blobs.iter_blob(pointer)), pointer.size, headers=headers)
-        with _told():
+        try:
             return Response(200, blobs.read(pointer), headers=headers)
+        except (MissingBlob, CorruptBlob) as error:
+            raise _lost(error) from error
     start, end = wanted
     body = begun(blobs.iter_range(pointer, start, end))
     headers["Content-Range"] = f"bytes {start}-{end - 1}/{pointer.size}"
@@ -222,19 +223,15 @@ def begun(chunks: Iterator[bytes]) -> Iterator[bytes]:
 
     What proves so later breaks the connection before the last chunk. Raises HttpError (404, 502).
     """
-    with _told():
+    try:
         first = next(chunks, b"")
+    except (MissingBlob, CorruptBlob) as error:
+        raise _lost(error) from error
     return _resumed(first, chunks)
 
 
-@contextmanager
-def _told() -> Iterator[None]:
-    try:
-        yield
-    except MissingBlob as error:
-        raise HttpError(404, LOST) from error
-    except CorruptBlob as error:
-        raise HttpError(502, LOST) from error
+def _lost(error: MissingBlob | CorruptBlob) -> HttpError:
+    return HttpError(404 if isinstance(error, MissingBlob) else 502, LOST)
 
 
 def _resumed(first: bytes, chunks: Iterator[bytes]) -> Iterator[bytes]:

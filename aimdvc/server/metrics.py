@@ -7,6 +7,7 @@ Text format: https://prometheus.io/docs/instrumenting/exposition_formats/.
 import mmap
 import os
 import threading
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
 from aimdvc.version import __version__
@@ -18,6 +19,7 @@ _STATUSES = (
     *(200, 201, 204, 206, 304, 400, 401, 403, 404, 405, 406, 409, 413, 415, 416, 422),
     *(429, 431, 500, 502, 503, 507),
 )
+_STATUS_PLACES = {status: place for place, status in enumerate(_STATUSES)}
 _PER_ROUTE = len(_STATUSES) + 1 + len(BOUNDS_S) + 1 + 1
 _TOTALS = 3
 _CELL = 8
@@ -56,8 +58,8 @@ class Metrics:
     def end(self, route: int | None, status: int, seconds: float, received: int, sent: int) -> None:
         """Counts a request of a route, by its place in the table, as done."""
         start = (route if route is not None else len(self._names) - 1) * _PER_ROUTE
-        place = _STATUSES.index(status) if status in _STATUSES else len(_STATUSES)
-        bucket = next((at for at, bound in enumerate(BOUNDS_S) if seconds <= bound), len(BOUNDS_S))
+        place = _STATUS_PLACES.get(status, len(_STATUSES))
+        bucket = bisect_left(BOUNDS_S, seconds)
         totals = len(self._names) * _PER_ROUTE
         first = start + len(_STATUSES) + 1
         self._add(

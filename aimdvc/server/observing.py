@@ -56,12 +56,12 @@ class Observer:
         if self._log is None:
             return
         self._log.write(
-            id=trace.id,
+            request=trace.id,
             method=trace.method[:20],
             path=(_KEY.sub("(key)", trace.path) if "-" in trace.path else trace.path)[:4096],
             route=trace.route.path if trace.route is not None else None,
             status=trace.status,
-            seconds=round(seconds, 4),
+            seconds=seconds,
             received=trace.received,
             sent=sent,
             user=trace.caller.name or None,

@@ -7,7 +7,8 @@ in braces for one. The checks at the door, the OpenAPI document and the tests of
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from types import MappingProxyType
+from typing import Literal, NamedTuple
 
 from aimdvc.server.bodies import Body
 from aimdvc.server.guard import HttpError, Request, Response
@@ -22,15 +23,14 @@ _ONE = "[^/]{1,200}"
 _MAX_PATH = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """One request as its handler gets it: checked at the door. `params` are the parts of the path, `json` the body."""
 
     site: Site
     request: Request
     caller: Caller
     params: Mapping[str, str]
-    json: Mapping[str, object] = field(default_factory=dict)
+    json: Mapping[str, object] = MappingProxyType({})
 
     @property
     def artifact(self) -> str:

@@ -8,13 +8,12 @@ import hashlib
 import hmac
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from aimdvc.server.guard import HttpError
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(NamedTuple):
     """What a signature permits. `what` is an oid, or one direction of an aimd-pack, whose size is 0."""
 
     artifact: str
@@ -41,7 +40,8 @@ class Signer:
         self._read_secret = read_secret
         self._now = now
         self._monotonic = monotonic
-        self._held = b"", -HELD_S
+        self._held = hmac.new(b"", digestmod="sha256"), -HELD_S
+        """A MAC with the secret alone in it, to be copied for each grant, and when the secret was read."""
         self.lifetime_s = lifetime_s
         self.renew()
 
@@ -50,7 +50,7 @@ class Signer:
         # The time of before: it was true then, and perhaps no longer when it was read.
         begun_s = self._monotonic()
         secret = self._read_secret()
-        self._held = secret, begun_s
+        self._held = hmac.new(secret, digestmod="sha256"), begun_s
         return secret
 
     def generation(self) -> str:
@@ -60,11 +60,10 @@ class Signer:
     def query(self, grant: Grant) -> str:
         """Returns the query string that carries a grant, signed by the secret that was read last."""
         expires = int(self._now()) + self.lifetime_s
-        secret = self._held[0]
         # Ids are hex digits: nothing in it has to be quoted.
         return (
             f"artifact={grant.artifact}&user={grant.user}&size={grant.size}&expires={expires}"
-            f"&signature={_sign(secret, grant, expires)}"
+            f"&signature={_sign(self._held[0], grant, expires)}"
         )
 
     def check(self, query: Mapping[str, str], method: str, what: str) -> Grant:
@@ -75,23 +74,25 @@ class Signer:
             signature = query["signature"]
         except (KeyError, ValueError) as error:
             raise HttpError(403, "the href is not signed") from error
-        secret, read_s = self._held
-        if self._monotonic() - read_s >= HELD_S:
-            secret = self.renew()
-        # Another process may have signed it by a newer one.
-        if not _is_signed(secret, grant, expires, signature) and not _is_signed(
-            self.renew(), grant, expires, signature
-        ):
-            raise HttpError(403, "the href's signature is wrong")
+        if self._monotonic() - self._held[1] >= HELD_S:
+            self.renew()
+        if not _is_signed(self._held[0], grant, expires, signature):
+            # Another process may have signed it by a newer secret.
+            self.renew()
+            if not _is_signed(self._held[0], grant, expires, signature):
+                raise HttpError(403, "the href's signature is wrong")
         if expires < self._now():
             raise HttpError(403, "the href has expired, ask for a new one")
         return grant
 
 
-def _is_signed(secret: bytes, grant: Grant, expires: int, signature: str) -> bool:
-    return hmac.compare_digest(_sign(secret, grant, expires).encode(), signature.encode())
+def _is_signed(mac: hmac.HMAC, grant: Grant, expires: int, signature: str) -> bool:
+    return hmac.compare_digest(_sign(mac, grant, expires).encode(), signature.encode())
 
 
-def _sign(secret: bytes, grant: Grant, expires: int) -> str:
-    fields = (grant.artifact, grant.user, grant.method, grant.what, str(grant.size), str(expires))
-    return hmac.digest(secret, "\0".join(fields).encode(), "sha256").hex()
+def _sign(mac: hmac.HMAC, grant: Grant, expires: int) -> str:
+    artifact, user, method, what, size = grant
+    # Copied: to begin with the secret each time takes OpenSSL twice as long as all the rest.
+    signed = mac.copy()
+    signed.update(f"{artifact}\0{user}\0{method}\0{what}\0{size}\0{expires}".encode())
+    return signed.hexdigest()

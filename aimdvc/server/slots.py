@@ -7,7 +7,6 @@ fewer still, and of either one user has no more than half.
 
 import random
 import threading
-from collections import Counter
 
 from aimdvc.server.guard import HttpError
 from aimdvc.server.limits import Limits
@@ -22,8 +21,9 @@ class Slots:
         self._limits = limits
         self._lock = threading.Lock()
         self._running = 0
-        self._of: Counter[str] = Counter()
-        self._costly: Counter[str] = Counter()
+        self._of: dict[str, int] = {}
+        self._costly: dict[str, int] = {}
+        self._costly_in_all = 0
 
     def enter(self) -> "Slot":
         """Returns the place of one more request. Raises HttpError (429) where there is none."""
@@ -33,27 +33,29 @@ class Slots:
             self._running += 1
         return Slot(self)
 
-    def take(self, user: str, is_costly: bool) -> list[Counter[str]]:
-        """Counts a request of a user's; returns where it is counted. Raises HttpError (429)."""
+    def take(self, user: str, is_costly: bool) -> None:
+        """Counts a request as a user's. Raises HttpError (429)."""
         limits = self._limits
         with self._lock:
-            if is_costly and self._costly.total() >= limits.costly:
+            running, costly = self._of.get(user, 0), self._costly.get(user, 0)
+            if is_costly and self._costly_in_all >= limits.costly:
                 raise self._refusal(_BUSY)
-            if self._of[user] >= limits.running_of_one or (is_costly and self._costly[user] >= limits.costly_of_one):
+            if running >= limits.running_of_one or (is_costly and costly >= limits.costly_of_one):
                 raise self._refusal("too many of your requests are running, try again")
-            counted = [self._of, self._costly] if is_costly else [self._of]
-            for counter in counted:
-                counter[user] += 1
-        return counted
+            self._of[user] = running + 1
+            if is_costly:
+                self._costly[user] = costly + 1
+                self._costly_in_all += 1
 
-    def leave(self, user: str, counted: list[Counter[str]]) -> None:
-        """Counts a request as done."""
+    def leave(self, user: str | None, is_costly: bool) -> None:
+        """Counts a request as done; one that was no user's yet has None."""
         with self._lock:
             self._running -= 1
-            for counter in counted:
-                counter[user] -= 1
-                if not counter[user]:
-                    del counter[user]
+            if user is not None:
+                _count_down(self._of, user)
+                if is_costly:
+                    _count_down(self._costly, user)
+                    self._costly_in_all -= 1
 
     def _refusal(self, message: str) -> HttpError:
         # Those that are refused together don't come back together.
@@ -66,16 +68,25 @@ class Slot:
 
     def __init__(self, slots: Slots) -> None:
         self._slots: Slots | None = slots
-        self._user = ""
-        self._counted: list[Counter[str]] = []
+        self._user: str | None = None
+        self._is_costly = False
 
     def take(self, user: str, is_costly: bool) -> None:
         """Makes it the place of a user's request. Raises HttpError (429)."""
         if self._slots is not None:
-            self._user, self._counted = user, self._slots.take(user, is_costly)
+            self._slots.take(user, is_costly)
+            self._user, self._is_costly = user, is_costly
 
     def leave(self) -> None:
         """Gives it back. Safe to repeat."""
         slots, self._slots = self._slots, None
         if slots is not None:
-            slots.leave(self._user, self._counted)
+            slots.leave(self._user, self._is_costly)
+
+
+def _count_down(counts: dict[str, int], user: str) -> None:
+    left = counts[user] - 1
+    if left:
+        counts[user] = left
+    else:
+        del counts[user]
