@@ -95,6 +95,10 @@ class BucketBlobs:
         """Returns a small blob's bytes, hashed. Raises MissingBlob, CorruptBlob."""
         return b"".join(self.iter_blob(pointer))
 
+    def iter_download(self, pointer: Pointer) -> Iterator[bytes]:
+        """See storage.BlobStorage."""
+        return self.iter_blob(pointer)
+
     def iter_blob(self, pointer: Pointer) -> Iterator[bytes]:
         """Yields a blob's bytes, hashed on the way: of a damaged one the last chunk is never given.
 

@@ -202,7 +202,7 @@ def blob_response(blobs: BlobStorage, pointer: Pointer, request: Request) -> Res
     wanted = _range(request.headers.get("range"), pointer.size)
     if wanted is None:
         if pointer.size >= _AT_ONCE:
-            return Response(200, begun(blobs.iter_blob(pointer)), pointer.size, headers=headers)
+            return Response(200, begun(blobs.iter_download(pointer)), pointer.size, headers=headers)
         try:
             return Response(200, blobs.read(pointer), headers=headers)
         except (MissingBlob, CorruptBlob) as error:

@@ -5,7 +5,7 @@ Nothing here knows users, ownership or refs. Another kind (object storage) imple
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
@@ -20,10 +20,12 @@ from aimdvc.server.group_commit import GroupCommit
 from aimdvc.server.keeping import Keeping, LocalKeeping
 from aimdvc.server.limits import CHUNK_BYTES
 from aimdvc.server.pieces import Pieces
+from aimdvc.server.quickcheck import QuickChecks
 from aimdvc.server.repositories import Repository, ensure_repository
 from aimdvc.server.uploads import LocalUploads
 from aimdvc.store.blobs import BlobStore
 from aimdvc.store.catalog import PackedBlob
+from aimdvc.store.checking import Check, FullCheck
 from aimdvc.store.layout import SMALL
 
 
@@ -41,6 +43,8 @@ class BlobStorage(Protocol):
     def read(self, pointer: Pointer) -> bytes: ...
 
     def iter_blob(self, pointer: Pointer) -> Iterator[bytes]: ...
+
+    def iter_download(self, pointer: Pointer) -> Iterator[bytes]: ...
 
     def iter_range(self, pointer: Pointer, start: int, end: int) -> Iterator[bytes]: ...
 
@@ -127,8 +131,9 @@ _PLACES = 20_000
 class LocalBlobs:
     """Blobs in a blob store on this machine."""
 
-    def __init__(self, store: BlobStore) -> None:
+    def __init__(self, store: BlobStore, checks: QuickChecks) -> None:
         self._store = store
+        self._checks = checks
         self._group = GroupCommit(self.receive_many)
         self._pieces = Pieces()
         self._places: dict[Oid, PackedBlob] = {}
@@ -149,8 +154,10 @@ class LocalBlobs:
                 raise CorruptBlob(pointer.oid, f"{len(content)} other bytes arrived")
             self._group.store(pointer, content)
             return
+        arriving = self._checks.passing(pointer, chunks)
         with self._store.writer() as writer:
-            writer.receive(pointer, chunks)
+            writer.receive(pointer, arriving)
+        arriving.note()
 
     def store(self, chunks: Iterable[bytes], most: int) -> Pointer:
         """Stores a blob of which nothing is known before but that it has at most so many bytes; returns its pointer.
@@ -194,10 +201,17 @@ class LocalBlobs:
 
         Raises MissingBlob before the first chunk, CorruptBlob instead of the last.
         """
+        return self._read(pointer, FullCheck)
+
+    def iter_download(self, pointer: Pointer) -> Iterator[bytes]:
+        """Yields a blob's bytes, as `iter_blob`, but checked as quickly as can be: the client hashes them, too."""
+        return self._read(pointer, self._checks.check)
+
+    def _read(self, pointer: Pointer, check: Callable[[Oid], Check]) -> Iterator[bytes]:
         held = b""
         size = 0
         with self._pieces.sized() as piece:
-            for chunk in self._store.iter_chunks(pointer.oid, piece):
+            for chunk in self._store.iter_chunks(pointer.oid, piece, check):
                 if held:
                     yield held
                 held = chunk
@@ -210,7 +224,7 @@ class LocalBlobs:
     def iter_range(self, pointer: Pointer, start: int, end: int) -> Iterator[bytes]:
         """Yields the bytes from `start` up to `end`; hashed only when that is the whole, else the client does it."""
         if (start, end) == (0, pointer.size):
-            yield from self.iter_blob(pointer)
+            yield from self.iter_download(pointer)
             return
         with self._pieces.sized() as piece, self._store.open(pointer.oid) as file:
             file.seek(start)
@@ -251,6 +265,7 @@ class LocalBlobs:
 
     def close(self) -> None:
         """Closes the store."""
+        self._checks.close()
         self._store.close()
 
 
@@ -273,7 +288,7 @@ class LocalStorage:
         self._disk = disk
         disk.make_directory(self._repos)
         store = BlobStore(directory, disk)
-        self._blobs = LocalBlobs(store)
+        self._blobs = LocalBlobs(store, QuickChecks(directory))
         self._uploads = LocalUploads(directory / "uploads", store, disk)
         self._keeping = LocalKeeping(store, self._uploads.clean)
 

@@ -109,6 +109,12 @@ def cpu_s(pid: int) -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
+def busy_s() -> float:
+    """Returns the seconds that all processors have worked since the start: what the host kept to itself isn't in it."""
+    user, nice, system, _, _, irq, softirq, *_ = map(int, Path("/proc/stat").read_text().split("\n")[0].split()[1:])
+    return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
+
+
 def logged_s(log: Path) -> float:
     """Returns the seconds that the requests of an access log took, together."""
     return sum(float(json.loads(line)["seconds"]) for line in log.read_text().splitlines())

@@ -38,6 +38,7 @@ ONLY_IN = {
     "alembic": {"server"},
     "botocore": {"server"},
     "granian": {"server"},
+    "xxhash": {"server"},
     "cheroot": {"server"},
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
