@@ -68,8 +68,8 @@ class AimdFileSystem(AbstractFileSystem):  # type: ignore[misc]
             raise FileNotFoundError(path) from None
 
     def _refuse(self, *arguments: Any, **options: Any) -> None:
-        # A version never changes. fsspec's own classes refuse so what they can't; its `mkdir` would say nothing.
-        raise NotImplementedError(_READ_ONLY)
+        # Its own `mkdir` would say nothing.
+        raise NotImplementedError(_READ_ONLY)  # No stub: a version never changes, and so fsspec's classes refuse.
 
     mkdir = makedirs = rmdir = rm = cp_file = touch = _refuse
 
