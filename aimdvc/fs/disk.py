@@ -54,15 +54,14 @@ class TempFile:
         self.fd = descriptor
         self._flusher = Flusher(descriptor)
         self._is_kept = False
-        self._ends_in_hole = False
 
     def write(self, content: bytes | memoryview) -> None:
         """Appends all the bytes, however short the writes are. A chunk of zeros becomes a hole."""
         self._disk.before("write", self.path)
-        self._ends_in_hole = content == ZEROS
         with mapped(self.path):
-            if self._ends_in_hole:
-                os.lseek(self.fd, len(content), os.SEEK_CUR)
+            if content == ZEROS:
+                # The size tells at once what was appended: nobody has to know later that a hole comes last.
+                os.ftruncate(self.fd, os.lseek(self.fd, len(content), os.SEEK_CUR))
                 return
             written = os.write(self.fd, content)
             if written < len(content):
@@ -75,8 +74,6 @@ class TempFile:
         """Makes the bytes durable. After a failure the file must be discarded."""
         self._disk.before("fsync", self.path)
         with mapped(self.path):
-            if self._ends_in_hole:
-                os.ftruncate(self.fd, os.lseek(self.fd, 0, os.SEEK_CUR))
             os.fsync(self.fd)
 
     def close(self) -> None:

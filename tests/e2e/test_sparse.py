@@ -72,3 +72,17 @@ def test_a_file_that_has_no_room_for_a_copy_is_refused_before_it_is_written(smal
     small("config", "core.link", "hardlink")
     small.commit("data", "one")
     assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("link", ["reflink", "copy", "hardlink"])
+@pytest.mark.parametrize("size_mib", [1, 2, 15, 16, 20])
+def test_a_file_that_ends_in_zeros_is_stored_whole(small: Shell, link: str, size_mib: int) -> None:
+    content = os.urandom((size_mib << 20) - 1)[: (size_mib - 1) << 20] + bytes(1 << 20)
+    small("config", "core.link", link)
+    path = small.write("data/big", content)
+    small.commit("data", "one")
+    small("push")
+    small("fsck")
+    path.unlink()
+    small("restore", "data/big")
+    assert path.read_bytes() == content
