@@ -197,3 +197,11 @@ def name_open_file(descriptor: int, name: Path) -> None:
         os.link(str(descriptor), name, src_dir_fd=directory, follow_symlinks=True)
     finally:
         os.close(directory)
+
+
+def has_name(path: Path, descriptor: int) -> bool:
+    """Returns whether an open file still has this name."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False

@@ -115,9 +115,9 @@ class Body:
         self.limit(limit)
         return b"".join(self.iter_chunks())
 
-    def iter_chunks(self) -> Iterator[bytes]:
-        """Yields the rest of the body."""
-        while chunk := self.read(CHUNK_BYTES):
+    def iter_chunks(self, size: int = CHUNK_BYTES) -> Iterator[bytes]:
+        """Yields the rest of the body, in chunks of so many bytes at most."""
+        while chunk := self.read(size):
             yield chunk
 
     def _raw(self, size: int) -> bytes:

@@ -182,7 +182,8 @@ def put_blob(call: Call) -> Response:
     if pointer.size >= _AT_ONCE and pointer.oid not in owned(site.database, artifact, [pointer.oid]):
         check_room(site.database, artifact, pointer.size)
     try:
-        site.storage.blobs.receive(pointer, body.iter_chunks())
+        with site.arriving.sized() as piece:
+            site.storage.blobs.receive(pointer, body.iter_chunks(piece))
     except CorruptBlob as error:
         raise HttpError(422, error.message) from error
     claim(site.database, artifact, [pointer])

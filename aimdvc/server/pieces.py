@@ -1,7 +1,7 @@
-"""How large the pieces are in which one process sends blobs: large while few are sent, small when many are.
+"""How large the pieces are in which one process sends or takes in blobs: large while they are few, small when many.
 
-Behind a WSGI server a client that takes nothing holds some eight pieces. So all that is sent at once holds a bounded
-amount, whoever doesn't read it; and one who downloads alone gets a GiB a fifth faster (docs/decisions/0023).
+Behind a WSGI server a client that takes nothing holds some eight pieces, one that sends some six. So all that goes at
+once holds a bounded amount, whoever is slow; and one who transfers alone is faster (docs/decisions/0023).
 """
 
 import threading
@@ -14,7 +14,7 @@ LARGEST_BYTES = 1 << 20
 
 
 class Pieces:
-    """Counts what a process sends. Safe to use from several threads."""
+    """Counts what a process sends, or what it takes in. Safe to use from several threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

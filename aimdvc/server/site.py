@@ -12,6 +12,7 @@ from aimdvc.server.checksumming import Checksummer
 from aimdvc.server.database import Database
 from aimdvc.server.guard import HttpError
 from aimdvc.server.limits import Limits
+from aimdvc.server.pieces import Pieces
 from aimdvc.server.protection import Protections
 from aimdvc.server.quotas import Quotas
 from aimdvc.server.removal import Removals
@@ -51,6 +52,7 @@ class Site:
     checksummer: Checksummer
     limits: Limits
     turns: Turns
+    arriving: Pieces
 
     def artifact(self, caller: Caller, path: str) -> Artifact:
         """Returns the artifact at a URL's path. Raises HttpError (404) also where the caller may not see it."""
@@ -107,6 +109,7 @@ def open_site(location: Location, limits: Limits | None = None, disk: Disk | Non
         Checksummer(database, storage.blobs),
         limits,
         Turns(limits),
+        Pieces(),
     )
 
 

@@ -16,6 +16,7 @@ from types import TracebackType
 
 from aimdvc.errors import Busy, CorruptBlob, StorageError
 from aimdvc.fs import system
+from aimdvc.fs.directories import has_name
 from aimdvc.fs.disk import Disk, TempFile
 from aimdvc.fs.faults import mapped
 from aimdvc.fs.locks import lock, locked
@@ -73,7 +74,7 @@ class LocalUploads:
         descriptor = os.open(path, system.READ)
         try:
             # Somebody may write to it, or finish it, just now.
-            if system.lock(descriptor) and _is_at(path, descriptor) and os.fstat(descriptor).st_mtime < before_s:
+            if system.lock(descriptor) and has_name(path, descriptor) and os.fstat(descriptor).st_mtime < before_s:
                 self._disk.unlink(path)
         finally:
             os.close(descriptor)
@@ -127,7 +128,7 @@ class LocalUpload:
         except Busy as error:
             raise _busy() from error
         self._check_end()
-        if not _is_at(self._temp.path, self._temp.fd):
+        if not has_name(self._temp.path, self._temp.fd):
             raise _elsewhere(self.size_bytes)
         if self.size_bytes != self._pointer.size or self._digest.hexdigest() != self._pointer.oid:
             self._drop()
@@ -155,7 +156,7 @@ class LocalUpload:
             most -= len(piece)
 
     def _drop(self) -> None:
-        if _is_at(self._temp.path, self._temp.fd):
+        if has_name(self._temp.path, self._temp.fd):
             self._disk.unlink(self._temp.path)
 
     @contextmanager
@@ -173,14 +174,6 @@ class LocalUpload:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _is_at(path: Path, descriptor: int) -> bool:
-    """Returns whether an open file still has this name."""
-    try:
-        return os.path.samestat(path.stat(), os.fstat(descriptor))
-    except FileNotFoundError:
-        return False
 
 
 def _elsewhere(offset: int) -> HttpError:

@@ -22,9 +22,10 @@ from aimdvc.model.oid import Oid
 from aimdvc.model.pointer import Pointer
 from aimdvc.model.settings import Link
 from aimdvc.store.catalog import Catalog
-from aimdvc.store.hashing import Sha256
+from aimdvc.store.hashing import hashed
 from aimdvc.store.layout import SMALL, Layout
 from aimdvc.store.partial import PartialBlob
+from aimdvc.store.twin import Twin
 
 CHUNK = 1 << 20
 PACK_LIMIT = 64 << 20
@@ -94,7 +95,9 @@ class BlobWriter:
                 if size >= _ALONE:
                     require_space(self._layout.temporary, min(size, getattr(status, "st_blocks", size) * 512))
                 chunks = _written(_told(_chunks(descriptor, size), advance), temp)
-            return self._take_hashed(temp, chunks, None)
+            pointer = hashed(chunks, None)
+            self._take(temp, pointer)
+            return pointer
 
     def _second_name(self, descriptor: int) -> Path | None:
         """Returns a new name in `tmp/` of an open file; None where the system gives it none."""
@@ -117,16 +120,16 @@ class BlobWriter:
             temporary.unlink()
             raise
         pointer = Pointer(Oid(digest.hexdigest()), status.st_size)
-        target = self._layout.blob_file(pointer.oid)
+        is_here = self._is_here(descriptor, pointer)
         now = os.fstat(descriptor)
-        # A file that changed while it was hashed is no blob: the caller, who looks at the stat too, reads it again.
+        # A file that changed while it was read is no blob: the caller, who looks at the stat too, reads it again.
         has_changed = (now.st_size, now.st_mtime_ns) != (status.st_size, status.st_mtime_ns)
-        if has_changed or self._is_here(target, pointer):
+        if has_changed or is_here:
             temporary.unlink()
         else:
             # The file may be old; that it is wanted as a blob is new, and prune must know before it can see it.
             self._catalog.touch([pointer.oid])
-            self._publish_later(temporary, target, pointer.size)
+            self._publish_later(temporary, self._layout.blob_file(pointer.oid), pointer.size)
         return pointer
 
     def receive(self, pointer: Pointer, chunks: Iterable[bytes]) -> None:
@@ -137,7 +140,18 @@ class BlobWriter:
                 raise CorruptBlob(pointer.oid, f"{len(content)} other bytes arrived")
             self._pack(pointer.oid, content)
             return
-        self._add_stream(chunks, pointer)
+        try:
+            twin = self._twin(pointer.oid)
+        except FileNotFoundError:
+            self._add_stream(chunks, pointer)
+            return
+        with twin:
+            hashed(twin.passing(chunks), pointer)
+            if twin.is_same():
+                # Whoever wrote it may not have lived to sync its directory.
+                self._has_met_files = True
+            else:
+                self._publish(twin.taken(pointer), pointer)
 
     def take_file(self, temp: TempFile, pointer: Pointer) -> None:
         """Stores a blob that was hashed where it lies, on the store's file system; the file becomes it, or goes."""
@@ -207,26 +221,20 @@ class BlobWriter:
         self._blobs, self._size = {}, 0
 
     def _add_stream(self, chunks: Iterable[bytes], expected: Pointer | None) -> Pointer:
-        with self._disk.create_temp(self._layout.temporary) as temp:
-            return self._take_hashed(temp, _written(chunks, temp), expected)
+        with self._create_temp() as temp:
+            pointer = hashed(_written(chunks, temp), expected)
+            self._take(temp, pointer)
+            return pointer
 
-    def _take_hashed(self, temp: TempFile, chunks: Iterable[bytes], expected: Pointer | None) -> Pointer:
-        """Hashes what a temporary file holds, as it comes, and makes it a blob."""
-        with Sha256() as digest:
-            for chunk in chunks:
-                digest.update(chunk)
-                if expected is not None and digest.size_bytes > expected.size:
-                    raise CorruptBlob(expected.oid, f"more than {expected.size} bytes arrived")
-            pointer = Pointer(Oid(digest.hexdigest()), digest.size_bytes)
-        if expected is not None and pointer != expected:
-            raise CorruptBlob(expected.oid, f"{pointer.size} other bytes arrived")
-        self._take(temp, pointer)
-        return pointer
+    def _create_temp(self) -> TempFile:
+        return self._disk.create_temp(self._layout.temporary)
 
     def _take(self, temp: TempFile, pointer: Pointer) -> None:
+        if not self._is_here(temp.fd, pointer):
+            self._publish(temp, pointer)
+
+    def _publish(self, temp: TempFile, pointer: Pointer) -> None:
         target = self._layout.blob_file(pointer.oid)
-        if self._is_here(target, pointer):
-            return
         if pointer.size >= _ALONE:
             self._disk.make_directory(target.parent)
             self._disk.publish(temp, target, 0o444)
@@ -234,16 +242,24 @@ class BlobWriter:
         temp.keep()
         self._publish_later(temp.path, target, pointer.size)
 
-    def _is_here(self, target: Path, pointer: Pointer) -> bool:
-        # What the disk holds under this name may be a crash's or its own doing: it is read before it is trusted, and
-        # replaced by what we have in hand when it is wrong. Whoever wrote it may not have lived to sync its directory.
-        if not target.exists():
+    def _is_here(self, descriptor: int, pointer: Pointer) -> bool:
+        """Returns whether the blob is here already, with the bytes of an open file that was hashed."""
+        try:
+            twin = self._twin(pointer.oid)
+        except FileNotFoundError:
             return False
-        self._catalog.touch([pointer.oid])
-        if not self._is_whole(pointer.oid):
-            return False
-        self._has_met_files = True
-        return True
+        with twin:
+            is_here = twin.is_copy_of(descriptor)
+        self._has_met_files |= is_here
+        return is_here
+
+    def _twin(self, oid: Oid) -> Twin:
+        """Opens what lies where a large blob belongs. Raises FileNotFoundError."""
+        path = self._layout.blob_file(oid)
+        if path.exists():
+            # Noted as wanted before it is looked at: from here on prune leaves it.
+            self._catalog.touch([oid])
+        return Twin(path, self._create_temp)
 
     def _publish_later(self, temporary: Path, target: Path, size: int) -> None:
         with self._lock:

@@ -2,8 +2,13 @@
 
 import hashlib
 import threading
+from collections.abc import Iterable
 from queue import Queue
 from types import TracebackType
+
+from aimdvc.errors import CorruptBlob
+from aimdvc.model.oid import Oid
+from aimdvc.model.pointer import Pointer
 
 _LARGE = 8 << 20
 """Bytes; from here on a second thread pays."""
@@ -74,3 +79,16 @@ class Sha256:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def hashed(chunks: Iterable[bytes], expected: Pointer | None) -> Pointer:
+    """Reads all the chunks; returns their pointer. Raises CorruptBlob when they aren't the blob that was expected."""
+    with Sha256() as digest:
+        for chunk in chunks:
+            digest.update(chunk)
+            if expected is not None and digest.size_bytes > expected.size:
+                raise CorruptBlob(expected.oid, f"more than {expected.size} bytes arrived")
+        pointer = Pointer(Oid(digest.hexdigest()), digest.size_bytes)
+    if expected is not None and pointer != expected:
+        raise CorruptBlob(expected.oid, f"{pointer.size} other bytes arrived")
+    return pointer
