@@ -10,12 +10,23 @@ from pathlib import Path
 from aimdvc.errors import UsageError
 from aimdvc.fs.faults import mapped
 
-_quoted = json.JSONEncoder().encode
-_quoted_again = lru_cache(maxsize=1024)(_quoted)
-"""For what comes again and again."""
+_json = json.JSONEncoder().encode
 
 STDERR = Path("-")
 """What stands for the process's standard error."""
+
+
+def _quoted(path: str) -> str:
+    """Returns a path as JSON: most have nothing to escape, and take no encoder."""
+    is_plain = path.isascii() and path.isprintable() and '"' not in path and "\\" not in path
+    return f'"{path}"' if is_plain else _json(path)
+
+
+@lru_cache(maxsize=1024)
+def _around(method: str, route: str | None, user: str | None, key: str | None) -> tuple[str, str, str]:
+    """Returns what comes again and again in a line: before the path, behind it, and at the end."""
+    before = f'"method":{_json(method)},"path":'
+    return before, f',"route":{_json(route)},"status":', f',"user":{_json(user)},"key":{_json(key)}}}\n'
 
 
 class AccessLog:
@@ -46,10 +57,10 @@ class AccessLog:
         key: str | None,
     ) -> None:
         """Writes one line, with the time. A log that can't be written stops nothing."""
+        before, after, end = _around(method, route, user, key)
         line = (
-            f'{{"time":"{self._now()}","id":"{request}","method":{_quoted_again(method)},"path":{_quoted(path)},'
-            f'"route":{_quoted_again(route)},"status":{status},"seconds":{seconds:.4f},"received":{received},"sent":{sent},'
-            f'"user":{_quoted_again(user)},"key":{_quoted_again(key)}}}\n'
+            f'{{"time":"{self._now()}","id":"{request}",{before}{_quoted(path)}{after}{status},'
+            f'"seconds":{seconds:.4f},"received":{received},"sent":{sent}{end}'
         )
         with suppress(OSError):  # a full disk, a reader that went: requests go on
             os.write(self._fd, line.encode())
