@@ -147,6 +147,8 @@ class BlobWriter:
             return
         with twin:
             hashed(twin.passing(chunks), pointer)
+            # It may have taken long to come: prune leaves it from now on, and what it took before that is missed here.
+            self._catalog.touch([pointer.oid])
             if twin.is_same():
                 # Whoever wrote it may not have lived to sync its directory.
                 self._has_met_files = True

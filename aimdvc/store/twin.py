@@ -62,7 +62,14 @@ class Twin:
         temp = self._temp or self._begin()
         temp.sync()
         hashed(_iter_file(temp.fd), pointer)
+        # Some systems don't replace a file that is open.
+        self._close()
         return temp
+
+    def _close(self) -> None:
+        descriptor, self._fd = self._fd, -1
+        if descriptor >= 0:
+            os.close(descriptor)
 
     def _begin(self) -> TempFile:
         self._temp = self._create_temp()
@@ -86,7 +93,7 @@ class Twin:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        os.close(self._fd)
+        self._close()
         if self._temp is not None:
             self._temp.__exit__(kind, error, trace)
 

@@ -2,7 +2,10 @@
 
 import hashlib
 import os
+import sqlite3
+import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -123,6 +126,19 @@ def test_one_that_goes_while_it_comes_again_is_stored(store: BlobStore) -> None:
     receive(store, coming())
     store.verify(POINTER.oid)
     assert not temporary(store)
+
+
+def test_one_that_takes_long_to_come_again_is_wanted_from_its_end_on(store: BlobStore) -> None:
+    oid = bytes.fromhex(POINTER.oid)
+    with closing(sqlite3.connect(store.catalog.path, isolation_level=None)) as database:
+
+        def coming() -> Iterator[bytes]:
+            yield from chunks()
+            database.execute("UPDATE file SET seen = 1 WHERE oid = ?", (oid,))
+
+        receive(store, coming())
+        (seen_s,) = database.execute("SELECT seen FROM file WHERE oid = ?", (oid,)).fetchone()
+    assert seen_s > time.time() - 60
 
 
 def test_what_agreed_once_is_not_trusted_when_it_is_copied(store: BlobStore) -> None:
